@@ -1,0 +1,1 @@
+//! The load generator, the floors and the reports.

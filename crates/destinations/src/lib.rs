@@ -1,0 +1,1 @@
+//! Queues, and the delivery of what was given up.

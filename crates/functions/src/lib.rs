@@ -1,0 +1,1 @@
+//! Functions, their execution environments, the Runtime API and asynchronous invocation.

@@ -1,0 +1,1 @@
+//! The account of every acknowledged record: ranges, outcomes, the equation.

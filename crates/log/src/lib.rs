@@ -1,0 +1,14 @@
+//! Durable append-only partitions behind one port, [`Log`].
+//!
+//! Everything durable is in it: records, control commands, checkpoints, queued invocations. What must
+//! hold for every implementation: positions are dense per partition and start at 0; an append is
+//! atomic over all partitions of its batch; what [`Log::append`] has acknowledged survives as the
+//! chosen durability says; only durable entries are ever read; the timestamps of a partition never go
+//! back. The crate knows bytes and positions, not shards.
+
+pub mod port;
+
+pub use port::{
+    Appended, AppendError, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
+    ServiceTag, Snapshot,
+};

@@ -1,0 +1,284 @@
+//! The port: [`Log`], and the words it is spoken with.
+//!
+//! A *partition* is one append-only sequence of *entries*; a *position* is a dense place in it, from 0.
+//! A partition comes to be with its first append and is identified by the service that owns it and a
+//! number that the service gives out. Partition 0 of [`ServiceTag::Control`] carries the control
+//! commands of all services.
+//!
+//! An entry's timestamp is taken when it is put in line and clamped so that it never goes back within
+//! its partition.
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use tidemill_model::{BoxFuture, Determinacy, Timestamp};
+
+/// A dense place in a partition, from 0.
+pub type Position = u64;
+
+/// The service that owns a partition. The numbers are persisted: never change or reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ServiceTag {
+    /// The control commands of all services.
+    Control = 0,
+    /// The shards of streams.
+    Streams = 1,
+    /// Queued invocations.
+    Functions = 2,
+    /// The messages of queues.
+    Destinations = 3,
+    /// Checkpoints.
+    Mapping = 4,
+}
+
+impl ServiceTag {
+    /// All tags.
+    pub const ALL: [ServiceTag; 5] = [
+        ServiceTag::Control,
+        ServiceTag::Streams,
+        ServiceTag::Functions,
+        ServiceTag::Destinations,
+        ServiceTag::Mapping,
+    ];
+
+    /// The tag persisted as `number`.
+    pub fn from_number(number: u8) -> Option<ServiceTag> {
+        ServiceTag::ALL.into_iter().find(|tag| *tag as u8 == number)
+    }
+}
+
+/// Identifies a partition: the owner in the upper 8 bits, the owner's number in the lower 56.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(pub u64);
+
+impl PartitionId {
+    /// The partition of all control commands.
+    pub const CONTROL: PartitionId = PartitionId(0);
+
+    /// Partition `number` of `owner`.
+    ///
+    /// # Panics
+    /// When `number` needs more than 56 bits.
+    pub fn new(owner: ServiceTag, number: u64) -> PartitionId {
+        assert!(number < 1 << 56, "a partition number has 56 bits");
+        PartitionId((owner as u64) << 56 | number)
+    }
+
+    /// The service that owns the partition, when the tag is known.
+    pub fn owner(&self) -> Option<ServiceTag> {
+        ServiceTag::from_number((self.0 >> 56) as u8)
+    }
+
+    /// The owner's number of the partition.
+    pub fn number(&self) -> u64 {
+        self.0 & ((1 << 56) - 1)
+    }
+}
+
+/// Entries to append, atomically, in order; usually to few partitions.
+///
+/// Per partition, the entries get consecutive positions in the order of the batch.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Partition and payload of each entry.
+    pub entries: Vec<(PartitionId, Bytes)>,
+}
+
+/// Where an appended entry came to stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its position in its partition.
+    pub position: Position,
+    /// Its timestamp.
+    pub at: Timestamp,
+}
+
+/// One entry as read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its position in its partition.
+    pub position: Position,
+    /// Its timestamp.
+    pub at: Timestamp,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
+/// What one read gave: entries from the asked position on, dense.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// The entries. Empty when `from` is at the end.
+    pub entries: Vec<Entry>,
+}
+
+/// How far a partition reaches; durable entries only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// First position that has not been trimmed.
+    pub start: Position,
+    /// One past the last durable position.
+    pub end: Position,
+    /// Whether nothing can be appended any more.
+    pub sealed: bool,
+}
+
+/// A state as of a position, so that what lies before it can be trimmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The state holds the effect of every entry before this position.
+    pub position: Position,
+    /// The state, in its owner's encoding.
+    pub bytes: Bytes,
+}
+
+/// Why an append, a seal, a trim, a delete or a snapshot failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// A partition of the batch is sealed; nothing of the batch happened.
+    #[error("partition {0:?} is sealed")]
+    Sealed(PartitionId),
+    /// One entry is larger than a frame can hold; nothing of the batch happened.
+    #[error("an entry of {bytes} bytes is larger than {bytes_max}")]
+    TooLarge {
+        /// Size of the entry.
+        bytes: usize,
+        /// Size of the largest entry.
+        bytes_max: usize,
+    },
+    /// Too much waits to be written; nothing of the batch happened.
+    #[error("the log has {bytes} bytes waiting to be written; try again")]
+    Overloaded {
+        /// Bytes that wait.
+        bytes: usize,
+    },
+    /// The disk is full; nothing of the batch happened. Reads go on.
+    #[error("the disk is full: {detail}")]
+    Full {
+        /// What the system said.
+        detail: String,
+    },
+    /// Writing or syncing failed; the batch may or may not be there after a restart. The log is
+    /// poisoned: nothing can be appended any more.
+    #[error("the log could not be written and takes no more writes: {detail}")]
+    Poisoned {
+        /// What the system said.
+        detail: String,
+    },
+    /// The log is shutting down; nothing of the batch happened.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl AppendError {
+    /// Whether the action surely did not happen.
+    pub fn determinacy(&self) -> Determinacy {
+        match self {
+            AppendError::Poisoned { .. } => Determinacy::Indeterminate,
+            AppendError::Sealed(_)
+            | AppendError::TooLarge { .. }
+            | AppendError::Overloaded { .. }
+            | AppendError::Full { .. }
+            | AppendError::Closed => Determinacy::Determinate,
+        }
+    }
+}
+
+/// Why a read failed. A read changes nothing, so it may always be tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The position lies before the partition's start.
+    #[error("position {position} of partition {partition:?} has been trimmed; it starts at {start}")]
+    Trimmed {
+        /// The partition.
+        partition: PartitionId,
+        /// The position asked for.
+        position: Position,
+        /// First position that can be read.
+        start: Position,
+    },
+    /// The stored bytes are not what was written. They are never given out.
+    #[error("partition {partition:?} is damaged at {place}: {detail}")]
+    Corrupt {
+        /// The partition.
+        partition: PartitionId,
+        /// File and offset.
+        place: String,
+        /// What does not validate.
+        detail: String,
+    },
+    /// The disk failed the read.
+    #[error("partition {partition:?} could not be read: {detail}")]
+    Disk {
+        /// The partition.
+        partition: PartitionId,
+        /// What the system said.
+        detail: String,
+    },
+}
+
+/// Durable append-only partitions.
+///
+/// The futures are `'static`, and dropping one does not undo the action: an append whose future is
+/// dropped may still become durable.
+pub trait Log: Send + Sync {
+    /// Appends `batch` atomically; durable when it completes. Gives the place of each entry, in the
+    /// order of the batch. An empty batch is durable at once.
+    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>>;
+
+    /// Entries of `partition` from position `from` on, dense: at most `entries_max`, and at most
+    /// `bytes_max` of payload unless the first alone is larger. Empty at or behind the end, and for a
+    /// partition that does not exist.
+    fn read(
+        &self,
+        partition: PartitionId,
+        from: Position,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'static, Result<Read, ReadError>>;
+
+    /// How far `partition` reaches; empty and open when it does not exist.
+    fn partition(&self, partition: PartitionId) -> Partition;
+
+    /// The partitions that exist, in order.
+    fn partitions(&self) -> Vec<PartitionId>;
+
+    /// Completes when `partition` has a durable entry at or after `from`, or is sealed, or its start
+    /// lies behind `from`, or it has been deleted since the call.
+    fn wait(&self, partition: PartitionId, from: Position) -> BoxFuture<'static, ()>;
+
+    /// The first position whose entry arrived at or after `at`; the end when there is none.
+    fn position_at(
+        &self,
+        partition: PartitionId,
+        at: Timestamp,
+    ) -> BoxFuture<'static, Result<Position, ReadError>>;
+
+    /// Takes no more entries for `partition`, durably; gives its final end. Sealing twice is the same
+    /// as once.
+    fn seal(&self, partition: PartitionId) -> BoxFuture<'static, Result<Position, AppendError>>;
+
+    /// Makes the entries of `partition` before `before` unreadable, durably. Never moves backwards;
+    /// stops at the end.
+    fn trim(
+        &self,
+        partition: PartitionId,
+        before: Position,
+    ) -> BoxFuture<'static, Result<(), AppendError>>;
+
+    /// Removes `partition`, durably. Its id must not be used again.
+    fn delete(&self, partition: PartitionId) -> BoxFuture<'static, Result<(), AppendError>>;
+
+    /// Keeps `snapshot` as the newest of `partition`, durably, in place of the one before.
+    fn snapshot(
+        &self,
+        partition: PartitionId,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'static, Result<(), AppendError>>;
+
+    /// The newest snapshot of `partition`, if there is one.
+    fn restore(
+        &self,
+        partition: PartitionId,
+    ) -> BoxFuture<'static, Result<Option<Snapshot>, ReadError>>;
+}

@@ -1,0 +1,1 @@
+//! Event source mappings: the pure machine and its driver.

@@ -1,0 +1,1 @@
+//! Bytes to shapes and back, signatures and constraint checks; no sockets.

@@ -1,0 +1,1 @@
+//! The gateway, the wiring of ports to services, and the start and stop of the whole.

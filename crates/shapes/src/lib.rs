@@ -1,0 +1,1 @@
+//! Operations, inputs, outputs and exceptions, generated from the facts of the AWS models.

@@ -1,0 +1,1 @@
+//! Simulated clock, chance and disk, and the script runner.
