@@ -1,0 +1,576 @@
+//! Reading inputs and writing outputs: [`FromWire`], [`from_json`], and the forms of blobs and times.
+//!
+//! What must hold: a value of the wrong type is refused with AWS's own text (a `SerializationException`)
+//! before any constraint is reported; unknown members are ignored; `null` is the same as absent; blobs
+//! are decoded straight from the body, which is not copied.
+//!
+//! Facts: kinesis.md 2.2 and 2.7 of the specification this follows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use tidemill_model::Timestamp;
+
+use crate::constraint::{Checker, Rules};
+
+/// Why an input was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is not of the input's form. Without a text when it cannot be parsed at all.
+    Serialization(Option<String>),
+    /// The body violates the model's constraints.
+    Validation(String),
+}
+
+/// What was read for a member.
+#[derive(Debug)]
+pub enum Field<T> {
+    /// Nothing, or null.
+    Absent,
+    /// Something that violates a constraint so that no value can be made of it.
+    Broken,
+    /// A value.
+    Given(T),
+}
+
+/// What the wire can hold in place of a value.
+pub enum Token<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A byte string (CBOR).
+    Bytes(&'a [u8]),
+    /// A number with its whole part.
+    Number(f64, i64),
+    /// A boolean.
+    Boolean(bool),
+}
+
+impl Token<'_> {
+    /// The Java class that AWS names in its type errors.
+    fn class(&self) -> &'static str {
+        match self {
+            Token::Text(_) => "class java.lang.String",
+            Token::Bytes(_) => "class java.nio.HeapByteBuffer",
+            Token::Number(..) => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
+            Token::Boolean(_) => "class java.lang.Boolean",
+        }
+    }
+}
+
+/// A type that can be read as a member of an input.
+pub trait FromWire: Sized {
+    /// Whether a list or a map reports the violations of its elements itself, as AWS does for texts.
+    const REPORTED_BY_LIST: bool = false;
+
+    /// From a scalar, or AWS's text for why not.
+    fn from_token(
+        token: Token<'_>,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, String>;
+
+    /// From a list.
+    fn from_list<'de, A: SeqAccess<'de>>(
+        _list: A,
+        _rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        Err(refuse(check, "Start of list found where not expected"))
+    }
+
+    /// From a structure or a map.
+    fn from_map<'de, A: MapAccess<'de>>(
+        _map: A,
+        _rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        Err(refuse(
+            check,
+            "Start of structure or map found where not expected.",
+        ))
+    }
+
+    /// The value as a text, where the list reports.
+    fn as_text(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Notes a type error and makes the deserializer's error of it.
+pub fn refuse<E: Error>(check: &mut Checker, text: impl Into<String>) -> E {
+    check.type_error(text);
+    E::custom("type error")
+}
+
+/// Reads an input from a JSON body.
+pub fn from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    match from_deserializer(&mut deserializer) {
+        Err(refusal @ Refusal::Serialization(_)) => Err(refusal),
+        read => {
+            deserializer
+                .end()
+                .map_err(|_| Refusal::Serialization(None))?;
+            read
+        }
+    }
+}
+
+/// Reads an input from any self-describing format.
+pub fn from_deserializer<'de, T: FromWire, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, Refusal> {
+    let mut check = Checker::default();
+    let seed = Seed::<T>::new(&Rules::NONE, &mut check);
+    let read = seed.deserialize(deserializer);
+    let Ok(field) = read else {
+        return Err(Refusal::Serialization(check.take_type_error()));
+    };
+    match (check.message(), field) {
+        (Some(message), _) => Err(Refusal::Validation(message)),
+        (None, Field::Given(input)) => Ok(input),
+        (None, Field::Absent | Field::Broken) => Err(Refusal::Serialization(None)),
+    }
+}
+
+/// Carries the rules and the checker down to a value.
+pub struct Seed<'c, T> {
+    rules: &'c Rules,
+    check: &'c mut Checker,
+    value: std::marker::PhantomData<T>,
+}
+
+impl<'c, T> Seed<'c, T> {
+    /// Reads a `T` under `rules`.
+    pub fn new(rules: &'c Rules, check: &'c mut Checker) -> Seed<'c, T> {
+        Seed {
+            rules,
+            check,
+            value: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<'de, T: FromWire> DeserializeSeed<'de> for Seed<'_, T> {
+    type Value = Field<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<T: FromWire> Seed<'_, T> {
+    fn token<E: Error>(self, token: Token<'_>) -> Result<Field<T>, E> {
+        T::from_token(token, self.rules, self.check).map_err(|text| refuse(self.check, text))
+    }
+}
+
+impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Field<T>, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Field<T>, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Field<T>, E> {
+        self.token(Token::Boolean(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Field<T>, E> {
+        self.token(Token::Number(value as f64, value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Field<T>, E> {
+        self.token(Token::Number(
+            value as f64,
+            i64::try_from(value).unwrap_or(i64::MAX),
+        ))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Field<T>, E> {
+        self.token(Token::Number(value, value as i64))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Field<T>, E> {
+        self.token(Token::Text(value))
+    }
+
+    fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Field<T>, E> {
+        self.token(Token::Bytes(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Field<T>, A::Error> {
+        T::from_list(list, self.rules, self.check)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
+        T::from_map(map, self.rules, self.check)
+    }
+}
+
+/// The next member of a structure: its place in `names`, or none for an unknown one.
+pub fn next_member<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    names: &'static [&'static str],
+) -> Result<Option<Option<usize>>, A::Error> {
+    struct Name(&'static [&'static str]);
+    impl<'de> DeserializeSeed<'de> for Name {
+        type Value = Option<usize>;
+        fn deserialize<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
+            deserializer.deserialize_identifier(self)
+        }
+    }
+    impl Visitor<'_> for Name {
+        type Value = Option<usize>;
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a member name")
+        }
+        fn visit_str<E: Error>(self, value: &str) -> Result<Option<usize>, E> {
+            Ok(self.0.iter().position(|name| *name == value))
+        }
+    }
+    map.next_key_seed(Name(names))
+}
+
+/// Reads the value of the member `name` (in lower camel case).
+pub fn member<'de, T: FromWire, A: MapAccess<'de>>(
+    map: &mut A,
+    name: &'static str,
+    rules: &Rules,
+    check: &mut Checker,
+) -> Result<Field<T>, A::Error> {
+    check.enter(name);
+    let field = map.next_value_seed(Seed::new(rules, check))?;
+    check.leave();
+    Ok(field)
+}
+
+/// Skips the value of an unknown member.
+pub fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
+}
+
+/// The value of a required member; a missing one is reported.
+pub fn required<T>(field: Field<T>, name: &'static str, check: &mut Checker) -> Option<T> {
+    match field {
+        Field::Given(value) => Some(value),
+        Field::Broken => None,
+        Field::Absent => {
+            check.enter(name);
+            check.missing();
+            check.leave();
+            None
+        }
+    }
+}
+
+/// The value of an optional member; the outer none says that it is broken.
+pub fn optional<T>(field: Field<T>) -> Option<Option<T>> {
+    match field {
+        Field::Given(value) => Some(Some(value)),
+        Field::Absent => Some(None),
+        Field::Broken => None,
+    }
+}
+
+impl FromWire for String {
+    const REPORTED_BY_LIST: bool = true;
+
+    fn from_token(
+        token: Token<'_>,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<String>, String> {
+        match token {
+            Token::Text(text) => {
+                check.text(rules, text);
+                Ok(Field::Given(text.to_owned()))
+            }
+            other => Err(format!(
+                "{} can not be converted to an String",
+                other.class()
+            )),
+        }
+    }
+
+    fn as_text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl FromWire for bool {
+    fn from_token(token: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<bool>, String> {
+        match token {
+            Token::Boolean(value) => Ok(Field::Given(value)),
+            other => Err(format!(
+                "{} can not be converted to an Boolean",
+                other.class()
+            )),
+        }
+    }
+}
+
+impl FromWire for i32 {
+    fn from_token(
+        token: Token<'_>,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<i32>, String> {
+        match token {
+            Token::Number(_, whole) => {
+                check.number(rules, whole);
+                let clamped = whole.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+                Ok(Field::Given(
+                    i32::try_from(clamped).expect("clamped to the range"),
+                ))
+            }
+            other => Err(format!(
+                "{} can not be converted to an Integer",
+                other.class()
+            )),
+        }
+    }
+}
+
+impl FromWire for i64 {
+    fn from_token(
+        token: Token<'_>,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<i64>, String> {
+        match token {
+            Token::Number(_, whole) => {
+                check.number(rules, whole);
+                Ok(Field::Given(whole))
+            }
+            other => Err(format!("{} can not be converted to an Long", other.class())),
+        }
+    }
+}
+
+impl FromWire for f64 {
+    fn from_token(token: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<f64>, String> {
+        match token {
+            Token::Number(value, _) => Ok(Field::Given(value)),
+            other => Err(format!(
+                "{} can not be converted to an Double",
+                other.class()
+            )),
+        }
+    }
+}
+
+impl FromWire for Timestamp {
+    fn from_token(
+        token: Token<'_>,
+        _: &Rules,
+        _: &mut Checker,
+    ) -> Result<Field<Timestamp>, String> {
+        match token {
+            // A time before the epoch is read as the epoch: older than anything we hold.
+            Token::Number(secs, _) => Ok(Field::Given(Timestamp::from_millis(
+                (secs * 1000.0).round() as u64,
+            ))),
+            other => Err(format!(
+                "{} can not be converted to milliseconds since epoch",
+                other.class()
+            )),
+        }
+    }
+}
+
+impl FromWire for Bytes {
+    fn from_token(
+        token: Token<'_>,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Bytes>, String> {
+        let bytes = match token {
+            Token::Text(text) => decode_base64(text)?,
+            Token::Bytes(bytes) => Bytes::copy_from_slice(bytes),
+            other => return Err(format!("{} can not be converted to a Blob", other.class())),
+        };
+        check.length(rules, bytes.len(), None);
+        Ok(Field::Given(bytes))
+    }
+}
+
+/// Decodes base64, or says in AWS's words why it is none.
+fn decode_base64(text: &str) -> Result<Bytes, String> {
+    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
+        return Ok(Bytes::from(bytes));
+    }
+    let reason = if !text.len().is_multiple_of(4) {
+        format!(
+            "Base64 encoded length is expected a multiple of 4 bytes but found: {}",
+            text.len()
+        )
+    } else {
+        let body = text
+            .strip_suffix("==")
+            .or(text.strip_suffix('='))
+            .unwrap_or(text);
+        let legal =
+            |character: &char| character.is_ascii_alphanumeric() || "+/".contains(*character);
+        match body.chars().find(|character| !legal(character)) {
+            Some(character) => format!("Invalid Base64 character: '{character}'"),
+            None => "Invalid last non-pad Base64 character dectected".to_owned(),
+        }
+    };
+    Err(format!("'{text}' can not be converted to a Blob: {reason}"))
+}
+
+/// Most elements that are reserved before they are seen.
+const RESERVED_MAX: usize = 512;
+
+impl<T: FromWire> FromWire for Vec<T> {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Vec<T>>, String> {
+        Err("Expected list or null".to_owned())
+    }
+
+    fn from_list<'de, A: SeqAccess<'de>>(
+        mut list: A,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Vec<T>>, A::Error> {
+        let element_rules = rules.element.unwrap_or(&Rules::NONE);
+        let own_rules = if T::REPORTED_BY_LIST {
+            &Rules::NONE
+        } else {
+            element_rules
+        };
+        let mut values = Vec::with_capacity(list.size_hint().unwrap_or(0).min(RESERVED_MAX));
+        let mut index = 0;
+        let mut broken = false;
+        loop {
+            check.enter_index(index);
+            match list.next_element_seed(Seed::<T>::new(own_rules, check))? {
+                None => break,
+                Some(Field::Given(value)) => values.push(value),
+                Some(Field::Broken) => broken = true,
+                Some(Field::Absent) => {
+                    check.missing();
+                    broken = true;
+                }
+            }
+            check.leave();
+            index += 1;
+        }
+        check.leave();
+        check.length(rules, index, Some("[]"));
+        if T::REPORTED_BY_LIST {
+            check.elements(element_rules, values.iter().filter_map(FromWire::as_text));
+        }
+        Ok(if broken {
+            Field::Broken
+        } else {
+            Field::Given(values)
+        })
+    }
+}
+
+impl<T: FromWire> FromWire for BTreeMap<String, T> {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected map or null".to_owned())
+    }
+
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        rules: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let key_rules = rules.element.unwrap_or(&Rules::NONE);
+        let value_rules = rules.value.unwrap_or(&Rules::NONE);
+        let own_rules = if T::REPORTED_BY_LIST {
+            &Rules::NONE
+        } else {
+            value_rules
+        };
+        let mut read = BTreeMap::new();
+        let mut broken = false;
+        while let Some(key) = map.next_key::<String>()? {
+            check.enter_key(&key);
+            match map.next_value_seed(Seed::<T>::new(own_rules, check))? {
+                Field::Given(value) => {
+                    read.insert(key, value);
+                }
+                Field::Broken => broken = true,
+                Field::Absent => {}
+            }
+            check.leave();
+        }
+        check.length(rules, read.len(), Some("{}"));
+        let texts = read
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_text().unwrap_or_default()));
+        let value_rules = if T::REPORTED_BY_LIST {
+            value_rules
+        } else {
+            &Rules::NONE
+        };
+        check.entries(key_rules, value_rules, texts);
+        Ok(if broken {
+            Field::Broken
+        } else {
+            Field::Given(read)
+        })
+    }
+}
+
+/// Writes a time as seconds with a millisecond fraction.
+pub fn seconds<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(at.as_secs_f64())
+}
+
+/// Writes an optional time as seconds; used where an absent member is skipped.
+pub fn seconds_if_given<S: serde::Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => seconds(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Writes a blob as base64.
+pub fn base64<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(bytes))
+}
+
+/// Writes an optional blob as base64; used where an absent member is skipped.
+pub fn base64_if_given<S: serde::Serializer>(
+    bytes: &Option<Bytes>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => base64(bytes, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Writes an optional list of blobs, each as base64; used where an absent member is skipped.
+pub fn base64_list_if_given<S: serde::Serializer>(
+    list: &Option<Vec<Bytes>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let list = list.as_deref().unwrap_or_default();
+    serializer.collect_seq(
+        list.iter()
+            .map(|bytes| base64_simd::STANDARD.encode_to_string(bytes)),
+    )
+}

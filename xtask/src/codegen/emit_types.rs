@@ -1,0 +1,131 @@
+//! Structures and enums.
+
+use std::collections::BTreeMap;
+
+use super::facts::{Facts, Member, Shape};
+use super::names;
+
+/// The Rust type of the shape called `name`.
+pub fn rust_type(facts: &Facts, name: &str) -> String {
+    let shape = facts.shape(name);
+    match shape.kind() {
+        "string" if shape.values().is_empty() => "String".to_owned(),
+        "string" | "structure" => type_name(facts, name),
+        "boolean" => "bool".to_owned(),
+        "integer" => "i32".to_owned(),
+        "long" => "i64".to_owned(),
+        "double" | "float" => "f64".to_owned(),
+        "timestamp" => "Timestamp".to_owned(),
+        "blob" => "Bytes".to_owned(),
+        "list" => format!("Vec<{}>", rust_type(facts, shape.inner("member").expect("a list"))),
+        "map" => {
+            format!("BTreeMap<String, {}>", rust_type(facts, shape.inner("value").expect("a map")))
+        }
+        other => panic!("shape {name} has the unknown type {other}"),
+    }
+}
+
+/// The Rust name of a structure: an input is called after its operation.
+pub fn type_name(facts: &Facts, name: &str) -> String {
+    let renamed: BTreeMap<&str, &str> = facts
+        .supported()
+        .filter_map(|operation| Some((operation.input()?, operation.name)))
+        .collect();
+    match renamed.get(name) {
+        Some(operation) => format!("{operation}Input"),
+        None => name.to_owned(),
+    }
+}
+
+/// All structures and enums, and an alias or an empty structure for each output.
+pub fn types(facts: &Facts) -> String {
+    let mut text = String::new();
+    for shape in facts.shapes().filter(|shape| !shape.is_exception()) {
+        match shape.kind() {
+            "structure" => text += &structure(facts, shape),
+            "string" if !shape.values().is_empty() => text += &enumeration(shape),
+            _ => {}
+        }
+    }
+    for operation in facts.supported() {
+        let name = operation.name;
+        if operation.input().is_none() {
+            text += &format!("{DERIVES_DEFAULT}pub struct {name}Input {{}}\n");
+        }
+        match operation.output() {
+            None => text += &format!("{DERIVES_DEFAULT}pub struct {name}Output {{}}\n"),
+            Some(output) if output == format!("{name}Output") => {}
+            Some(output) => text += &format!("pub type {name}Output = {output};\n"),
+        }
+    }
+    text
+}
+
+const DERIVES: &str = "#[derive(Clone, Debug, PartialEq, Serialize)]\n";
+const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serialize)]\n";
+
+fn structure(facts: &Facts, shape: Shape<'_>) -> String {
+    let members = shape.members();
+    let derives = if has_default(facts, shape) { DERIVES_DEFAULT } else { DERIVES };
+    let fields: String = members.iter().map(|member| field(facts, shape, member)).collect();
+    format!("{derives}pub struct {} {{\n{fields}}}\n", type_name(facts, shape.name))
+}
+
+/// Whether every required member has a default.
+fn has_default(facts: &Facts, shape: Shape<'_>) -> bool {
+    shape.members().iter().filter(|member| member.required).all(|member| {
+        let inner = facts.shape(member.shape);
+        match inner.kind() {
+            "string" => inner.values().is_empty(),
+            "structure" => has_default(facts, inner),
+            _ => true,
+        }
+    })
+}
+
+fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
+    let kind = rust_type(facts, member.shape);
+    let in_body = member.location.is_none() && shape.payload() != Some(member.name);
+    let given = if member.required { "" } else { "_if_given" };
+    let mut serde = Vec::new();
+    if in_body {
+        serde.push(format!("rename = \"{}\"", member.name));
+        if !member.required {
+            serde.push("skip_serializing_if = \"Option::is_none\"".to_owned());
+        }
+        match kind.as_str() {
+            "Timestamp" => serde.push(format!("serialize_with = \"wire::seconds{given}\"")),
+            "Bytes" => serde.push(format!("serialize_with = \"wire::base64{given}\"")),
+            "Vec<Bytes>" => serde.push("serialize_with = \"wire::base64_list_if_given\"".to_owned()),
+            _ => {}
+        }
+    } else {
+        serde.push("skip".to_owned());
+    }
+    let kind = if member.required { kind } else { format!("Option<{kind}>") };
+    format!("#[serde({})]\npub {}: {kind},\n", serde.join(", "), names::field(member.name))
+}
+
+fn enumeration(shape: Shape<'_>) -> String {
+    let name = shape.name;
+    let values = shape.values();
+    let variants: String = values
+        .iter()
+        .map(|value| format!("#[serde(rename = \"{value}\")]\n{},\n", names::variant(value)))
+        .collect();
+    let arms: String = values
+        .iter()
+        .map(|value| format!("{name}::{} => \"{value}\",\n", names::variant(value)))
+        .collect();
+    let all: String =
+        values.iter().map(|value| format!("{name}::{},", names::variant(value))).collect();
+    format!(
+        "#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]\n\
+         pub enum {name} {{\n{variants}}}\n\
+         impl {name} {{\n\
+         pub const ALL: &'static [{name}] = &[{all}];\n\
+         pub fn as_str(self) -> &'static str {{ match self {{\n{arms}}} }}\n\
+         pub fn parse(text: &str) -> Option<{name}> {{\n\
+         {name}::ALL.iter().copied().find(|value| value.as_str() == text)\n}}\n}}\n"
+    )
+}
