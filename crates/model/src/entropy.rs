@@ -51,7 +51,10 @@ mod tests {
 
     #[test]
     fn a_uuid_has_its_version_and_variant() {
-        assert_eq!(uuid_from([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(
+            uuid_from([0xff; 16]),
+            "ffffffff-ffff-4fff-bfff-ffffffffffff"
+        );
         assert_eq!(uuid_from([0; 16]), "00000000-0000-4000-8000-000000000000");
     }
 }

@@ -45,19 +45,31 @@ pub struct Faults {
 impl Faults {
     /// What is armed at `seam`, if anything.
     pub fn at(&self, seam: Seam) -> Option<Fault> {
-        let armed = self.armed.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-        armed.iter().find(|(place, _)| *place == seam).map(|(_, fault)| fault.clone())
+        let armed = self
+            .armed
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        armed
+            .iter()
+            .find(|(place, _)| *place == seam)
+            .map(|(_, fault)| fault.clone())
     }
 
     /// Arms `fault` at `seam`, in place of what was armed there.
     pub fn arm(&self, seam: Seam, fault: Fault) {
         self.disarm(seam);
-        self.armed.write().unwrap_or_else(|poisoned| poisoned.into_inner()).push((seam, fault));
+        self.armed
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .push((seam, fault));
     }
 
     /// Disarms whatever is armed at `seam`.
     pub fn disarm(&self, seam: Seam) {
-        let mut armed = self.armed.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut armed = self
+            .armed
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         armed.retain(|(place, _)| *place != seam);
     }
 }

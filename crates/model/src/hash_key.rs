@@ -64,7 +64,11 @@ impl HashKeyRange {
         let ranges = (0..u128::from(count)).map(|index| {
             let start = HashKey(index * width);
             let last = index + 1 == u128::from(count);
-            let end = if last { HashKey::MAX } else { HashKey((index + 1) * width - 1) };
+            let end = if last {
+                HashKey::MAX
+            } else {
+                HashKey((index + 1) * width - 1)
+            };
             HashKeyRange { start, end }
         });
         ranges.collect()
@@ -81,7 +85,10 @@ mod tests {
             .iter()
             .map(|range| (range.start.to_string(), range.end.to_string()))
             .collect();
-        assert_eq!(ranges[0], ("0".into(), "113427455640312821154458202477256070484".into()));
+        assert_eq!(
+            ranges[0],
+            ("0".into(), "113427455640312821154458202477256070484".into())
+        );
         assert_eq!(ranges[1].1, "226854911280625642308916404954512140969");
         assert_eq!(ranges[2].1, "340282366920938463463374607431768211455");
     }
@@ -91,8 +98,15 @@ mod tests {
         for count in [1, 2, 3, 4, 5, 7, 8, 100, 1000, 4096] {
             let ranges = HashKeyRange::divide(count);
             assert_eq!(ranges.len(), count as usize);
-            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (HashKey(0), HashKey::MAX));
-            assert!(ranges.windows(2).all(|pair| pair[0].end.0 + 1 == pair[1].start.0));
+            assert_eq!(
+                (ranges[0].start, ranges[ranges.len() - 1].end),
+                (HashKey(0), HashKey::MAX)
+            );
+            assert!(
+                ranges
+                    .windows(2)
+                    .all(|pair| pair[0].end.0 + 1 == pair[1].start.0)
+            );
         }
         assert_eq!(HashKeyRange::divide(2)[0].end, HashKey((1 << 127) - 1));
     }

@@ -20,7 +20,10 @@ pub struct Malformed {
 }
 
 fn malformed(text: &str, expected: &'static str) -> Malformed {
-    Malformed { text: text.to_owned(), expected }
+    Malformed {
+        text: text.to_owned(),
+        expected,
+    }
 }
 
 /// A 12-digit AWS account number.
@@ -106,9 +109,11 @@ impl FromStr for StreamArn {
         let parts = split_arn(text, "kinesis");
         let (region, account, rest) = parts.ok_or_else(|| malformed(text, "a stream ARN"))?;
         match rest.strip_prefix("stream/") {
-            Some(name) if !name.is_empty() && !name.contains('/') => {
-                Ok(StreamArn { region, account, name: name.to_owned() })
-            }
+            Some(name) if !name.is_empty() && !name.contains('/') => Ok(StreamArn {
+                region,
+                account,
+                name: name.to_owned(),
+            }),
             _ => Err(malformed(text, "a stream ARN")),
         }
     }
@@ -116,7 +121,11 @@ impl FromStr for StreamArn {
 
 impl fmt::Display for StreamArn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "arn:aws:kinesis:{}:{}:stream/{}", self.region, self.account, self.name)
+        write!(
+            formatter,
+            "arn:aws:kinesis:{}:{}:stream/{}",
+            self.region, self.account, self.name
+        )
     }
 }
 
@@ -136,7 +145,10 @@ pub struct FunctionArn {
 impl FunctionArn {
     /// The same ARN without its qualifier.
     pub fn unqualified(&self) -> FunctionArn {
-        FunctionArn { qualifier: None, ..self.clone() }
+        FunctionArn {
+            qualifier: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -150,7 +162,12 @@ impl FromStr for FunctionArn {
         match (rest.next(), rest.next(), rest.next(), rest.next()) {
             (Some("function"), Some(name), qualifier, None) if !name.is_empty() => {
                 let qualifier = qualifier.map(str::to_owned);
-                Ok(FunctionArn { region, account, name: name.to_owned(), qualifier })
+                Ok(FunctionArn {
+                    region,
+                    account,
+                    name: name.to_owned(),
+                    qualifier,
+                })
             }
             _ => Err(malformed(text, "a function ARN")),
         }
@@ -159,8 +176,16 @@ impl FromStr for FunctionArn {
 
 impl fmt::Display for FunctionArn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FunctionArn { region, account, name, qualifier } = self;
-        write!(formatter, "arn:aws:lambda:{region}:{account}:function:{name}")?;
+        let FunctionArn {
+            region,
+            account,
+            name,
+            qualifier,
+        } = self;
+        write!(
+            formatter,
+            "arn:aws:lambda:{region}:{account}:function:{name}"
+        )?;
         match qualifier {
             Some(qualifier) => write!(formatter, ":{qualifier}"),
             None => Ok(()),
@@ -188,13 +213,21 @@ impl FromStr for QueueArn {
         if name.is_empty() || name.contains([':', '/']) {
             return Err(malformed(text, "a queue ARN"));
         }
-        Ok(QueueArn { region, account, name })
+        Ok(QueueArn {
+            region,
+            account,
+            name,
+        })
     }
 }
 
 impl fmt::Display for QueueArn {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "arn:aws:sqs:{}:{}:{}", self.region, self.account, self.name)
+        write!(
+            formatter,
+            "arn:aws:sqs:{}:{}:{}",
+            self.region, self.account, self.name
+        )
     }
 }
 
@@ -232,20 +265,34 @@ mod tests {
     #[test]
     fn an_arn_prints_as_it_was_read() {
         let stream = "arn:aws:kinesis:us-east-1:123456789012:stream/flights";
-        assert_eq!(stream.parse::<StreamArn>().map(|arn| arn.to_string()), Ok(stream.into()));
+        assert_eq!(
+            stream.parse::<StreamArn>().map(|arn| arn.to_string()),
+            Ok(stream.into())
+        );
         for function in [
             "arn:aws:lambda:eu-west-1:000000000000:function:f",
             "arn:aws:lambda:eu-west-1:000000000000:function:f:$LATEST",
         ] {
-            assert_eq!(function.parse::<FunctionArn>().map(|arn| arn.to_string()), Ok(function.into()));
+            assert_eq!(
+                function.parse::<FunctionArn>().map(|arn| arn.to_string()),
+                Ok(function.into())
+            );
         }
         let queue = "arn:aws:sqs:us-east-1:123456789012:failures";
-        assert_eq!(queue.parse::<QueueArn>().map(|arn| arn.to_string()), Ok(queue.into()));
+        assert_eq!(
+            queue.parse::<QueueArn>().map(|arn| arn.to_string()),
+            Ok(queue.into())
+        );
     }
 
     #[test]
     fn what_is_not_an_arn_is_refused() {
-        for text in ["", "arn:aws:kinesis", "arn:aws:sqs:r:12:q", "arn:aws:kinesis:r:123456789012:x"] {
+        for text in [
+            "",
+            "arn:aws:kinesis",
+            "arn:aws:sqs:r:12:q",
+            "arn:aws:kinesis:r:123456789012:x",
+        ] {
             assert!(text.parse::<StreamArn>().is_err(), "{text}");
         }
     }

@@ -49,7 +49,12 @@ impl SequenceNumber {
     /// The time field never lies before the shard's creation: a clock that stepped back would
     /// otherwise give the first record a number below the shard's start.
     pub fn of_record(shard: ShardId, created_secs: u64, position: u64, arrival_secs: u64) -> Self {
-        Self::new(shard, created_secs, position + 1, arrival_secs.max(created_secs))
+        Self::new(
+            shard,
+            created_secs,
+            position + 1,
+            arrival_secs.max(created_secs),
+        )
     }
 
     /// The shard's starting number: index 0 at its creation.
@@ -59,14 +64,28 @@ impl SequenceNumber {
 
     /// The closed shard's ending number: the greatest index at the time of closing.
     pub fn end_of(shard: ShardId, created_secs: u64, closed_secs: u64) -> Self {
-        Self::new(shard, created_secs, INDEX_MAX, closed_secs.max(created_secs))
+        Self::new(
+            shard,
+            created_secs,
+            INDEX_MAX,
+            closed_secs.max(created_secs),
+        )
     }
 
     fn new(shard: ShardId, created_secs: u64, index: u64, time_secs: u64) -> Self {
-        assert!(created_secs <= SECS_MAX && time_secs <= SECS_MAX, "a second needs 36 bits");
+        assert!(
+            created_secs <= SECS_MAX && time_secs <= SECS_MAX,
+            "a second needs 36 bits"
+        );
         assert!(index <= INDEX_MAX, "an index needs 63 bits");
         let nibble = (shard.0 & 0xf) as u8;
-        SequenceNumber { created_secs, nibble, index, time_secs, shard: shard.0 }
+        SequenceNumber {
+            created_secs,
+            nibble,
+            index,
+            time_secs,
+            shard: shard.0,
+        }
     }
 
     /// The shard that the number was given in.
@@ -147,8 +166,10 @@ impl FromStr for SequenceNumber {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<SequenceNumber, Malformed> {
-        let malformed =
-            || Malformed { text: text.to_owned(), expected: "a sequence number of this service" };
+        let malformed = || Malformed {
+            text: text.to_owned(),
+            expected: "a sequence number of this service",
+        };
         if text.len() != 56 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
@@ -174,7 +195,9 @@ impl Serialize for SequenceNumber {
 
 impl<'de> Deserialize<'de> for SequenceNumber {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -212,7 +235,11 @@ mod tests {
         let child = SequenceNumber::start_of(ShardId(4), 1_700_000_007);
         let numbers = [start, first, second, end, child];
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
-        assert!(numbers.windows(2).all(|pair| pair[0].to_string() < pair[1].to_string()));
+        assert!(
+            numbers
+                .windows(2)
+                .all(|pair| pair[0].to_string() < pair[1].to_string())
+        );
         assert!(numbers.iter().all(|number| number.to_string().len() == 56));
         assert_eq!((first.position_at(), first.position_after()), (0, 1));
         assert_eq!((start.position_at(), start.position_after()), (0, 0));
@@ -220,7 +247,12 @@ mod tests {
 
     #[test]
     fn what_this_service_never_gave_out_is_refused() {
-        for text in ["0", "", "49590338271490256608559692538361571095921575989136588899", "x"] {
+        for text in [
+            "0",
+            "",
+            "49590338271490256608559692538361571095921575989136588899",
+            "x",
+        ] {
             assert!(text.parse::<SequenceNumber>().is_err(), "{text}");
         }
     }

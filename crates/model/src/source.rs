@@ -121,12 +121,7 @@ pub trait Source: Send + Sync {
     ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
 
     /// Completes when `shard` has a durable record at or after `from`, is closed, or is gone.
-    fn wait<'a>(
-        &'a self,
-        stream: &'a StreamArn,
-        shard: ShardId,
-        from: u64,
-    ) -> BoxFuture<'a, ()>;
+    fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()>;
 
     /// Completes when `stream` has a shard whose number is at least `from`, or is gone.
     fn wait_for_shard<'a>(&'a self, stream: &'a StreamArn, from: ShardId) -> BoxFuture<'a, ()>;

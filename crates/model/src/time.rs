@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::BoxFuture;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
@@ -48,12 +50,18 @@ impl Timestamp {
 
     /// This moment plus `duration` (whole milliseconds), stopping at [`Timestamp::MAX`].
     pub fn plus(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// This moment minus `duration` (whole milliseconds), stopping at the epoch.
     pub fn minus(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_sub(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero when it lies in the future.
@@ -72,7 +80,11 @@ impl Timestamp {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-        let month = (if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 }) as u32;
+        let month = (if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        }) as u32;
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         let weekday = ((self.0 / 86_400_000 + 4) % 7) as u32;
         let in_day = self.0 % 86_400_000;
@@ -92,7 +104,16 @@ impl Timestamp {
 /// RFC 3339 in UTC with milliseconds: `2019-11-14T00:38:06.021Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, hour, minute, second, millisecond, .. } = self.civil();
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            millisecond,
+            ..
+        } = self.civil();
         write!(
             formatter,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"
@@ -122,8 +143,9 @@ pub struct Civil {
 }
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 impl Civil {
     /// Three-letter English name of the day of the week.

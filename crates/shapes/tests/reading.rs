@@ -1,5 +1,4 @@
 //! Inputs are read as AWS reads them: types first, then constraints, in AWS's own texts.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use tidemill_shapes::kinesis::{
     AddTagsToStreamInput, CreateStreamInput, GetRecordsInput, GetShardIteratorInput,

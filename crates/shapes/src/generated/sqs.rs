@@ -3,6 +3,7 @@
     missing_docs,
     unused_imports,
     clippy::all,
+    clippy::too_many_lines,
     reason = "generated: the names are AWS's"
 )]
 
