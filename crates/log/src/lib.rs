@@ -7,8 +7,15 @@
 //! back. The crate knows bytes and positions, not shards.
 
 pub mod port;
+pub mod limits;
+mod waiters;
+pub mod memory;
+pub mod envelope;
+pub mod replicated;
 
+pub use memory::MemoryLog;
 pub use port::{
-    Appended, AppendError, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
+    AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
     ServiceTag, Snapshot,
 };
+pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};

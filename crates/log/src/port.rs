@@ -135,15 +135,16 @@ pub struct Snapshot {
 /// Why an append, a seal, a trim, a delete or a snapshot failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AppendError {
-    /// A partition of the batch is sealed; nothing of the batch happened.
+    /// A partition of the batch is sealed, or has been deleted; nothing of the batch happened.
     #[error("partition {0:?} is sealed")]
     Sealed(PartitionId),
-    /// One entry is larger than a frame can hold; nothing of the batch happened.
-    #[error("an entry of {bytes} bytes is larger than {bytes_max}")]
+    /// One entry, or the batch as a whole, is larger than the log takes; nothing of the batch
+    /// happened. The sizes stand in the table of limits.
+    #[error("{bytes} bytes are more than the {bytes_max} that can be appended at once")]
     TooLarge {
-        /// Size of the entry.
+        /// Size of the entry or the batch.
         bytes: usize,
-        /// Size of the largest entry.
+        /// Size of the largest.
         bytes_max: usize,
     },
     /// Too much waits to be written; nothing of the batch happened.
@@ -188,7 +189,9 @@ impl AppendError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// The position lies before the partition's start.
-    #[error("position {position} of partition {partition:?} has been trimmed; it starts at {start}")]
+    #[error(
+        "position {position} of partition {partition:?} has been trimmed; it starts at {start}"
+    )]
     Trimmed {
         /// The partition.
         partition: PartitionId,
@@ -255,7 +258,7 @@ pub trait Log: Send + Sync {
     ) -> BoxFuture<'static, Result<Position, ReadError>>;
 
     /// Takes no more entries for `partition`, durably; gives its final end. Sealing twice is the same
-    /// as once.
+    /// as once. A partition that does not exist comes to be, empty and sealed.
     fn seal(&self, partition: PartitionId) -> BoxFuture<'static, Result<Position, AppendError>>;
 
     /// Makes the entries of `partition` before `before` unreadable, durably. Never moves backwards;
@@ -266,10 +269,12 @@ pub trait Log: Send + Sync {
         before: Position,
     ) -> BoxFuture<'static, Result<(), AppendError>>;
 
-    /// Removes `partition`, durably. Its id must not be used again.
+    /// Removes `partition`, durably. Its id must not be used again; an append that comes too late is
+    /// refused as for a sealed partition, as long as the process runs.
     fn delete(&self, partition: PartitionId) -> BoxFuture<'static, Result<(), AppendError>>;
 
-    /// Keeps `snapshot` as the newest of `partition`, durably, in place of the one before.
+    /// Keeps `snapshot` as the newest of `partition`, durably, in place of the one before. Its position
+    /// must not lie behind the end.
     fn snapshot(
         &self,
         partition: PartitionId,

@@ -1,0 +1,99 @@
+//! The limits of the log, all in one table.
+//!
+//! | what | limit | why |
+//! |---|---|---|
+//! | one entry | [`ENTRY_BYTES_MAX`] | the largest record of the API (10 MiB) and its envelope fit |
+//! | payload of one batch | [`BATCH_BYTES_MAX`] | a batch is one frame, and a frame is held in memory whole |
+//! | bytes waiting to be written | [`PENDING_BYTES_MAX`] | beyond this the disk does not keep up: refuse early |
+//! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
+//! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
+//! | commands of one group | [`COMMANDS_GROUP_MAX`] | one append; bounds what fails together |
+//! | bytes of one group of commands | [`COMMANDS_GROUP_BYTES`] | soft: one command is always taken |
+
+use bytes::Bytes;
+
+use crate::port::{AppendError, Batch};
+
+/// The largest entry, in bytes.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The largest sum of payloads of one batch, in bytes.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How many bytes may wait to be written or be on their way to the disk.
+pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A frame takes no further batch once it holds this many bytes of payload.
+pub const FRAME_BYTES_SOFT: usize = 2 * 1024 * 1024;
+
+/// How many commands wait at a state log before a caller has to wait for room.
+pub const COMMANDS_WAITING_MAX: usize = 1024;
+
+/// The most commands that a state log appends at once.
+pub const COMMANDS_GROUP_MAX: usize = 1024;
+
+/// A state log takes no further command into a group once it holds this many bytes.
+pub const COMMANDS_GROUP_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(COMMANDS_GROUP_BYTES + ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(2 * BATCH_BYTES_MAX <= PENDING_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_SOFT + BATCH_BYTES_MAX < u32::MAX as usize / 2);
+
+/// The payload bytes of `batch`, when it and each of its entries keep the limits.
+pub fn checked_bytes(batch: &Batch) -> Result<usize, AppendError> {
+    let mut sum = 0;
+    for (_, payload) in &batch.entries {
+        checked_entry(payload)?;
+        sum += payload.len();
+    }
+    if sum > BATCH_BYTES_MAX {
+        return Err(AppendError::TooLarge {
+            bytes: sum,
+            bytes_max: BATCH_BYTES_MAX,
+        });
+    }
+    Ok(sum)
+}
+
+/// Refuses a `payload` that is too large for an entry.
+pub fn checked_entry(payload: &Bytes) -> Result<(), AppendError> {
+    if payload.len() > ENTRY_BYTES_MAX {
+        return Err(AppendError::TooLarge {
+            bytes: payload.len(),
+            bytes_max: ENTRY_BYTES_MAX,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::PartitionId;
+
+    #[test]
+    fn an_entry_or_a_batch_above_its_limit_is_refused_with_its_size() {
+        let entry = |bytes| (PartitionId(1), Bytes::from(vec![0; bytes]));
+        let cases = [
+            (vec![entry(ENTRY_BYTES_MAX)], Ok(ENTRY_BYTES_MAX)),
+            (
+                vec![entry(ENTRY_BYTES_MAX + 1)],
+                Err((ENTRY_BYTES_MAX + 1, ENTRY_BYTES_MAX)),
+            ),
+            (
+                vec![entry(ENTRY_BYTES_MAX), entry(ENTRY_BYTES_MAX)],
+                Ok(BATCH_BYTES_MAX),
+            ),
+            (
+                vec![entry(ENTRY_BYTES_MAX), entry(ENTRY_BYTES_MAX), entry(1)],
+                Err((BATCH_BYTES_MAX + 1, BATCH_BYTES_MAX)),
+            ),
+        ];
+        for (entries, expected) in cases {
+            let expected =
+                expected.map_err(|(bytes, bytes_max)| AppendError::TooLarge { bytes, bytes_max });
+            assert_eq!(checked_bytes(&Batch { entries }), expected);
+        }
+    }
+}
