@@ -1,1 +1,11 @@
 //! Simulated clock, chance and disk, and the script runner.
+//!
+//! What must hold: everything here follows from what the test says, so that a failure replays from its
+//! seed. Nothing here is part of the product.
+
+pub mod clock;
+pub mod entropy;
+pub mod script;
+
+pub use clock::SimClock;
+pub use entropy::SimEntropy;
