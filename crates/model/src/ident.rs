@@ -28,8 +28,22 @@ fn malformed(text: &str, expected: &'static str) -> Malformed {
 
 /// A 12-digit AWS account number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct AccountId(String);
+
+impl TryFrom<String> for AccountId {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<AccountId, Malformed> {
+        text.parse()
+    }
+}
+
+impl From<AccountId> for String {
+    fn from(account: AccountId) -> String {
+        account.0
+    }
+}
 
 impl AccountId {
     /// The account as its 12 digits.
