@@ -1,0 +1,164 @@
+//! `cargo xtask test`: everything that the tests need, then all of them, then one line that adds up.
+//!
+//! What must hold: the last line is `N passed, N failed, N skipped` over all runners; a runner whose
+//! tool is missing is named and its tests count as skipped; a runner that breaks counts as failed. The
+//! workspace is built once, in the dev profile, before any runner starts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::count::{Count, Runner};
+use crate::python::{self, Python};
+use crate::step::{Done, Step, Stopwatch, works};
+
+const SERVER: &str = "target/debug/tidemill";
+
+/// What one part of the run came to.
+struct Part {
+    name: String,
+    took: Duration,
+    count: Count,
+    /// The runner's own last words, or why it did not run.
+    closing: String,
+}
+
+/// Runs all tests; an error when one failed.
+pub fn run(root: &Path) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let mut parts = vec![];
+    let python = python::prepare(root);
+    let build = Step::cargo("build", root, &["build", "--workspace", "--all-targets"]).run_well();
+    match build {
+        Ok(build) => {
+            parts.push(rust_tests(root));
+            parts.push(documentation_tests(root));
+            parts.push(client_tests(root, python));
+            parts.insert(0, without_tests(build));
+        }
+        Err(error) => parts.push(broken("build", &error)),
+    }
+    println!("\n== what was run");
+    for part in &parts {
+        println!(
+            "{:<12} {:>6.1} s  {}",
+            part.name,
+            part.took.as_secs_f64(),
+            part.closing
+        );
+    }
+    println!("{:<12} {:>6.1} s", "all", stopwatch.elapsed().as_secs_f64());
+    let count: Count = parts.iter().map(|part| part.count).sum();
+    println!("{count}");
+    ensure!(count.failed == 0, "tests failed");
+    Ok(())
+}
+
+fn rust_tests(root: &Path) -> Part {
+    if works("cargo", &["nextest", "--version"]) {
+        let arguments = [
+            "nextest",
+            "run",
+            "--workspace",
+            "--no-fail-fast",
+            "--status-level",
+            "fail",
+        ];
+        return finished(Runner::Nextest, Step::cargo("rust", root, &arguments).run());
+    }
+    println!("\ncargo-nextest is not installed: the tests run with cargo test, which is slower");
+    let arguments = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
+    finished(
+        Runner::CargoTest,
+        Step::cargo("rust", root, &arguments).run(),
+    )
+}
+
+fn documentation_tests(root: &Path) -> Part {
+    let arguments = ["test", "--workspace", "--doc", "--no-fail-fast"];
+    finished(
+        Runner::CargoTest,
+        Step::cargo("doc", root, &arguments).run(),
+    )
+}
+
+fn client_tests(root: &Path, python: Result<Python>) -> Part {
+    let interpreter = match python {
+        Ok(Python::Ready(interpreter)) => interpreter,
+        Ok(Python::Missing(tool)) => return skipped(root, tool),
+        Err(error) => return broken("clients", &error),
+    };
+    let step = Step::new("clients", root, interpreter)
+        .with(&[
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--color=no",
+            python::TESTS,
+        ])
+        .environment("PYTHONDONTWRITEBYTECODE", "1")
+        .environment("TIDEMILL_BINARY", root.join(SERVER));
+    finished(Runner::Pytest, step.run())
+}
+
+fn without_tests(done: Done) -> Part {
+    Part {
+        name: done.name,
+        took: done.took,
+        count: Count::default(),
+        closing: "built".into(),
+    }
+}
+
+fn finished(runner: Runner, done: Result<Done>) -> Part {
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => return broken("runner", &error),
+    };
+    let count = Count::of(runner, &done.lines, done.status.success());
+    let closing = match runner {
+        Runner::CargoTest => format!("cargo test: {count}"),
+        _ => done
+            .lines
+            .iter()
+            .rfind(|line| runner.closing(line).is_some())
+            .map_or_else(
+                || format!("no closing line, ended with {}", done.status),
+                |line| line.trim().to_owned(),
+            ),
+    };
+    Part {
+        name: done.name,
+        took: done.took,
+        count,
+        closing,
+    }
+}
+
+fn skipped(root: &Path, tool: &str) -> Part {
+    let skipped = python::count_tests(root).unwrap_or(1);
+    let closing = format!("{skipped} skipped: {tool} is missing; install it and run again");
+    let count = Count {
+        skipped,
+        ..Count::default()
+    };
+    Part {
+        name: "clients".into(),
+        took: Duration::ZERO,
+        count,
+        closing,
+    }
+}
+
+fn broken(name: &str, error: &anyhow::Error) -> Part {
+    let closing = format!("could not run: {error:#}");
+    Part {
+        name: name.into(),
+        took: Duration::ZERO,
+        count: Count::BROKEN,
+        closing,
+    }
+}
