@@ -1,6 +1,6 @@
 //! What a browser needs to call from another origin: [`preflight`] and [`expose`].
 //!
-//! Facts: kinesalite's `index.js`, recorded against production.
+//! Facts: `index.js` of <https://github.com/mhart/kinesalite>, recorded against production.
 
 use crate::request::Request;
 use crate::response::Response;
@@ -39,4 +39,44 @@ pub fn expose(request: &Request<'_>, response: Response) -> Response {
     response
         .with_header("access-control-allow-origin", "*")
         .with_header("access-control-expose-headers", EXPOSED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sent::Sent;
+
+    #[test]
+    fn a_browser_may_call_from_anywhere() {
+        let headers = [
+            ("origin", "http://console"),
+            ("access-control-request-headers", "x-amz-target"),
+            ("access-control-request-method", "POST"),
+        ];
+        let asked = preflight(&Sent::new("OPTIONS", "/", &headers, "").request()).unwrap();
+        assert_eq!((asked.status, asked.body.len()), (200, 0));
+        assert_eq!(asked.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(
+            asked.header("access-control-allow-headers"),
+            Some("x-amz-target")
+        );
+        assert_eq!(asked.header("access-control-allow-methods"), Some("POST"));
+        let post = Sent::new("POST", "/", &headers, "{}");
+        assert_eq!(preflight(&post.request()), None);
+        let exposed = expose(&post.request(), Response::empty(200));
+        assert_eq!(
+            exposed.header("access-control-expose-headers"),
+            Some(EXPOSED)
+        );
+    }
+
+    #[test]
+    fn who_is_no_browser_sees_nothing_of_it() {
+        let sent = Sent::new("OPTIONS", "/", &[], "");
+        assert_eq!(preflight(&sent.request()), None);
+        assert_eq!(
+            expose(&sent.request(), Response::empty(200)),
+            Response::empty(200)
+        );
+    }
 }

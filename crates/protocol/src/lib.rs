@@ -7,6 +7,8 @@
 
 pub mod request;
 pub mod response;
+#[cfg(test)]
+mod sent;
 mod json;
 mod cbor;
 pub mod cors;

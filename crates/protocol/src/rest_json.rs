@@ -4,10 +4,10 @@
 //! input of path, query, headers and body ([`read_invoke`] where the body is the payload), and
 //! [`success`], [`invoked`] or [`failure`] writes the answer.
 
-mod answer;
-mod merge;
-mod read;
 mod route;
+mod merge;
+mod answer;
+mod read;
 
 pub use answer::{failure, invoked, refuse, success, unauthenticated, unknown, unsupported};
 pub use read::{read, read_invoke};

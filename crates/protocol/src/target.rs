@@ -94,9 +94,9 @@ impl Service {
     }
 }
 
-/// The service `request` is for: by its target, else by the service its signature names, else by
-/// Lambda's paths; `None` when nothing tells. A target of an unknown service gives Kinesis, whose order
-/// of checks refuses it as AWS does.
+/// The service `request` is for: by its target, else by the service its signature names, else, where it
+/// is not signed, by Lambda's paths; `None` when nothing tells. A target of an unknown service gives
+/// Kinesis, whose order of checks refuses it as AWS does.
 pub fn service_of(request: &Request<'_>, signed_for: Option<&str>) -> Option<Service> {
     if let Some(target) = request.header("x-amz-target") {
         let prefix = target.split('.').next().unwrap_or_default();
@@ -111,7 +111,8 @@ pub fn service_of(request: &Request<'_>, signed_for: Option<&str>) -> Option<Ser
         Some("kinesis") => Some(Service::Json(JsonService::Kinesis)),
         Some("sqs") => Some(Service::Json(JsonService::Sqs)),
         Some("lambda") => Some(Service::Lambda),
-        Some(_) | None => is_lambda_path(request.uri.path()).then_some(Service::Lambda),
+        Some(_) => None,
+        None => is_lambda_path(request.uri.path()).then_some(Service::Lambda),
     }
 }
 
@@ -133,6 +134,7 @@ fn is_lambda_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sent::Sent;
 
     #[test]
     fn a_target_names_an_operation_of_its_service() {
@@ -158,6 +160,49 @@ mod tests {
         assert!(known.is_some_and(JsonOperation::is_unsupported));
         let send = Some(JsonOperation::Sqs(sqs::Operation::SendMessage));
         assert_eq!(JsonService::Sqs.operation("AmazonSQS.SendMessage"), send);
+    }
+
+    #[test]
+    fn the_target_wins_over_the_signature_and_both_over_the_path() {
+        let (kinesis, sqs) = (JsonService::Kinesis, JsonService::Sqs);
+        let functions = "/2015-03-31/functions";
+        let cases = [
+            (
+                Some("AmazonSQS.SendMessage"),
+                Some("kinesis"),
+                "/",
+                Some(Service::Json(sqs)),
+            ),
+            (
+                Some("DynamoDB_20120810.PutItem"),
+                None,
+                "/",
+                Some(Service::Json(kinesis)),
+            ),
+            (
+                None,
+                Some("kinesis"),
+                functions,
+                Some(Service::Json(kinesis)),
+            ),
+            (None, Some("sqs"), "/", Some(Service::Json(sqs))),
+            (None, Some("lambda"), "/", Some(Service::Lambda)),
+            (None, Some("s3"), functions, None),
+            (None, None, functions, Some(Service::Lambda)),
+            (None, None, "/", None),
+        ];
+        for (target, signed_for, path, service) in cases {
+            let headers: Vec<_> = target
+                .map(|target| ("x-amz-target", target))
+                .into_iter()
+                .collect();
+            let sent = Sent::new("POST", path, &headers, "");
+            assert_eq!(
+                service_of(&sent.request(), signed_for),
+                service,
+                "{target:?} {path}"
+            );
+        }
     }
 
     #[test]

@@ -38,7 +38,9 @@ pub fn failure(service: JsonService, failure: &Failure) -> Response {
             .map(|(name, text)| (*name, text.as_str())),
     );
     let mut response = Response::new(failure.status, service.media_type(), json::object(&members));
-    response.headers.extend(failure.headers.iter().cloned());
+    for (name, value) in &failure.headers {
+        response = response.with_header(name, value);
+    }
     with_query_error(service, response, failure.code, failure.sender)
 }
 
@@ -84,7 +86,7 @@ fn with_query_error(
             let blame = if sender { "Sender" } else { "Receiver" };
             response.with_header(
                 "x-amzn-query-error",
-                format!("{};{blame}", query_code(code)),
+                &format!("{};{blame}", query_code(code)),
             )
         }
     }

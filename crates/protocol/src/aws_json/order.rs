@@ -1,8 +1,9 @@
 //! What is checked before a body is read, in the service's order: [`check`].
 //!
-//! Facts: kinesalite's `index.js`, which was run against production with every combination of method,
-//! media type, target and body. Authentication, types and constraints come after what stands here.
-//! Whether the body of a supported operation is well-formed is found out when it is read.
+//! Facts: `index.js` of <https://github.com/mhart/kinesalite>, which was compared with production for
+//! every combination of method, media type, target and body. Authentication, types and constraints
+//! come after what stands here. Whether the body of a supported operation is well-formed is found out
+//! when it is read.
 
 use http::Method;
 use tidemill_shapes::kinesis;

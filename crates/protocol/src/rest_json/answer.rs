@@ -3,7 +3,6 @@
 //! What must hold: the name of an error travels in `x-amzn-ErrorType`, and its body says in `Type` whom
 //! to blame. The key of the message is the model's, which differs between exceptions.
 
-use bytes::Bytes;
 use serde::Serialize;
 use tidemill_shapes::Failure;
 use tidemill_shapes::lambda::{InvokeOutput, Operation};
@@ -34,7 +33,7 @@ pub fn invoked(output: InvokeOutput) -> Response {
         .status_code
         .and_then(|status| u16::try_from(status).ok())
         .unwrap_or(200);
-    let body = output.payload.unwrap_or_else(Bytes::new);
+    let body = output.payload.unwrap_or_default();
     let mut response = match status {
         204 => Response::empty(status),
         _ => Response::new(status, JSON, body),
@@ -46,7 +45,7 @@ pub fn invoked(output: InvokeOutput) -> Response {
         ("x-amz-durable-execution-arn", output.durable_execution_arn),
     ] {
         if let Some(value) = value {
-            response = response.with_header(name, value);
+            response = response.with_header(name, &value);
         }
     }
     response
@@ -63,7 +62,9 @@ pub fn failure(failure: &Failure) -> Response {
     members.push((failure.message_key, &failure.message));
     let mut response = Response::new(failure.status, JSON, json::object(&members))
         .with_header("x-amzn-errortype", wire_name(failure.code));
-    response.headers.extend(failure.headers.iter().cloned());
+    for (name, value) in &failure.headers {
+        response = response.with_header(name, value);
+    }
     response
 }
 

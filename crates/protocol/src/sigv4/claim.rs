@@ -1,8 +1,8 @@
 //! What a request says about its signer, before anyone has checked it: [`Claim`].
 //!
 //! Read from the `Authorization` header or from the query (a presigned address). The texts of the
-//! refusals are those of the service, recorded by kinesalite (`index.js`) against production, and
-//! name everything that is missing at once.
+//! refusals are those of the service as `index.js` of <https://github.com/mhart/kinesalite> recorded
+//! them, and name everything that is missing at once.
 
 use std::borrow::Cow;
 
