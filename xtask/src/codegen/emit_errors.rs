@@ -22,15 +22,29 @@ pub fn errors(facts: &Facts) -> String {
 
 fn exception(facts: &Facts, shape: Shape<'_>) -> String {
     let fault = shape.facts.get("fault").is_some();
-    let declared = shape.facts.get("error").and_then(|error| error.get("httpStatusCode"));
-    let status = declared.and_then(|code| code.as_u64()).unwrap_or(if fault { 500 } else { 400 });
+    let declared = shape
+        .facts
+        .get("error")
+        .and_then(|error| error.get("httpStatusCode"));
+    let status = declared
+        .and_then(|code| code.as_u64())
+        .unwrap_or(if fault { 500 } else { 400 });
     let members = shape.members();
-    let message = members.iter().find(|member| member.name.eq_ignore_ascii_case("message"));
+    let message = members
+        .iter()
+        .find(|member| member.name.eq_ignore_ascii_case("message"));
     let others: Vec<_> = members
         .iter()
         .filter(|member| !member.name.eq_ignore_ascii_case("message") && member.name != "Type")
         .filter(|member| facts.shape(member.shape).kind() == "string")
-        .map(|member| (member.name, member.location_name, member.location == Some("header"), member.shape))
+        .map(|member| {
+            (
+                member.name,
+                member.location_name,
+                member.location == Some("header"),
+                member.shape,
+            )
+        })
         .collect();
     let key = message.map_or("message", |member| member.name);
     exception_struct(shape.name, status, !fault, key, &others, facts)
@@ -50,7 +64,9 @@ fn exception_struct(
     let fields = each(&|(member, ..)| format!("pub {}: Option<String>,\n", names::field(member)));
     let nones = each(&|(member, ..)| format!(", {}: None", names::field(member)));
     let put = |in_header: bool| -> String {
-        let chosen = others.iter().filter(|(_, _, header, _)| *header == in_header);
+        let chosen = others
+            .iter()
+            .filter(|(_, _, header, _)| *header == in_header);
         let pairs = chosen.map(|(member, located, ..)| {
             let field = names::field(member);
             format!("self.{field}.clone().map(|text| (\"{located}\", text)),")
@@ -83,7 +99,10 @@ fn error_enum(facts: &Facts, operation: &str, declared: &[&str]) -> String {
         exceptions.push("ValidationException");
     }
     let each = |write: &dyn Fn(&str) -> String| -> String {
-        exceptions.iter().map(|exception| write(exception)).collect()
+        exceptions
+            .iter()
+            .map(|exception| write(exception))
+            .collect()
     };
     let variants = each(&|exception| format!("{exception}({exception}),\n"));
     let arms = each(&|exception| format!("{name}::{exception}(inner) => inner.failure(),\n"));

@@ -36,7 +36,10 @@ pub fn operations(facts: &Facts) -> String {
 }
 
 fn bindings(facts: &Facts) -> String {
-    let all: String = facts.operations().map(|operation| binding(facts, operation)).collect();
+    let all: String = facts
+        .operations()
+        .map(|operation| binding(facts, operation))
+        .collect();
     format!("pub static BINDINGS: &[Binding] = &[\n{all}];\n")
 }
 

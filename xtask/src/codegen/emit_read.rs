@@ -23,7 +23,10 @@ pub fn readers(facts: &Facts) -> String {
         .map(|name| format!("&{},", names::rules(name)))
         .collect();
     text += &format!("#[cfg(test)]\npub(crate) static ALL_RULES: &[&Rules] = &[{all}];\n");
-    for operation in facts.supported().filter(|operation| operation.input().is_none()) {
+    for operation in facts
+        .supported()
+        .filter(|operation| operation.input().is_none())
+    {
         text += &empty_structure(&format!("{}Input", operation.name));
     }
     text
@@ -52,7 +55,9 @@ fn rules(facts: &Facts, shape: Shape<'_>) -> String {
     let inner = |parts: &[&str]| {
         let found = parts.iter().find_map(|part| shape.inner(part));
         let found = found.filter(|inner| has_rules(facts.shape(inner)));
-        found.map_or("None".to_owned(), |inner| format!("Some(&{})", names::rules(inner)))
+        found.map_or("None".to_owned(), |inner| {
+            format!("Some(&{})", names::rules(inner))
+        })
     };
     format!(
         "static {}: Rules = Rules {{ min: {}, max: {}, pattern: {pattern}, sensitive: {}, \
@@ -73,12 +78,19 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
         return empty_structure(&name);
     }
     let list = |each: &dyn Fn(usize, &super::facts::Member<'_>) -> String| -> String {
-        members.iter().enumerate().map(|(index, member)| each(index, member)).collect()
+        members
+            .iter()
+            .enumerate()
+            .map(|(index, member)| each(index, member))
+            .collect()
     };
     let known = list(&|_, member| format!("\"{}\",", member.name));
     let holders = list(&|_, member| {
         let kind = rust_type(facts, member.shape);
-        format!("let mut {}: Field<{kind}> = Field::Absent;\n", names::field(member.name))
+        format!(
+            "let mut {}: Field<{kind}> = Field::Absent;\n",
+            names::field(member.name)
+        )
     });
     let arms = list(&|index, member| {
         format!(
@@ -112,7 +124,11 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
 
 /// The name of a shape's rules; structures and enums have none of their own.
 fn rules_of(facts: &Facts, name: &str) -> String {
-    if has_rules(facts.shape(name)) { names::rules(name) } else { "Rules::NONE".to_owned() }
+    if has_rules(facts.shape(name)) {
+        names::rules(name)
+    } else {
+        "Rules::NONE".to_owned()
+    }
 }
 
 fn empty_structure(name: &str) -> String {
@@ -135,7 +151,11 @@ fn from_wire(name: &str, map: &str, check: &str, body: &str) -> String {
 
 fn enumeration(shape: Shape<'_>) -> String {
     let name = shape.name;
-    let values: String = shape.values().iter().map(|value| format!("\"{value}\",")).collect();
+    let values: String = shape
+        .values()
+        .iter()
+        .map(|value| format!("\"{value}\","))
+        .collect();
     format!(
         "impl FromWire for {name} {{\n\
          fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) \

@@ -17,9 +17,15 @@ pub fn rust_type(facts: &Facts, name: &str) -> String {
         "double" | "float" => "f64".to_owned(),
         "timestamp" => "Timestamp".to_owned(),
         "blob" => "Bytes".to_owned(),
-        "list" => format!("Vec<{}>", rust_type(facts, shape.inner("member").expect("a list"))),
+        "list" => format!(
+            "Vec<{}>",
+            rust_type(facts, shape.inner("member").expect("a list"))
+        ),
         "map" => {
-            format!("BTreeMap<String, {}>", rust_type(facts, shape.inner("value").expect("a map")))
+            format!(
+                "BTreeMap<String, {}>",
+                rust_type(facts, shape.inner("value").expect("a map"))
+            )
         }
         other => panic!("shape {name} has the unknown type {other}"),
     }
@@ -66,21 +72,35 @@ const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serial
 
 fn structure(facts: &Facts, shape: Shape<'_>) -> String {
     let members = shape.members();
-    let derives = if has_default(facts, shape) { DERIVES_DEFAULT } else { DERIVES };
-    let fields: String = members.iter().map(|member| field(facts, shape, member)).collect();
-    format!("{derives}pub struct {} {{\n{fields}}}\n", type_name(facts, shape.name))
+    let derives = if has_default(facts, shape) {
+        DERIVES_DEFAULT
+    } else {
+        DERIVES
+    };
+    let fields: String = members
+        .iter()
+        .map(|member| field(facts, shape, member))
+        .collect();
+    format!(
+        "{derives}pub struct {} {{\n{fields}}}\n",
+        type_name(facts, shape.name)
+    )
 }
 
 /// Whether every required member has a default.
 fn has_default(facts: &Facts, shape: Shape<'_>) -> bool {
-    shape.members().iter().filter(|member| member.required).all(|member| {
-        let inner = facts.shape(member.shape);
-        match inner.kind() {
-            "string" => inner.values().is_empty(),
-            "structure" => has_default(facts, inner),
-            _ => true,
-        }
-    })
+    shape
+        .members()
+        .iter()
+        .filter(|member| member.required)
+        .all(|member| {
+            let inner = facts.shape(member.shape);
+            match inner.kind() {
+                "string" => inner.values().is_empty(),
+                "structure" => has_default(facts, inner),
+                _ => true,
+            }
+        })
 }
 
 fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
@@ -96,14 +116,24 @@ fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
         match kind.as_str() {
             "Timestamp" => serde.push(format!("serialize_with = \"wire::seconds{given}\"")),
             "Bytes" => serde.push(format!("serialize_with = \"wire::base64{given}\"")),
-            "Vec<Bytes>" => serde.push("serialize_with = \"wire::base64_list_if_given\"".to_owned()),
+            "Vec<Bytes>" => {
+                serde.push("serialize_with = \"wire::base64_list_if_given\"".to_owned())
+            }
             _ => {}
         }
     } else {
         serde.push("skip".to_owned());
     }
-    let kind = if member.required { kind } else { format!("Option<{kind}>") };
-    format!("#[serde({})]\npub {}: {kind},\n", serde.join(", "), names::field(member.name))
+    let kind = if member.required {
+        kind
+    } else {
+        format!("Option<{kind}>")
+    };
+    format!(
+        "#[serde({})]\npub {}: {kind},\n",
+        serde.join(", "),
+        names::field(member.name)
+    )
 }
 
 fn enumeration(shape: Shape<'_>) -> String {
@@ -111,14 +141,21 @@ fn enumeration(shape: Shape<'_>) -> String {
     let values = shape.values();
     let variants: String = values
         .iter()
-        .map(|value| format!("#[serde(rename = \"{value}\")]\n{},\n", names::variant(value)))
+        .map(|value| {
+            format!(
+                "#[serde(rename = \"{value}\")]\n{},\n",
+                names::variant(value)
+            )
+        })
         .collect();
     let arms: String = values
         .iter()
         .map(|value| format!("{name}::{} => \"{value}\",\n", names::variant(value)))
         .collect();
-    let all: String =
-        values.iter().map(|value| format!("{name}::{},", names::variant(value))).collect();
+    let all: String = values
+        .iter()
+        .map(|value| format!("{name}::{},", names::variant(value)))
+        .collect();
     format!(
         "#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]\n\
          pub enum {name} {{\n{variants}}}\n\

@@ -15,7 +15,9 @@ impl Facts {
     pub fn parse(text: &str) -> anyhow::Result<Facts> {
         let root: Value = serde_json::from_str(text)?;
         for part in ["metadata", "operations", "shapes"] {
-            root.get(part).and_then(Value::as_object).with_context(|| format!("no {part}"))?;
+            root.get(part)
+                .and_then(Value::as_object)
+                .with_context(|| format!("no {part}"))?;
         }
         Ok(Facts { root })
     }
@@ -26,23 +28,30 @@ impl Facts {
 
     /// All operations, in the order of their names.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
-        self.part("operations").iter().map(|(name, facts)| Operation { name, facts })
+        self.part("operations")
+            .iter()
+            .map(|(name, facts)| Operation { name, facts })
     }
 
     /// The operations that are supported.
     pub fn supported(&self) -> impl Iterator<Item = Operation<'_>> {
-        self.operations().filter(|operation| operation.facts["supported"] == true)
+        self.operations()
+            .filter(|operation| operation.facts["supported"] == true)
     }
 
     /// All shapes, in the order of their names.
     pub fn shapes(&self) -> impl Iterator<Item = Shape<'_>> {
-        self.part("shapes").iter().map(|(name, facts)| Shape { name, facts })
+        self.part("shapes")
+            .iter()
+            .map(|(name, facts)| Shape { name, facts })
     }
 
     /// The shape called `name`.
     pub fn shape(&self, name: &str) -> Shape<'_> {
-        let (name, facts) =
-            self.part("shapes").get_key_value(name).unwrap_or_else(|| panic!("no shape {name}"));
+        let (name, facts) = self
+            .part("shapes")
+            .get_key_value(name)
+            .unwrap_or_else(|| panic!("no shape {name}"));
         Shape { name, facts }
     }
 
@@ -100,9 +109,17 @@ impl<'a> Operation<'a> {
     /// The declared exceptions.
     pub fn errors(&self) -> Vec<&'a str> {
         let errors = self.facts.get("errors").and_then(Value::as_array);
-        errors.into_iter().flatten().filter_map(Value::as_str).collect()
+        errors
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
     }
 }
+
+/// Enums that the service takes more of than its model lists, and refuses in its own words: SQS is sent
+/// the names of system attributes where the model has queue attributes.
+const OPEN_ENUMS: [&str; 2] = ["QueueAttributeName", "MessageSystemAttributeName"];
 
 /// One shape.
 #[derive(Clone, Copy)]
@@ -139,10 +156,17 @@ impl<'a> Shape<'a> {
         self.facts.get("exception").is_some()
     }
 
-    /// The values of an enum; empty for other shapes.
+    /// The values of an enum; empty for other shapes and for open enums.
     pub fn values(&self) -> Vec<&'a str> {
+        if OPEN_ENUMS.contains(&self.name) {
+            return Vec::new();
+        }
         let values = self.facts.get("enum").and_then(Value::as_array);
-        values.into_iter().flatten().filter_map(Value::as_str).collect()
+        values
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
     }
 
     /// The shape of a list's element, or of a map's key or value.
@@ -171,7 +195,10 @@ impl<'a> Shape<'a> {
             shape: facts["shape"].as_str().unwrap_or_default(),
             required: required.contains(&name.as_str()),
             location: facts.get("location").and_then(Value::as_str),
-            location_name: facts.get("locationName").and_then(Value::as_str).unwrap_or(name),
+            location_name: facts
+                .get("locationName")
+                .and_then(Value::as_str)
+                .unwrap_or(name),
         };
         members.into_iter().flatten().map(member).collect()
     }

@@ -7,13 +7,19 @@ pub fn field(name: &str) -> String {
     let mut text = String::new();
     for (index, letter) in letters.iter().enumerate() {
         let after_lower = index > 0 && !letters[index - 1].is_uppercase();
-        let before_lower = letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+        let before_lower = letters
+            .get(index + 1)
+            .is_some_and(|next| next.is_lowercase());
         if letter.is_uppercase() && index > 0 && (after_lower || before_lower) {
             text.push('_');
         }
         text.extend(letter.to_lowercase());
     }
-    if ["type", "match", "ref", "use", "in"].contains(&text.as_str()) { format!("r#{text}") } else { text }
+    if ["type", "match", "ref", "use", "in"].contains(&text.as_str()) {
+        format!("r#{text}")
+    } else {
+        text
+    }
 }
 
 /// `StreamName` to `streamName`: how AWS's messages spell a member.
@@ -38,10 +44,18 @@ pub fn variant(value: &str) -> String {
             }
             text.extend(first.to_uppercase());
             let rest = letters.as_str();
-            text.push_str(&if shouting { rest.to_lowercase() } else { rest.to_owned() });
+            text.push_str(&if shouting {
+                rest.to_lowercase()
+            } else {
+                rest.to_owned()
+            });
         }
     }
-    if text.starts_with(|first: char| first.is_ascii_digit()) { format!("V{text}") } else { text }
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        format!("V{text}")
+    } else {
+        text
+    }
 }
 
 /// A shape to the name of its static rules: `StreamName` to `RULES_STREAM_NAME`.

@@ -153,7 +153,7 @@ impl World {
     async fn attributes(&self) -> BTreeMap<String, String> {
         let input = GetQueueAttributesInput {
             queue_url: URL.into(),
-            attribute_names: Some(vec![QueueAttributeName::All]),
+            attribute_names: Some(vec!["All".to_owned()]),
         };
         let output = ops::get_queue_attributes(&self.queues, &self.caller, input).await;
         output.unwrap().attributes.unwrap()

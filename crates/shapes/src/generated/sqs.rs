@@ -113,7 +113,7 @@ pub struct DeleteQueueInput {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GetQueueAttributesInput {
     #[serde(rename = "AttributeNames", skip_serializing_if = "Option::is_none")]
-    pub attribute_names: Option<Vec<QueueAttributeName>>,
+    pub attribute_names: Option<Vec<String>>,
     #[serde(rename = "QueueUrl")]
     pub queue_url: String,
 }
@@ -195,65 +195,6 @@ pub struct MessageAttributeValue {
     pub string_value: Option<String>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum MessageSystemAttributeName {
-    #[serde(rename = "All")]
-    All,
-    #[serde(rename = "SenderId")]
-    SenderId,
-    #[serde(rename = "SentTimestamp")]
-    SentTimestamp,
-    #[serde(rename = "ApproximateReceiveCount")]
-    ApproximateReceiveCount,
-    #[serde(rename = "ApproximateFirstReceiveTimestamp")]
-    ApproximateFirstReceiveTimestamp,
-    #[serde(rename = "SequenceNumber")]
-    SequenceNumber,
-    #[serde(rename = "MessageDeduplicationId")]
-    MessageDeduplicationId,
-    #[serde(rename = "MessageGroupId")]
-    MessageGroupId,
-    #[serde(rename = "AWSTraceHeader")]
-    AWSTraceHeader,
-    #[serde(rename = "DeadLetterQueueSourceArn")]
-    DeadLetterQueueSourceArn,
-}
-impl MessageSystemAttributeName {
-    pub const ALL: &'static [MessageSystemAttributeName] = &[
-        MessageSystemAttributeName::All,
-        MessageSystemAttributeName::SenderId,
-        MessageSystemAttributeName::SentTimestamp,
-        MessageSystemAttributeName::ApproximateReceiveCount,
-        MessageSystemAttributeName::ApproximateFirstReceiveTimestamp,
-        MessageSystemAttributeName::SequenceNumber,
-        MessageSystemAttributeName::MessageDeduplicationId,
-        MessageSystemAttributeName::MessageGroupId,
-        MessageSystemAttributeName::AWSTraceHeader,
-        MessageSystemAttributeName::DeadLetterQueueSourceArn,
-    ];
-    pub fn as_str(self) -> &'static str {
-        match self {
-            MessageSystemAttributeName::All => "All",
-            MessageSystemAttributeName::SenderId => "SenderId",
-            MessageSystemAttributeName::SentTimestamp => "SentTimestamp",
-            MessageSystemAttributeName::ApproximateReceiveCount => "ApproximateReceiveCount",
-            MessageSystemAttributeName::ApproximateFirstReceiveTimestamp => {
-                "ApproximateFirstReceiveTimestamp"
-            }
-            MessageSystemAttributeName::SequenceNumber => "SequenceNumber",
-            MessageSystemAttributeName::MessageDeduplicationId => "MessageDeduplicationId",
-            MessageSystemAttributeName::MessageGroupId => "MessageGroupId",
-            MessageSystemAttributeName::AWSTraceHeader => "AWSTraceHeader",
-            MessageSystemAttributeName::DeadLetterQueueSourceArn => "DeadLetterQueueSourceArn",
-        }
-    }
-    pub fn parse(text: &str) -> Option<MessageSystemAttributeName> {
-        MessageSystemAttributeName::ALL
-            .iter()
-            .copied()
-            .find(|value| value.as_str() == text)
-    }
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum MessageSystemAttributeNameForSends {
     #[serde(rename = "AWSTraceHeader")]
     AWSTraceHeader,
@@ -299,119 +240,10 @@ pub struct PurgeQueueInput {
     #[serde(rename = "QueueUrl")]
     pub queue_url: String,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum QueueAttributeName {
-    #[serde(rename = "All")]
-    All,
-    #[serde(rename = "Policy")]
-    Policy,
-    #[serde(rename = "VisibilityTimeout")]
-    VisibilityTimeout,
-    #[serde(rename = "MaximumMessageSize")]
-    MaximumMessageSize,
-    #[serde(rename = "MessageRetentionPeriod")]
-    MessageRetentionPeriod,
-    #[serde(rename = "ApproximateNumberOfMessages")]
-    ApproximateNumberOfMessages,
-    #[serde(rename = "ApproximateNumberOfMessagesNotVisible")]
-    ApproximateNumberOfMessagesNotVisible,
-    #[serde(rename = "CreatedTimestamp")]
-    CreatedTimestamp,
-    #[serde(rename = "LastModifiedTimestamp")]
-    LastModifiedTimestamp,
-    #[serde(rename = "QueueArn")]
-    QueueArn,
-    #[serde(rename = "ApproximateNumberOfMessagesDelayed")]
-    ApproximateNumberOfMessagesDelayed,
-    #[serde(rename = "DelaySeconds")]
-    DelaySeconds,
-    #[serde(rename = "ReceiveMessageWaitTimeSeconds")]
-    ReceiveMessageWaitTimeSeconds,
-    #[serde(rename = "RedrivePolicy")]
-    RedrivePolicy,
-    #[serde(rename = "FifoQueue")]
-    FifoQueue,
-    #[serde(rename = "ContentBasedDeduplication")]
-    ContentBasedDeduplication,
-    #[serde(rename = "KmsMasterKeyId")]
-    KmsMasterKeyId,
-    #[serde(rename = "KmsDataKeyReusePeriodSeconds")]
-    KmsDataKeyReusePeriodSeconds,
-    #[serde(rename = "DeduplicationScope")]
-    DeduplicationScope,
-    #[serde(rename = "FifoThroughputLimit")]
-    FifoThroughputLimit,
-    #[serde(rename = "RedriveAllowPolicy")]
-    RedriveAllowPolicy,
-    #[serde(rename = "SqsManagedSseEnabled")]
-    SqsManagedSseEnabled,
-}
-impl QueueAttributeName {
-    pub const ALL: &'static [QueueAttributeName] = &[
-        QueueAttributeName::All,
-        QueueAttributeName::Policy,
-        QueueAttributeName::VisibilityTimeout,
-        QueueAttributeName::MaximumMessageSize,
-        QueueAttributeName::MessageRetentionPeriod,
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        QueueAttributeName::CreatedTimestamp,
-        QueueAttributeName::LastModifiedTimestamp,
-        QueueAttributeName::QueueArn,
-        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        QueueAttributeName::DelaySeconds,
-        QueueAttributeName::ReceiveMessageWaitTimeSeconds,
-        QueueAttributeName::RedrivePolicy,
-        QueueAttributeName::FifoQueue,
-        QueueAttributeName::ContentBasedDeduplication,
-        QueueAttributeName::KmsMasterKeyId,
-        QueueAttributeName::KmsDataKeyReusePeriodSeconds,
-        QueueAttributeName::DeduplicationScope,
-        QueueAttributeName::FifoThroughputLimit,
-        QueueAttributeName::RedriveAllowPolicy,
-        QueueAttributeName::SqsManagedSseEnabled,
-    ];
-    pub fn as_str(self) -> &'static str {
-        match self {
-            QueueAttributeName::All => "All",
-            QueueAttributeName::Policy => "Policy",
-            QueueAttributeName::VisibilityTimeout => "VisibilityTimeout",
-            QueueAttributeName::MaximumMessageSize => "MaximumMessageSize",
-            QueueAttributeName::MessageRetentionPeriod => "MessageRetentionPeriod",
-            QueueAttributeName::ApproximateNumberOfMessages => "ApproximateNumberOfMessages",
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible => {
-                "ApproximateNumberOfMessagesNotVisible"
-            }
-            QueueAttributeName::CreatedTimestamp => "CreatedTimestamp",
-            QueueAttributeName::LastModifiedTimestamp => "LastModifiedTimestamp",
-            QueueAttributeName::QueueArn => "QueueArn",
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed => {
-                "ApproximateNumberOfMessagesDelayed"
-            }
-            QueueAttributeName::DelaySeconds => "DelaySeconds",
-            QueueAttributeName::ReceiveMessageWaitTimeSeconds => "ReceiveMessageWaitTimeSeconds",
-            QueueAttributeName::RedrivePolicy => "RedrivePolicy",
-            QueueAttributeName::FifoQueue => "FifoQueue",
-            QueueAttributeName::ContentBasedDeduplication => "ContentBasedDeduplication",
-            QueueAttributeName::KmsMasterKeyId => "KmsMasterKeyId",
-            QueueAttributeName::KmsDataKeyReusePeriodSeconds => "KmsDataKeyReusePeriodSeconds",
-            QueueAttributeName::DeduplicationScope => "DeduplicationScope",
-            QueueAttributeName::FifoThroughputLimit => "FifoThroughputLimit",
-            QueueAttributeName::RedriveAllowPolicy => "RedriveAllowPolicy",
-            QueueAttributeName::SqsManagedSseEnabled => "SqsManagedSseEnabled",
-        }
-    }
-    pub fn parse(text: &str) -> Option<QueueAttributeName> {
-        QueueAttributeName::ALL
-            .iter()
-            .copied()
-            .find(|value| value.as_str() == text)
-    }
-}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReceiveMessageInput {
     #[serde(rename = "AttributeNames", skip_serializing_if = "Option::is_none")]
-    pub attribute_names: Option<Vec<QueueAttributeName>>,
+    pub attribute_names: Option<Vec<String>>,
     #[serde(
         rename = "MaxNumberOfMessages",
         skip_serializing_if = "Option::is_none"
@@ -426,7 +258,7 @@ pub struct ReceiveMessageInput {
         rename = "MessageSystemAttributeNames",
         skip_serializing_if = "Option::is_none"
     )]
-    pub message_system_attribute_names: Option<Vec<MessageSystemAttributeName>>,
+    pub message_system_attribute_names: Option<Vec<String>>,
     #[serde(rename = "QueueUrl")]
     pub queue_url: String,
     #[serde(
@@ -503,7 +335,7 @@ static RULES_ATTRIBUTE_NAME_LIST: Rules = Rules {
     max: None,
     pattern: None,
     sensitive: false,
-    element: None,
+    element: Some(&RULES_QUEUE_ATTRIBUTE_NAME),
     value: None,
 };
 static RULES_BINARY: Rules = Rules {
@@ -639,7 +471,7 @@ impl FromWire for GetQueueAttributesInput {
         _: &Rules,
         check: &mut Checker,
     ) -> Result<Field<Self>, A::Error> {
-        let mut attribute_names: Field<Vec<QueueAttributeName>> = Field::Absent;
+        let mut attribute_names: Field<Vec<String>> = Field::Absent;
         let mut queue_url: Field<String> = Field::Absent;
         while let Some(member) = wire::next_member(&mut map, &["AttributeNames", "QueueUrl"])? {
             match member {
@@ -861,37 +693,17 @@ static RULES_MESSAGE_SYSTEM_ATTRIBUTE_LIST: Rules = Rules {
     max: None,
     pattern: None,
     sensitive: false,
+    element: Some(&RULES_MESSAGE_SYSTEM_ATTRIBUTE_NAME),
+    value: None,
+};
+static RULES_MESSAGE_SYSTEM_ATTRIBUTE_NAME: Rules = Rules {
+    min: None,
+    max: None,
+    pattern: None,
+    sensitive: false,
     element: None,
     value: None,
 };
-impl FromWire for MessageSystemAttributeName {
-    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
-        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
-            return Ok(Field::Broken);
-        };
-        Ok(match MessageSystemAttributeName::parse(&text) {
-            Some(value) => Field::Given(value),
-            None => {
-                check.not_of_enum(
-                    &text,
-                    &[
-                        "All",
-                        "SenderId",
-                        "SentTimestamp",
-                        "ApproximateReceiveCount",
-                        "ApproximateFirstReceiveTimestamp",
-                        "SequenceNumber",
-                        "MessageDeduplicationId",
-                        "MessageGroupId",
-                        "AWSTraceHeader",
-                        "DeadLetterQueueSourceArn",
-                    ],
-                );
-                Field::Broken
-            }
-        })
-    }
-}
 impl FromWire for MessageSystemAttributeNameForSends {
     fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
         let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
@@ -1014,49 +826,17 @@ static RULES_QUEUE_ATTRIBUTE_MAP: Rules = Rules {
     max: None,
     pattern: None,
     sensitive: false,
-    element: None,
+    element: Some(&RULES_QUEUE_ATTRIBUTE_NAME),
     value: Some(&RULES_STRING),
 };
-impl FromWire for QueueAttributeName {
-    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
-        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
-            return Ok(Field::Broken);
-        };
-        Ok(match QueueAttributeName::parse(&text) {
-            Some(value) => Field::Given(value),
-            None => {
-                check.not_of_enum(
-                    &text,
-                    &[
-                        "All",
-                        "Policy",
-                        "VisibilityTimeout",
-                        "MaximumMessageSize",
-                        "MessageRetentionPeriod",
-                        "ApproximateNumberOfMessages",
-                        "ApproximateNumberOfMessagesNotVisible",
-                        "CreatedTimestamp",
-                        "LastModifiedTimestamp",
-                        "QueueArn",
-                        "ApproximateNumberOfMessagesDelayed",
-                        "DelaySeconds",
-                        "ReceiveMessageWaitTimeSeconds",
-                        "RedrivePolicy",
-                        "FifoQueue",
-                        "ContentBasedDeduplication",
-                        "KmsMasterKeyId",
-                        "KmsDataKeyReusePeriodSeconds",
-                        "DeduplicationScope",
-                        "FifoThroughputLimit",
-                        "RedriveAllowPolicy",
-                        "SqsManagedSseEnabled",
-                    ],
-                );
-                Field::Broken
-            }
-        })
-    }
-}
+static RULES_QUEUE_ATTRIBUTE_NAME: Rules = Rules {
+    min: None,
+    max: None,
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 impl FromWire for ReceiveMessageInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -1066,11 +846,10 @@ impl FromWire for ReceiveMessageInput {
         _: &Rules,
         check: &mut Checker,
     ) -> Result<Field<Self>, A::Error> {
-        let mut attribute_names: Field<Vec<QueueAttributeName>> = Field::Absent;
+        let mut attribute_names: Field<Vec<String>> = Field::Absent;
         let mut max_number_of_messages: Field<i32> = Field::Absent;
         let mut message_attribute_names: Field<Vec<String>> = Field::Absent;
-        let mut message_system_attribute_names: Field<Vec<MessageSystemAttributeName>> =
-            Field::Absent;
+        let mut message_system_attribute_names: Field<Vec<String>> = Field::Absent;
         let mut queue_url: Field<String> = Field::Absent;
         let mut receive_request_attempt_id: Field<String> = Field::Absent;
         let mut visibility_timeout: Field<i32> = Field::Absent;
@@ -1348,8 +1127,10 @@ pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_MESSAGE_BODY_ATTRIBUTE_MAP,
     &RULES_MESSAGE_BODY_SYSTEM_ATTRIBUTE_MAP,
     &RULES_MESSAGE_SYSTEM_ATTRIBUTE_LIST,
+    &RULES_MESSAGE_SYSTEM_ATTRIBUTE_NAME,
     &RULES_NULLABLE_INTEGER,
     &RULES_QUEUE_ATTRIBUTE_MAP,
+    &RULES_QUEUE_ATTRIBUTE_NAME,
     &RULES_STRING,
     &RULES_STRING_LIST,
     &RULES_TAG_KEY,

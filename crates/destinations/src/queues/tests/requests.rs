@@ -181,7 +181,7 @@ async fn all_attributes_are_given_when_all_are_asked_for() {
     let received_at = world.clock.now().as_millis().to_string();
     let input = ReceiveMessageInput {
         message_attribute_names: Some(vec!["All".into()]),
-        message_system_attribute_names: Some(vec![MessageSystemAttributeName::All]),
+        message_system_attribute_names: Some(vec!["All".to_owned()]),
         ..receive_input()
     };
     let received = world.receive_input(input).await.unwrap().remove(0);
@@ -210,7 +210,7 @@ async fn one_attribute_is_given_with_the_sum_of_it_alone() {
     send_with_attributes(&world).await;
     let input = ReceiveMessageInput {
         message_attribute_names: Some(vec!["n".into()]),
-        message_system_attribute_names: Some(vec![MessageSystemAttributeName::SentTimestamp]),
+        message_system_attribute_names: Some(vec!["SentTimestamp".to_owned()]),
         ..receive_input()
     };
     let received = world.receive_input(input).await.unwrap().remove(0);
@@ -309,10 +309,10 @@ async fn the_attributes_of_a_queue_are_given_by_name() {
     };
     assert_eq!(get(None).await, None);
     assert_eq!(
-        get(Some(vec![QueueAttributeName::RedrivePolicy])).await,
+        get(Some(vec!["RedrivePolicy".to_owned()])).await,
         None
     );
-    let names = vec![QueueAttributeName::Policy, QueueAttributeName::DelaySeconds];
+    let names = vec!["Policy".to_owned(), "DelaySeconds".to_owned()];
     assert_eq!(
         get(Some(names)).await,
         Some(vec!["DelaySeconds".to_owned()])
