@@ -1,1 +1,36 @@
 //! Streams and shards: routing, limits, iterators, resharding, retention.
+//!
+//! A *stream* is a named set of shards that together take every hash key. A *shard* is one partition
+//! of the log: its records stand there in the order they were acknowledged in, and a record's sequence
+//! number is the spelling of its position. What streams exist is a replicated catalog, changed by
+//! commands and replayed at the start; nothing else is kept.
+//!
+//! What must hold: an acknowledged record is in the log; records of a shard have dense positions; no
+//! record is added to a shard after its closing; none is given out after its retention. One file in
+//! [`ops`] for each operation of AWS; [`Streams`] is the handle they work on.
+
+pub mod limits;
+pub mod routing;
+pub mod stored_record;
+pub mod throttle;
+pub mod reshard;
+pub mod refused;
+mod tags;
+pub mod token;
+pub mod stream;
+pub mod iterator;
+pub mod shard_filter;
+pub mod catalog;
+pub mod streams;
+mod finish;
+mod control;
+mod write;
+mod read;
+mod describe;
+pub mod ops;
+mod source;
+
+pub use catalog::Catalog;
+pub use limits::Limits;
+pub use refused::Failure;
+pub use streams::{Settings, Streams, StreamsParts};

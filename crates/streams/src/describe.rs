@@ -1,0 +1,76 @@
+//! Streams and shards in AWS's shapes.
+
+use tidemill_model::{HashKeyRange, ShardId};
+use tidemill_shapes::kinesis;
+
+use crate::stream::{Mode, Shard, Status, Stream};
+
+pub(crate) fn status(status: Status) -> kinesis::StreamStatus {
+    match status {
+        Status::Creating => kinesis::StreamStatus::Creating,
+        Status::Active => kinesis::StreamStatus::Active,
+        Status::Updating => kinesis::StreamStatus::Updating,
+        Status::Deleting => kinesis::StreamStatus::Deleting,
+    }
+}
+
+pub(crate) fn mode(mode: Mode) -> kinesis::StreamModeDetails {
+    let stream_mode = match mode {
+        Mode::Provisioned => kinesis::StreamMode::Provisioned,
+        Mode::OnDemand => kinesis::StreamMode::OnDemand,
+    };
+    kinesis::StreamModeDetails { stream_mode }
+}
+
+fn range(range: HashKeyRange) -> kinesis::HashKeyRange {
+    kinesis::HashKeyRange {
+        starting_hash_key: range.start.to_string(),
+        ending_hash_key: range.end.to_string(),
+    }
+}
+
+pub(crate) fn shard(id: ShardId, shard: &Shard) -> kinesis::Shard {
+    kinesis::Shard {
+        shard_id: id.to_string(),
+        hash_key_range: range(shard.range),
+        parent_shard_id: shard.parents.first().map(ShardId::to_string),
+        adjacent_parent_shard_id: shard.parents.get(1).map(ShardId::to_string),
+        sequence_number_range: kinesis::SequenceNumberRange {
+            starting_sequence_number: shard.starting_number(id).to_string(),
+            ending_sequence_number: shard.ending_number(id).map(|number| number.to_string()),
+        },
+    }
+}
+
+/// The shards that took over from a closed one. They outlive it, so each is still known.
+pub(crate) fn children(stream: &Stream, parent: &Shard) -> Vec<kinesis::ChildShard> {
+    let ids = parent.closed.iter().flat_map(|closing| &closing.children);
+    let children = ids.filter_map(|id| {
+        let child = stream.shards.get(id)?;
+        Some(kinesis::ChildShard {
+            shard_id: id.to_string(),
+            parent_shards: child.parents.iter().map(ShardId::to_string).collect(),
+            hash_key_range: range(child.range),
+        })
+    });
+    children.collect()
+}
+
+/// Enhanced monitoring as AWS shows it when it is off.
+pub(crate) fn monitoring_off() -> Vec<kinesis::EnhancedMetrics> {
+    vec![kinesis::EnhancedMetrics {
+        shard_level_metrics: Some(Vec::new()),
+    }]
+}
+
+/// A number of AWS's shapes; counts that do not fit cannot come to be.
+pub(crate) fn count(count: u32) -> i32 {
+    i32::try_from(count).expect("bounded by the table of limits")
+}
+
+/// The least of what the caller asks for and what a page holds.
+pub(crate) fn page(asked: Option<i32>, page_max: usize) -> usize {
+    asked
+        .and_then(|asked| usize::try_from(asked).ok())
+        .map_or(page_max, |asked| asked.min(page_max))
+}

@@ -1,0 +1,155 @@
+//! Finishing what a command began: reshards, and the upkeep of the log.
+//!
+//! A reshard is three steps, and a crash may come between any two: the command that records the
+//! intent, the seals of the parents, the command that closes the parents and opens the children. Each
+//! step can be done again without harm, and whoever meets an unfinished reshard does the rest: the
+//! operation itself, a put that meets a sealed shard, the sweep, the start. So no record is ever
+//! added to a shard after its closing, and none is lost between the parent and its children.
+
+use tidemill_log::{PartitionId, ServiceTag};
+use tidemill_model::{ShardId, StreamArn};
+
+use crate::catalog::Command;
+use crate::refused::Failure;
+use crate::stream::{SealedParent, Shard};
+use crate::streams::Streams;
+
+impl Streams {
+    /// Completes what a crash left unfinished. To be called once, before the first request.
+    pub async fn recover(&self) -> Result<(), Failure> {
+        self.token_key().await?;
+        self.finish_reshards().await?;
+        self.delete_garbage().await
+    }
+
+    /// Gives back what retention has taken and what deleted streams have left; finishes reshards that
+    /// were given up on. To be called every minute or so: nothing but space depends on it.
+    pub async fn sweep(&self) -> Result<(), Failure> {
+        self.finish_reshards().await?;
+        if self.catalog(|catalog, now| catalog.is_sweep_due(now)) {
+            self.submit(Command::Sweep).await?;
+        }
+        self.trim_expired().await?;
+        self.delete_garbage().await?;
+        let kept = self.catalog(|catalog, _| catalog.partitions());
+        let now = self.clock().now();
+        if let Some(mut throttle) = self.throttle() {
+            throttle.forget(now, |partition| kept.contains(&partition));
+        }
+        Ok(())
+    }
+
+    async fn finish_reshards(&self) -> Result<(), Failure> {
+        let begun: Vec<StreamArn> = self.catalog(|catalog, now| {
+            let begun = catalog
+                .streams(now)
+                .filter(|stream| stream.reshard.is_some());
+            begun.map(|stream| stream.arn.clone()).collect()
+        });
+        for stream in begun {
+            self.finish_reshard(&stream).await?;
+        }
+        Ok(())
+    }
+
+    /// Finishes the reshard of `stream`, if one has begun.
+    pub(crate) async fn finish_reshard(&self, stream: &StreamArn) -> Result<(), Failure> {
+        let _one_at_a_time = self.finishing().lock().await;
+        let Some((incarnation, shards)) = self.unfinished(stream) else {
+            return Ok(());
+        };
+        let mut parents = Vec::with_capacity(shards.len());
+        for (shard, partition) in shards {
+            match self.seal(shard, partition).await {
+                Ok(parent) => parents.push(parent),
+                // The stream has been deleted meanwhile, and its partitions with it.
+                Err(Failure::Storage(_)) if self.unfinished(stream).is_none() => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
+        }
+        let stream = stream.clone();
+        self.submit(Command::FinishReshard {
+            stream,
+            incarnation,
+            parents,
+        })
+        .await
+    }
+
+    /// Incarnation and parents of the reshard of `stream` that has begun.
+    fn unfinished(&self, stream: &StreamArn) -> Option<(u64, Vec<(ShardId, PartitionId)>)> {
+        self.catalog(|catalog, now| {
+            let stream = catalog.stream(stream, now).ok()?;
+            let parents = stream.reshard.as_ref()?.parents.iter();
+            let parents = parents.map(|id| (*id, stream.shards[id].partition_id()));
+            Some((stream.incarnation, parents.collect()))
+        })
+    }
+
+    async fn seal(&self, shard: ShardId, partition: PartitionId) -> Result<SealedParent, Failure> {
+        let end = self.log().seal(partition).await?;
+        let mut last_arrival = None;
+        if end > self.log().partition(partition).start {
+            let read = self.log().read(partition, end - 1, 1, 1).await?;
+            last_arrival = read.entries.first().map(|entry| entry.at);
+        }
+        Ok(SealedParent {
+            shard,
+            end,
+            last_arrival,
+        })
+    }
+
+    async fn trim_expired(&self) -> Result<(), Failure> {
+        let shards: Vec<_> = self.catalog(|catalog, now| {
+            let streams = catalog.streams(now);
+            let shards = streams.flat_map(|stream| {
+                let horizon = stream.horizon(now);
+                let shards = stream.shards.values();
+                shards.map(move |shard: &Shard| (shard.partition_id(), horizon))
+            });
+            shards.collect()
+        });
+        for (partition, horizon) in shards {
+            let before = self.log().position_at(partition, horizon).await?;
+            if before > self.log().partition(partition).start {
+                self.log().trim(partition, before).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the partitions that no shard names. A put that was on its way when its stream was
+    /// deleted can leave one.
+    async fn delete_garbage(&self) -> Result<(), Failure> {
+        let partitions = self.log().partitions();
+        let ours = partitions
+            .into_iter()
+            .filter(|id| id.owner() == Some(ServiceTag::Streams));
+        let garbage: Vec<PartitionId> = self.catalog(|catalog, _| {
+            let kept = catalog.partitions();
+            let unnamed = ours.filter(|id| !kept.contains(&id.number()));
+            unnamed
+                .filter(|id| catalog.has_given_out(id.number()))
+                .collect()
+        });
+        for partition in garbage {
+            self.log().delete(partition).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes those of `partitions` that no shard names any more. What fails is left to the sweep:
+    /// nobody waits for it.
+    pub(crate) async fn delete_unnamed(&self, partitions: Vec<PartitionId>) {
+        let kept = self.catalog(|catalog, _| catalog.partitions());
+        for partition in partitions {
+            if kept.contains(&partition.number()) {
+                continue;
+            }
+            if let Err(error) = self.log().delete(partition).await {
+                tracing::warn!(%error, ?partition, "a partition is left to the next sweep");
+            }
+        }
+    }
+}

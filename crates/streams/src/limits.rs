@@ -1,0 +1,185 @@
+//! The table of limits: every number that bounds a stream, with its unit and where it comes from.
+//!
+//! What must hold: no other file of this crate has a limit of its own. Rates and quotas can be lifted
+//! ([`Limits::None`]); sizes never can, because clients and storage rely on them.
+//!
+//! Sources, named at each number by its letter:
+//! (Q) <https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>,
+//! (A) the page of the operation under <https://docs.aws.amazon.com/kinesis/latest/APIReference/>,
+//! (R) <https://docs.aws.amazon.com/streams/latest/dev/kinesis-record-size.html>,
+//! (O) ours: AWS publishes no number.
+
+use std::time::Duration;
+
+use tidemill_model::Region;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Whether rates and quotas apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limits {
+    /// As AWS has them.
+    #[default]
+    Aws,
+    /// Rates and quotas are lifted; sizes stay.
+    None,
+}
+
+/// A token bucket's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Tokens that come back each second.
+    pub per_second: u64,
+    /// Tokens that a bucket holds when full.
+    pub capacity: u64,
+}
+
+/// Records a shard takes (A: PutRecords).
+pub const WRITE_RECORDS: Allowance = Allowance {
+    per_second: 1000,
+    capacity: 1000,
+};
+/// Bytes a shard takes, data and partition key (Q). The capacity is [`write_bytes`]'s business.
+pub const WRITE_BYTES_PER_SECOND: u64 = MIB;
+/// GetRecords calls a shard answers (A: GetRecords).
+pub const READ_CALLS: Allowance = Allowance {
+    per_second: 5,
+    capacity: 5,
+};
+/// Bytes a shard gives to all its pollers together (A: GetRecords).
+pub const READ_BYTES: Allowance = Allowance {
+    per_second: 2 * MIB,
+    capacity: 2 * MIB,
+};
+/// GetShardIterator calls a shard answers (A: GetShardIterator).
+pub const ITERATOR_CALLS: Allowance = Allowance {
+    per_second: 5,
+    capacity: 5,
+};
+
+/// Bytes a shard of a stream with records up to `record_bytes_max` takes: one second's worth, or one
+/// record of the largest size, so that it can be put at all and is then paid off (R).
+pub const fn write_bytes(record_bytes_max: u64) -> Allowance {
+    let capacity = if record_bytes_max > WRITE_BYTES_PER_SECOND {
+        record_bytes_max
+    } else {
+        WRITE_BYTES_PER_SECOND
+    };
+    Allowance {
+        per_second: WRITE_BYTES_PER_SECOND,
+        capacity,
+    }
+}
+
+/// Largest record of a stream that does not say otherwise, in KiB (R).
+pub const RECORD_KIB_DEFAULT: u32 = 1024;
+/// Largest record any stream can allow, in KiB (R).
+pub const RECORD_KIB_MAX: u32 = 10 * 1024;
+/// Most bytes of one PutRecords request, partition keys included (A: PutRecords).
+pub const PUT_RECORDS_BYTES_MAX: u64 = 10 * MIB;
+/// Most records of one GetRecords answer (A: GetRecords).
+pub const GET_RECORDS_MAX: usize = 10_000;
+/// Most bytes of one GetRecords answer (A: GetRecords).
+pub const GET_RECORDS_BYTES_MAX: usize = 10 * MIB as usize;
+
+/// Age at which a shard iterator expires (A: GetShardIterator).
+pub const ITERATOR_AGE_MAX: Duration = Duration::from_secs(300);
+/// Age at which a page token expires (A: ListShards).
+pub const PAGE_TOKEN_AGE_MAX: Duration = Duration::from_secs(300);
+/// Longest shard iterator, in characters (A: GetRecords).
+pub const ITERATOR_CHARS_MAX: usize = 512;
+
+/// Retention of a new stream, and the shortest, in hours (Q).
+pub const RETENTION_HOURS_MIN: u32 = 24;
+/// Longest retention, in hours (Q).
+pub const RETENTION_HOURS_MAX: u32 = 8760;
+
+/// Tags of one stream (A: AddTagsToStream).
+pub const TAGS_MAX: usize = 50;
+/// Shards on one page of DescribeStream (A: DescribeStream).
+pub const DESCRIBE_SHARDS_MAX: usize = 100;
+/// Shards on one page of ListShards (A: ListShards).
+pub const LIST_SHARDS_MAX: usize = 1000;
+/// Names on one page of ListStreams (A: ListStreams).
+pub const LIST_STREAMS_MAX: usize = 100;
+
+/// Shards of a new on-demand stream (Q).
+pub const ON_DEMAND_SHARDS: u32 = 4;
+/// On-demand streams of an account in a region (Q).
+pub const ON_DEMAND_STREAMS: u32 = 50;
+/// Streams that may be in CREATING at once (A: CreateStream).
+pub const CREATING_STREAMS: u32 = 5;
+/// Most shards one stream can have, even when quotas are lifted (O): each costs memory and a place in
+/// every snapshot of the catalog, and 20,000 is AWS's own largest quota.
+pub const STREAM_SHARDS_MAX: u32 = 20_000;
+
+/// How often a put is routed again because its shard was closed meanwhile (O). Each time a reshard
+/// has been completed in between, and a stream completes few in the life of one request.
+pub const REROUTES_MAX: u32 = 16;
+/// Buckets of control-plane rates that are kept before full ones are dropped (O).
+pub const CONTROL_BUCKETS_MAX: usize = 10_000;
+
+const _: () = {
+    assert!(RECORD_KIB_DEFAULT <= RECORD_KIB_MAX);
+    assert!(RECORD_KIB_MAX as u64 * 1024 <= PUT_RECORDS_BYTES_MAX);
+    assert!(RECORD_KIB_MAX as usize * 1024 <= GET_RECORDS_BYTES_MAX);
+    assert!(RETENTION_HOURS_MIN < RETENTION_HOURS_MAX);
+    assert!(ON_DEMAND_SHARDS <= STREAM_SHARDS_MAX);
+};
+
+/// Open shards of provisioned streams that an account may have in `region` (Q).
+pub fn shard_quota(region: &Region) -> u32 {
+    match region.as_str() {
+        "us-east-1" | "us-west-2" | "eu-west-1" => 20_000,
+        _ => 6_000,
+    }
+}
+
+/// Whose calls a control-plane rate counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All calls of an account in a region.
+    Account,
+    /// The calls that name one stream.
+    Stream,
+}
+
+/// The operations that have a rate of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are the operations'")]
+pub enum ControlOperation {
+    AddTagsToStream,
+    CreateStream,
+    DecreaseStreamRetentionPeriod,
+    DeleteStream,
+    DescribeStream,
+    DescribeStreamSummary,
+    IncreaseStreamRetentionPeriod,
+    ListShards,
+    ListStreams,
+    ListTagsForStream,
+    MergeShards,
+    RemoveTagsFromStream,
+    SplitShard,
+}
+
+impl ControlOperation {
+    /// Calls per second, and whose (Q, A).
+    pub const fn rate(self) -> (u64, Scope) {
+        match self {
+            ControlOperation::AddTagsToStream
+            | ControlOperation::CreateStream
+            | ControlOperation::DeleteStream
+            | ControlOperation::ListStreams => (5, Scope::Account),
+            ControlOperation::DescribeStream => (10, Scope::Account),
+            ControlOperation::DescribeStreamSummary => (20, Scope::Account),
+            ControlOperation::DecreaseStreamRetentionPeriod
+            | ControlOperation::IncreaseStreamRetentionPeriod
+            | ControlOperation::ListTagsForStream
+            | ControlOperation::MergeShards
+            | ControlOperation::RemoveTagsFromStream
+            | ControlOperation::SplitShard => (5, Scope::Stream),
+            ControlOperation::ListShards => (1000, Scope::Stream),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The operations of Kinesis Data Streams, one file and one public function for each.
+//!
+//! The gateway has checked types and the model's constraints before it calls one; what only the
+//! service can know is checked here. Rates are counted before anything is looked up, as AWS does.
+
+mod add_tags_to_stream;
+mod create_stream;
+mod decrease_stream_retention_period;
+mod delete_stream;
+mod describe_stream;
+mod describe_stream_summary;
+mod get_records;
+mod get_shard_iterator;
+mod increase_stream_retention_period;
+mod list_shards;
+mod list_streams;
+mod list_tags_for_stream;
+mod merge_shards;
+mod put_record;
+mod put_records;
+mod remove_tags_from_stream;
+mod split_shard;
+
+pub use add_tags_to_stream::add_tags_to_stream;
+pub use create_stream::create_stream;
+pub use decrease_stream_retention_period::decrease_stream_retention_period;
+pub use delete_stream::delete_stream;
+pub use describe_stream::describe_stream;
+pub use describe_stream_summary::describe_stream_summary;
+pub use get_records::get_records;
+pub use get_shard_iterator::get_shard_iterator;
+pub use increase_stream_retention_period::increase_stream_retention_period;
+pub use list_shards::list_shards;
+pub use list_streams::list_streams;
+pub use list_tags_for_stream::list_tags_for_stream;
+pub use merge_shards::merge_shards;
+pub use put_record::put_record;
+pub use put_records::put_records;
+pub use remove_tags_from_stream::remove_tags_from_stream;
+pub use split_shard::split_shard;

@@ -1,0 +1,79 @@
+//! CreateStream: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html>.
+
+use tidemill_model::Caller;
+use tidemill_shapes::kinesis::{
+    CreateStreamError, CreateStreamInput, CreateStreamOutput, RecordDistributionStrategy,
+    StreamMode,
+};
+
+use crate::catalog::{Command, NewStream};
+use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT};
+use crate::refused::Refused;
+use crate::stream::Mode;
+use crate::streams::{Streams, own_stream};
+use crate::tags::check_characters;
+
+/// Creates a stream.
+pub async fn create_stream(
+    streams: &Streams,
+    caller: &Caller,
+    input: CreateStreamInput,
+) -> Result<CreateStreamOutput, CreateStreamError> {
+    let arn = own_stream(caller, &input.stream_name);
+    streams.admit(ControlOperation::CreateStream, &arn)?;
+    refuse_unsupported(&input)?;
+    let (mode, shard_count) = capacity(&input)?;
+    let record_kib_max = input
+        .max_record_size_in_kib
+        .and_then(|kib| u32::try_from(kib).ok());
+    let tags = input.tags.unwrap_or_default();
+    check_characters(tags.iter().flat_map(|(key, value)| [key, value]))?;
+    let quotas = streams.quotas(&arn);
+    let new = NewStream {
+        arn,
+        mode,
+        shard_count,
+        record_kib_max: record_kib_max.unwrap_or(RECORD_KIB_DEFAULT),
+        tags,
+    };
+    let delay = streams.settings().state_delay;
+    streams
+        .submit(Command::CreateStream { new, quotas, delay })
+        .await?;
+    Ok(CreateStreamOutput {})
+}
+
+fn refuse_unsupported(input: &CreateStreamInput) -> Result<(), Refused> {
+    if let Some(value) = input.warm_throughput_mibps.filter(|value| *value != 0) {
+        let parameter = "WarmThroughputMiBps";
+        return Err(Refused::Unsupported {
+            parameter,
+            value: value.to_string(),
+        });
+    }
+    if input.record_distribution_strategy == Some(RecordDistributionStrategy::Auto) {
+        let parameter = "RecordDistributionStrategy";
+        return Err(Refused::Unsupported {
+            parameter,
+            value: "AUTO".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The mode and the first shards: who says neither gets an on-demand stream.
+fn capacity(input: &CreateStreamInput) -> Result<(Mode, u32), Refused> {
+    let mode = input
+        .stream_mode_details
+        .as_ref()
+        .map(|details| &details.stream_mode);
+    let shard_count = input
+        .shard_count
+        .and_then(|count| u32::try_from(count).ok());
+    match (mode, shard_count) {
+        (None | Some(StreamMode::OnDemand), None) => Ok((Mode::OnDemand, ON_DEMAND_SHARDS)),
+        (Some(StreamMode::OnDemand), Some(_)) => Err(Refused::ShardCountOnDemand),
+        (None | Some(StreamMode::Provisioned), Some(count)) => Ok((Mode::Provisioned, count)),
+        (Some(StreamMode::Provisioned), None) => Err(Refused::NoShardCount),
+    }
+}

@@ -1,0 +1,34 @@
+//! DeleteStream: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DeleteStream.html>.
+//!
+//! EnforceConsumerDeletion changes nothing: there are no consumers that could stand in the way.
+
+use tidemill_model::Caller;
+use tidemill_shapes::kinesis::{DeleteStreamError, DeleteStreamInput, DeleteStreamOutput};
+
+use crate::catalog::Command;
+use crate::limits::ControlOperation;
+use crate::streams::{Streams, named_stream};
+
+/// Deletes a stream and all its records.
+pub async fn delete_stream(
+    streams: &Streams,
+    caller: &Caller,
+    input: DeleteStreamInput,
+) -> Result<DeleteStreamOutput, DeleteStreamError> {
+    let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+    let stream = named_stream(caller, "DeleteStream", name, arn)?;
+    streams.admit(ControlOperation::DeleteStream, &stream)?;
+    let shards = streams.stream(&stream, |stream, _| {
+        Ok(stream
+            .shards
+            .values()
+            .map(|shard| shard.partition_id())
+            .collect::<Vec<_>>())
+    })?;
+    let delay = streams.settings().state_delay;
+    streams
+        .submit(Command::DeleteStream { stream, delay })
+        .await?;
+    streams.delete_unnamed(shards).await;
+    Ok(DeleteStreamOutput {})
+}

@@ -1,0 +1,163 @@
+//! GetRecords: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>.
+//!
+//! What must hold: the answer at the end of a closed shard has the child shards and no next iterator,
+//! and no other answer has; MillisBehindLatest is 0 exactly when everything has been read.
+
+use tidemill_log::Entry;
+use tidemill_model::{Caller, SequenceNumber, StreamArn, Timestamp};
+use tidemill_shapes::kinesis::{
+    ChildShard, GetRecordsError, GetRecordsInput, GetRecordsOutput, Record,
+};
+
+use crate::describe::{children, page};
+use crate::iterator::ShardIterator;
+use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
+use crate::refused::{Failure, Refused, unreadable};
+use crate::stored_record::StoredRecord;
+use crate::stream::FoundShard;
+use crate::streams::{Streams, check_owner};
+
+/// Reads records from where an iterator stands.
+pub async fn get_records(
+    streams: &Streams,
+    caller: &Caller,
+    input: GetRecordsInput,
+) -> Result<GetRecordsOutput, GetRecordsError> {
+    let key = streams.token_key().await?;
+    let now = streams.clock().now();
+    let iterator = ShardIterator::open(&key, &input.shard_iterator)?;
+    let arn = stream_of(caller, &iterator, input.stream_arn)?;
+    iterator.check_age(now)?;
+    let (found, children) = find(streams, &arn, &iterator)?;
+    if input.dry_run == Some(true) {
+        return Err(Refused::DryRun.into());
+    }
+    let partition = found.shard.partition;
+    let admitted = streams
+        .throttle()
+        .is_none_or(|mut throttle| throttle.admit_read(partition, now));
+    if !admitted {
+        return Err(Refused::ShardRate {
+            stream: arn,
+            shard: found.id,
+        }
+        .into());
+    }
+    let records_max = page(input.limit, GET_RECORDS_MAX);
+    let entries = streams
+        .read_fresh(
+            found.shard.partition_id(),
+            iterator.from,
+            found.horizon,
+            records_max,
+            GET_RECORDS_BYTES_MAX,
+        )
+        .await
+        .map_err(Failure::from)?;
+    let records = records(&found, &entries)?;
+    if let Some(mut throttle) = streams.throttle() {
+        throttle.charge_read(partition, bytes(&records), now);
+    }
+    let next = entries
+        .last()
+        .map_or(iterator.from, |last| last.position + 1);
+    let at_end = found
+        .shard
+        .closed
+        .as_ref()
+        .is_some_and(|closing| next >= closing.end);
+    let next_shard_iterator =
+        (!at_end).then(|| ShardIterator::new(&found, next, now).seal(&key, streams.chance()));
+    Ok(GetRecordsOutput {
+        millis_behind_latest: Some(millis_behind(streams, &found, &entries, next, now)),
+        records,
+        next_shard_iterator,
+        child_shards: at_end.then_some(children),
+    })
+}
+
+/// The stream of `iterator`, in the region that the caller asks.
+fn stream_of(
+    caller: &Caller,
+    iterator: &ShardIterator,
+    arn: Option<String>,
+) -> Result<StreamArn, Refused> {
+    let stream = StreamArn {
+        region: caller.region.clone(),
+        account: iterator.account.clone(),
+        name: iterator.name.clone(),
+    };
+    if let Some(arn) = arn
+        && arn.parse().ok().as_ref() != Some(&stream)
+    {
+        return Err(Refused::IteratorOfOtherStream { arn });
+    }
+    check_owner(caller, "GetRecords", &stream)?;
+    Ok(stream)
+}
+
+fn find(
+    streams: &Streams,
+    arn: &StreamArn,
+    iterator: &ShardIterator,
+) -> Result<(FoundShard, Vec<ChildShard>), Refused> {
+    let shard = iterator.shard;
+    let missing = || Refused::ShardDoesNotExist {
+        stream: arn.clone(),
+        shard,
+    };
+    let found = streams.stream(arn, |stream, now| {
+        if stream.incarnation != iterator.incarnation {
+            return Err(missing());
+        }
+        let found = stream.find(shard, now).ok_or_else(missing)?;
+        let children = children(stream, &found.shard);
+        Ok((found, children))
+    });
+    found.map_err(|_| missing())
+}
+
+fn records(found: &FoundShard, entries: &[Entry]) -> Result<Vec<Record>, Failure> {
+    let records = entries.iter().map(|entry| {
+        let stored = StoredRecord::decode(&entry.payload)
+            .map_err(|error| unreadable(format!("{} at {}: {error}", found.id, entry.position)))?;
+        let number = SequenceNumber::of_record(
+            found.id,
+            found.shard.created_secs,
+            entry.position,
+            entry.at.as_secs(),
+        );
+        Ok(Record {
+            sequence_number: number.to_string(),
+            approximate_arrival_timestamp: Some(entry.at),
+            data: stored.data,
+            partition_key: Some(stored.partition_key),
+            encryption_type: None,
+        })
+    });
+    records.collect()
+}
+
+fn bytes(records: &[Record]) -> u64 {
+    let bytes = records
+        .iter()
+        .map(|record| record.data.len() + record.partition_key.as_ref().map_or(0, String::len));
+    bytes.sum::<usize>() as u64
+}
+
+/// The age of the last record read, when there are more behind it.
+fn millis_behind(
+    streams: &Streams,
+    found: &FoundShard,
+    entries: &[Entry],
+    next: u64,
+    now: Timestamp,
+) -> i64 {
+    let end = streams.log().partition(found.shard.partition_id()).end;
+    match entries.last() {
+        Some(last) if next < end => i64::try_from(now.since(last.at).as_millis())
+            .unwrap_or(i64::MAX)
+            .max(1),
+        Some(_) | None => 0,
+    }
+}

@@ -1,0 +1,101 @@
+//! PutRecords: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>.
+//!
+//! What must hold: entries are admitted one by one, so one may be refused between two that are not;
+//! all that are admitted become durable together, and on one shard in the order of the request; the
+//! answer has one result for each entry, in its place.
+
+use tidemill_model::{Caller, ShardId, StreamArn};
+use tidemill_shapes::kinesis::{
+    PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry,
+    PutRecordsResultEntry,
+};
+
+use crate::describe::count;
+use crate::refused::Refused;
+use crate::streams::{Streams, named_stream};
+use crate::write::{Entry, Put, admissible, missing_key};
+
+/// Puts up to 500 records.
+pub async fn put_records(
+    streams: &Streams,
+    caller: &Caller,
+    input: PutRecordsInput,
+) -> Result<PutRecordsOutput, PutRecordsError> {
+    let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
+    let arn = named_stream(caller, "PutRecords", name, arn)?;
+    let entries = entries(input.records)?;
+    let admissible = streams.serving_stream(&arn, |stream, _| {
+        admissible(stream, entries, |index| {
+            format!("records.{}.member.data", index + 1)
+        })
+    })?;
+    if input.dry_run == Some(true) {
+        return Err(Refused::DryRun.into());
+    }
+    let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
+    let mut results = Vec::with_capacity(admitted.len());
+    let mut records = Vec::with_capacity(admitted.len());
+    for (record, admitted) in admissible.records.into_iter().zip(admitted) {
+        if admitted {
+            results.push(None);
+            records.push(record);
+        } else {
+            results.push(Some(throttled(&arn, record.0.shard)));
+        }
+    }
+    let failed = results.iter().flatten().count();
+    let mut puts = streams
+        .put(&arn, admissible.incarnation, records)
+        .await?
+        .into_iter();
+    let results = results.into_iter().map(|refusal| {
+        refusal.unwrap_or_else(|| stored(&puts.next().expect("one for each admitted entry")))
+    });
+    Ok(PutRecordsOutput {
+        records: results.collect(),
+        failed_record_count: Some(count(u32::try_from(failed).expect("at most 500"))),
+        encryption_type: None,
+    })
+}
+
+/// The entries, unless one has no partition key: then the whole call is refused.
+fn entries(records: Vec<PutRecordsRequestEntry>) -> Result<Vec<Entry>, Refused> {
+    let missing = records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| record.partition_key.is_none());
+    let missing: Vec<String> = missing
+        .map(|(index, _)| missing_key(&format!("records.{}.member.partitionKey", index + 1)))
+        .collect();
+    if !missing.is_empty() {
+        return Err(Refused::Violations(missing));
+    }
+    let entries = records.into_iter().map(|record| Entry {
+        data: record.data,
+        partition_key: record.partition_key.unwrap_or_default(),
+        explicit_hash_key: record.explicit_hash_key,
+    });
+    Ok(entries.collect())
+}
+
+fn throttled(stream: &StreamArn, shard: ShardId) -> PutRecordsResultEntry {
+    let refused = Refused::ShardRate {
+        stream: stream.clone(),
+        shard,
+    };
+    PutRecordsResultEntry {
+        error_code: Some("ProvisionedThroughputExceededException".to_owned()),
+        error_message: Some(refused.to_string()),
+        sequence_number: None,
+        shard_id: None,
+    }
+}
+
+fn stored(put: &Put) -> PutRecordsResultEntry {
+    PutRecordsResultEntry {
+        error_code: None,
+        error_message: None,
+        sequence_number: Some(put.sequence_number.to_string()),
+        shard_id: Some(put.shard.to_string()),
+    }
+}

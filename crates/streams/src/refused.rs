@@ -1,0 +1,532 @@
+//! Why a stream operation is refused: [`Refused`], one variant for each cause with its facts.
+//!
+//! What must hold: the text of a cause is what AWS answers, and a cause knows which of AWS's
+//! exceptions it is. Texts that were observed in production are clients' to match on: never edit one.
+//! Those that nobody has published are marked (ours).
+
+use thiserror::Error;
+
+use tidemill_log::{AppendError, ReadError};
+use tidemill_model::{Determinacy, HashKeyRange, ShardId, StreamArn, Timestamp};
+use tidemill_shapes::StorageFailure;
+use tidemill_shapes::kinesis::{
+    AccessDeniedException, AddTagsToStreamError, CreateStreamError,
+    DecreaseStreamRetentionPeriodError, DeleteStreamError, DescribeStreamError,
+    DescribeStreamSummaryError, DryRunOperationException, ExpiredIteratorException,
+    ExpiredNextTokenException, GetRecordsError, GetShardIteratorError,
+    IncreaseStreamRetentionPeriodError, InternalFailureException, InvalidArgumentException,
+    LimitExceededException, ListShardsError, ListStreamsError, ListTagsForStreamError,
+    MergeShardsError, ProvisionedThroughputExceededException, PutRecordError, PutRecordsError,
+    RemoveTagsFromStreamError, ResourceInUseException, ResourceNotFoundException, SplitShardError,
+    ValidationException,
+};
+
+use crate::limits::{ITERATOR_AGE_MAX, RETENTION_HOURS_MIN, TAGS_MAX};
+
+/// AWS's exceptions that this crate answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are AWS's, without their suffix")]
+pub enum Exception {
+    AccessDenied,
+    DryRunOperation,
+    ExpiredIterator,
+    ExpiredNextToken,
+    InternalFailure,
+    InvalidArgument,
+    LimitExceeded,
+    ProvisionedThroughputExceeded,
+    ResourceInUse,
+    ResourceNotFound,
+    Validation,
+}
+
+/// Why an operation is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[expect(
+    missing_docs,
+    reason = "each variant's text says what it is, its fields what of"
+)]
+pub enum Refused {
+    #[error("Stream {} not found.", under(.stream))]
+    StreamNotFound { stream: StreamArn },
+    #[error("Could not find shard {shard} in stream {}.", under(.stream))]
+    ShardNotFound { stream: StreamArn, shard: String },
+    #[error("Shard {shard} in stream {} does not exist", under(.stream))]
+    ShardDoesNotExist { stream: StreamArn, shard: ShardId },
+
+    #[error("Stream {} already exists.", under(.stream))]
+    StreamExists { stream: StreamArn },
+    #[error("Stream {} not ACTIVE, instead in state {status}", under(.stream))]
+    NotActive {
+        stream: StreamArn,
+        status: &'static str,
+    },
+
+    #[error("Rate exceeded for shard {shard} in stream {}.", under(.stream))]
+    ShardRate { stream: StreamArn, shard: ShardId },
+    #[error("Rate exceeded for stream {}.", under(.stream))]
+    StreamRate { stream: StreamArn },
+    /// (ours) For an operation that names no stream.
+    #[error("Rate exceeded for account {account}.")]
+    AccountRate { account: String },
+    #[error(
+        "This request would exceed the shard limit for the account {account} in {region}. Current \
+         shard count for the account: {count}. Limit: {limit}. Number of additional shards that \
+         would have resulted from this request: {additional}. Refer to the AWS Service Limits page \
+         (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits \
+         and how to request higher limits."
+    )]
+    ShardQuota {
+        account: String,
+        region: String,
+        count: u32,
+        limit: u32,
+        additional: u32,
+    },
+    /// (ours)
+    #[error("Account {account} has {limit} streams in CREATING state; wait until one is ACTIVE.")]
+    TooManyCreating { account: String, limit: u32 },
+    /// (ours)
+    #[error("Account {account} has reached its limit of {limit} on-demand streams.")]
+    OnDemandQuota { account: String, limit: u32 },
+
+    /// (ours)
+    #[error("Either StreamName or StreamARN should be provided.")]
+    NoStreamNamed,
+    /// (ours)
+    #[error("StreamName {name} and StreamARN {arn} name different streams.")]
+    NamesDisagree { name: String, arn: String },
+    /// (ours)
+    #[error("{arn} is not the ARN of a stream.")]
+    NotAStreamArn { arn: String },
+    /// (ours) A setting that AWS has and this service does not support.
+    #[error("{parameter} {value} is not supported.")]
+    Unsupported {
+        parameter: &'static str,
+        value: String,
+    },
+    /// (ours)
+    #[error("ShardCount must be given for a stream in PROVISIONED mode.")]
+    NoShardCount,
+    /// (ours)
+    #[error("ShardCount must not be given for a stream in ON_DEMAND mode.")]
+    ShardCountOnDemand,
+    /// (ours)
+    #[error("{operation} is not supported for stream {}: it is in ON_DEMAND mode.", under(.stream))]
+    OnDemand {
+        stream: StreamArn,
+        operation: &'static str,
+    },
+
+    #[error(
+        "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
+         space, _ . / = + - % @."
+    )]
+    TagCharacters,
+    #[error(
+        "Failed to add tags to stream {} because a given stream cannot have more than {TAGS_MAX} \
+         tags associated with it.", under(.stream)
+    )]
+    TooManyTags { stream: StreamArn },
+
+    #[error(
+        "Minimum allowed retention period is {RETENTION_HOURS_MIN} hours. Requested retention \
+         period ({hours} hours) is too short."
+    )]
+    RetentionTooShort { hours: i32 },
+    #[error(
+        "Requested retention period ({hours} hours) for stream {} can not be shorter than existing \
+         retention period ({existing} hours). Use DecreaseRetentionPeriod API.", .stream.name
+    )]
+    RetentionWouldDecrease {
+        stream: StreamArn,
+        hours: i32,
+        existing: u32,
+    },
+    #[error(
+        "Requested retention period ({hours} hours) for stream {} can not be longer than existing \
+         retention period ({existing} hours). Use IncreaseRetentionPeriod API.", .stream.name
+    )]
+    RetentionWouldIncrease {
+        stream: StreamArn,
+        hours: i32,
+        existing: u32,
+    },
+
+    #[error(
+        "Shard {shard} in stream {} has already been merged or split, and thus is not eligible for \
+         merging or splitting.", under(.stream)
+    )]
+    ShardClosed { stream: StreamArn, shard: ShardId },
+    #[error(
+        "NewStartingHashKey {key} used in SplitShard() on shard {shard} in stream {} is not both \
+         greater than one plus the shard's StartingHashKey {} and less than the shard's \
+         EndingHashKey {}.", under(.stream), .range.start, .range.end
+    )]
+    SplitPoint {
+        stream: StreamArn,
+        shard: ShardId,
+        key: String,
+        range: Box<HashKeyRange>,
+    },
+    #[error(
+        "Shards {lower} and {upper} in stream {} are not an adjacent pair of shards eligible for \
+         merging", under(.stream)
+    )]
+    NotAdjacent {
+        stream: StreamArn,
+        lower: ShardId,
+        upper: ShardId,
+    },
+
+    #[error(
+        "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified \
+         value was {key}"
+    )]
+    ExplicitHashKey { key: String },
+    #[error(
+        "ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream {} is invalid.",
+        under(.stream)
+    )]
+    OrderingNumber { stream: StreamArn, number: String },
+    /// (ours) The text of 2025 with the limit of today.
+    #[error("Records size exceeds 10 MB limit")]
+    RecordsTooLarge,
+    /// Violations of constraints that only the service knows, in the words of the model's.
+    #[error("{}", validation_text(.0))]
+    Violations(Vec<String>),
+
+    #[error(
+        "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and \
+         StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. \
+         Request specified {kind} and {given} StartingSequenceNumber."
+    )]
+    IteratorParameters {
+        kind: &'static str,
+        given: &'static str,
+    },
+    #[error(
+        "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current \
+         request has no timestamp parameter."
+    )]
+    NoTimestamp,
+    #[error(
+        "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. \
+         timestampInMillis: {}, currentTimestampInMillis: {}", .asked.as_millis(), .now.as_millis()
+    )]
+    FutureTimestamp { asked: Timestamp, now: Timestamp },
+    #[error(
+        "Invalid StartingSequenceNumber. It encodes {encoded}, while it was used in a call to a \
+         shard with {shard}"
+    )]
+    NumberOfOtherShard { encoded: ShardId, shard: ShardId },
+    #[error(
+        "StartingSequenceNumber {number} used in GetShardIterator on shard {shard} in stream {} is \
+         invalid.", under(.stream)
+    )]
+    StartingNumber {
+        stream: StreamArn,
+        shard: ShardId,
+        number: String,
+    },
+    #[error(
+        "StartingSequenceNumber {number} used in GetShardIterator on shard {shard} in stream {} is \
+         invalid because it did not come from this stream.", under(.stream)
+    )]
+    NumberOfOtherStream {
+        stream: StreamArn,
+        shard: ShardId,
+        number: String,
+    },
+    /// What production answers to the sequence number `0`.
+    #[error("Internal Service Failure")]
+    NumberZero,
+    #[error("Invalid ShardIterator.")]
+    InvalidIterator,
+    /// (ours)
+    #[error("StreamARN {arn} is not the stream of the shard iterator.")]
+    IteratorOfOtherStream { arn: String },
+    #[error(
+        "Iterator expired. The iterator was created at time {} while right now it is {} which is \
+         further in the future than the tolerated delay of {} milliseconds.",
+        java_date(*.issued), java_date(*.now), ITERATOR_AGE_MAX.as_millis()
+    )]
+    ExpiredIterator { issued: Timestamp, now: Timestamp },
+
+    #[error("Either NextToken or StreamName should be provided.")]
+    NeitherTokenNorName,
+    #[error("NextToken and {parameter} cannot be provided together.")]
+    TokenAndParameter { parameter: &'static str },
+    /// (ours)
+    #[error("Invalid NextToken.")]
+    InvalidNextToken,
+    /// (ours)
+    #[error("NextToken expired. Start the listing anew without a token.")]
+    ExpiredNextToken,
+    /// (ours)
+    #[error("ShardFilter of type {kind} must {rule}.")]
+    ShardFilter {
+        kind: &'static str,
+        rule: &'static str,
+    },
+
+    #[error(
+        "User: arn:aws:iam::{caller}:root is not authorized to perform: kinesis:{operation} on \
+         resource: {stream} because no resource-based policy allows the kinesis:{operation} action"
+    )]
+    OtherAccount {
+        caller: String,
+        operation: &'static str,
+        stream: StreamArn,
+    },
+    /// (ours)
+    #[error("Request would have succeeded, but DryRun flag is set.")]
+    DryRun,
+}
+
+impl Refused {
+    /// The exception that AWS answers with.
+    pub fn exception(&self) -> Exception {
+        match self {
+            Refused::StreamNotFound { .. }
+            | Refused::ShardNotFound { .. }
+            | Refused::ShardDoesNotExist { .. } => Exception::ResourceNotFound,
+            Refused::StreamExists { .. } | Refused::NotActive { .. } => Exception::ResourceInUse,
+            Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,
+            Refused::StreamRate { .. }
+            | Refused::AccountRate { .. }
+            | Refused::ShardQuota { .. }
+            | Refused::TooManyCreating { .. }
+            | Refused::OnDemandQuota { .. } => Exception::LimitExceeded,
+            Refused::NoShardCount
+            | Refused::ShardCountOnDemand
+            | Refused::OnDemand { .. }
+            | Refused::Violations(_) => Exception::Validation,
+            Refused::NumberZero => Exception::InternalFailure,
+            Refused::ExpiredIterator { .. } => Exception::ExpiredIterator,
+            Refused::ExpiredNextToken => Exception::ExpiredNextToken,
+            Refused::OtherAccount { .. } => Exception::AccessDenied,
+            Refused::DryRun => Exception::DryRunOperation,
+            Refused::NoStreamNamed
+            | Refused::NamesDisagree { .. }
+            | Refused::NotAStreamArn { .. }
+            | Refused::Unsupported { .. }
+            | Refused::TagCharacters
+            | Refused::TooManyTags { .. }
+            | Refused::RetentionTooShort { .. }
+            | Refused::RetentionWouldDecrease { .. }
+            | Refused::RetentionWouldIncrease { .. }
+            | Refused::ShardClosed { .. }
+            | Refused::SplitPoint { .. }
+            | Refused::NotAdjacent { .. }
+            | Refused::ExplicitHashKey { .. }
+            | Refused::OrderingNumber { .. }
+            | Refused::RecordsTooLarge
+            | Refused::IteratorParameters { .. }
+            | Refused::NoTimestamp
+            | Refused::FutureTimestamp { .. }
+            | Refused::NumberOfOtherShard { .. }
+            | Refused::StartingNumber { .. }
+            | Refused::NumberOfOtherStream { .. }
+            | Refused::InvalidIterator
+            | Refused::IteratorOfOtherStream { .. }
+            | Refused::NeitherTokenNorName
+            | Refused::TokenAndParameter { .. }
+            | Refused::InvalidNextToken
+            | Refused::ShardFilter { .. } => Exception::InvalidArgument,
+        }
+    }
+}
+
+fn under(stream: &StreamArn) -> String {
+    format!("{} under account {}", stream.name, stream.account)
+}
+
+/// As Java prints a date: `Thu Jan 22 01:22:02 UTC 2015`.
+fn java_date(at: Timestamp) -> String {
+    let civil = at.civil();
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
+        civil.weekday_name(),
+        civil.month_name(),
+        civil.day,
+        civil.hour,
+        civil.minute,
+        civil.second,
+        civil.year
+    )
+}
+
+/// AWS reports ten violations at most, and counts the ones it reports.
+const VIOLATIONS_MAX: usize = 10;
+
+fn validation_text(violations: &[String]) -> String {
+    let reported = &violations[..violations.len().min(VIOLATIONS_MAX)];
+    let plural = if reported.len() == 1 { "" } else { "s" };
+    format!(
+        "{} validation error{plural} detected: {}",
+        reported.len(),
+        reported.join("; ")
+    )
+}
+
+/// What an operation can fail with: a refusal, or our storage.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The request is refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageFailure),
+}
+
+impl From<AppendError> for Failure {
+    fn from(error: AppendError) -> Failure {
+        let determinacy = error.determinacy();
+        Failure::Storage(StorageFailure {
+            detail: error.to_string(),
+            determinacy,
+        })
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        unreadable(error.to_string())
+    }
+}
+
+/// The storage gave nothing, or something that is not ours; nothing has changed by that.
+pub fn unreadable(detail: String) -> Failure {
+    Failure::Storage(StorageFailure {
+        detail,
+        determinacy: Determinacy::Determinate,
+    })
+}
+
+/// Says which exceptions an operation declares, and turns causes into them. A cause whose exception
+/// the operation does not declare is a mistake here; it is answered as a validation error, the one
+/// exception that every operation has.
+macro_rules! declared {
+    ($($error:ident: $($kind:ident $exception:ident),+;)+) => {$(
+        impl From<Refused> for $error {
+            fn from(refused: Refused) -> $error {
+                match refused.exception() {
+                    $(Exception::$kind => $exception::new(refused.to_string()).into(),)+
+                    undeclared => {
+                        let expected = undeclared == Exception::Validation;
+                        debug_assert!(expected, "{} declares no {undeclared:?}", stringify!($error));
+                        ValidationException::new(refused.to_string()).into()
+                    }
+                }
+            }
+        }
+
+        impl From<Failure> for $error {
+            fn from(failure: Failure) -> $error {
+                match failure {
+                    Failure::Refused(refused) => refused.into(),
+                    Failure::Storage(storage) => storage.into(),
+                }
+            }
+        }
+    )+};
+}
+
+/// [`declared!`] for the operations that change one stream and declare the same exceptions.
+macro_rules! declared_control {
+    ($($error:ident),+) => {$(
+        declared! {
+            $error:
+                ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
+                InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
+                AccessDenied AccessDeniedException;
+        }
+    )+};
+}
+
+/// [`declared!`] for the operations that look at one stream and declare the same exceptions.
+macro_rules! declared_look {
+    ($($error:ident),+) => {$(
+        declared! {
+            $error:
+                ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+                LimitExceeded LimitExceededException, AccessDenied AccessDeniedException;
+        }
+    )+};
+}
+
+/// [`declared!`] for what PutRecord, PutRecords and GetShardIterator declare.
+macro_rules! declared_data {
+    ($($error:ident),+) => {$(
+        declared! {
+            $error:
+                ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+                ProvisionedThroughputExceeded ProvisionedThroughputExceededException,
+                AccessDenied AccessDeniedException, InternalFailure InternalFailureException,
+                DryRunOperation DryRunOperationException;
+        }
+    )+};
+}
+
+declared_control!(
+    AddTagsToStreamError,
+    DecreaseStreamRetentionPeriodError,
+    DeleteStreamError,
+    IncreaseStreamRetentionPeriodError,
+    MergeShardsError,
+    RemoveTagsFromStreamError,
+    SplitShardError
+);
+declared_look!(
+    DescribeStreamError,
+    DescribeStreamSummaryError,
+    ListTagsForStreamError
+);
+declared_data!(GetShardIteratorError, PutRecordError, PutRecordsError);
+declared! {
+    CreateStreamError:
+        ResourceInUse ResourceInUseException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException;
+    GetRecordsError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        ProvisionedThroughputExceeded ProvisionedThroughputExceededException,
+        ExpiredIterator ExpiredIteratorException, AccessDenied AccessDeniedException,
+        InternalFailure InternalFailureException, DryRunOperation DryRunOperationException;
+    ListShardsError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException, ResourceInUse ResourceInUseException,
+        ExpiredNextToken ExpiredNextTokenException, AccessDenied AccessDeniedException;
+    ListStreamsError:
+        InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
+        ExpiredNextToken ExpiredNextTokenException;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_iterator_reads_as_in_production() {
+        let refused = Refused::ExpiredIterator {
+            issued: Timestamp::from_secs(1_421_889_722),
+            now: Timestamp::from_secs(1_421_890_082),
+        };
+        assert_eq!(
+            refused.to_string(),
+            "Iterator expired. The iterator was created at time Thu Jan 22 01:22:02 UTC 2015 while \
+             right now it is Thu Jan 22 01:28:02 UTC 2015 which is further in the future than the \
+             tolerated delay of 300000 milliseconds."
+        );
+    }
+
+    #[test]
+    fn violations_are_counted_and_cut_at_ten() {
+        let violations =
+            |count: usize| Refused::Violations(vec!["v".to_owned(); count]).to_string();
+        assert_eq!(violations(1), "1 validation error detected: v");
+        assert_eq!(violations(2), "2 validation errors detected: v; v");
+        assert!(violations(11).starts_with("10 validation errors detected: v; "));
+    }
+}

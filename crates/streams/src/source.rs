@@ -1,0 +1,226 @@
+//! [`Source`]: how mappings and views read a stream. No rate counts their reads, as AWS's own poller
+//! has throughput of its own.
+
+use std::future::pending;
+
+use tidemill_log::{PartitionId, ReadError};
+use tidemill_model::source::{Fetched, ReadLimit, SourceError, SourceShard, StartingPoint};
+use tidemill_model::{BoxFuture, Record, SequenceNumber, ShardId, Source, StreamArn, Timestamp};
+
+use crate::stored_record::StoredRecord;
+use crate::stream::{FoundShard, Phase, Shard, Stream};
+use crate::streams::Streams;
+
+impl Streams {
+    /// Looks at a stream as a source.
+    fn source<R>(
+        &self,
+        arn: &StreamArn,
+        look: impl FnOnce(&Stream, Timestamp) -> R,
+    ) -> Result<R, SourceError> {
+        self.stream(arn, |stream, now| Ok(look(stream, now)))
+            .map_err(|_| SourceError::NoStream {
+                stream: arn.clone(),
+            })
+    }
+
+    fn source_shard(&self, arn: &StreamArn, id: ShardId) -> Result<FoundShard, SourceError> {
+        let found = self.source(arn, |stream, now| stream.find(id, now))?;
+        found.ok_or_else(|| SourceError::NoShard {
+            stream: arn.clone(),
+            shard: id,
+        })
+    }
+
+    /// One past the last position of a shard that was found: as it was closed, or as it is now.
+    fn end_of(&self, shard: &Shard) -> u64 {
+        match &shard.closed {
+            Some(closing) => closing.end,
+            None => self.log().partition(shard.partition_id()).end,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        found: &FoundShard,
+        from: u64,
+        limit: ReadLimit,
+    ) -> Result<Fetched, String> {
+        let partition = found.shard.partition_id();
+        let text = |error: ReadError| error.to_string();
+        let (records, bytes) = (limit.records.max(1), limit.bytes);
+        let entries = self
+            .read_fresh(partition, from, found.horizon, records, bytes)
+            .await;
+        let records = entries.map_err(text)?.into_iter().map(|entry| {
+            let stored = StoredRecord::decode(&entry.payload)
+                .map_err(|error| format!("{} at {}: {error}", found.id, entry.position))?;
+            Ok(Record {
+                position: entry.position,
+                sequence_number: SequenceNumber::of_record(
+                    found.id,
+                    found.shard.created_secs,
+                    entry.position,
+                    entry.at.as_secs(),
+                ),
+                arrival: entry.at,
+                partition_key: stored.partition_key,
+                data: stored.data,
+            })
+        });
+        let records = records.collect::<Result<_, String>>()?;
+        Ok(Fetched {
+            records,
+            first_readable: self
+                .first_fresh(partition, found.horizon)
+                .await
+                .map_err(text)?,
+            end: self.end_of(&found.shard),
+            closed: found.shard.closed.is_some(),
+        })
+    }
+
+    /// Waits until `is_over` says so of the stream, or until it is gone or another one.
+    async fn wait_until(&self, arn: &StreamArn, is_over: impl Fn(&Stream, Timestamp) -> bool) {
+        let mut changes = self.changes();
+        let Ok(incarnation) = self.incarnation(arn) else {
+            return;
+        };
+        loop {
+            changes.mark_unchanged();
+            let phase = self.source(arn, |stream, now| {
+                let over = stream.incarnation != incarnation || is_over(stream, now);
+                (!over).then_some(stream.phase)
+            });
+            let Ok(Some(phase)) = phase else { return };
+            let gone = async {
+                match phase {
+                    Phase::Deleting(until) => self.clock().sleep_until(until).await,
+                    Phase::Creating(_) | Phase::Updating(_) => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = gone => {}
+                changed = changes.changed() => changed.expect("self holds the sender"),
+            }
+        }
+    }
+
+    /// Waits until `partition` has a durable entry at or after `from`.
+    async fn wait_for_entry(&self, partition: PartitionId, from: u64) {
+        loop {
+            let news = self.log().wait(partition, from);
+            let reach = self.log().partition(partition);
+            if reach.end > from {
+                return;
+            }
+            // A seal without new records is half of a reshard, and no reason to look again: the other
+            // half is a change of the catalog.
+            if reach.sealed {
+                pending().await
+            } else {
+                news.await
+            }
+        }
+    }
+}
+
+impl Source for Streams {
+    fn incarnation(&self, stream: &StreamArn) -> Result<u64, SourceError> {
+        self.source(stream, |stream, _| stream.incarnation)
+    }
+
+    /// What has expired since the last sweep still counts as readable here: to know it exactly takes
+    /// a read. [`Source::read`] and [`Source::locate`] are exact.
+    fn shards(&self, stream: &StreamArn) -> Result<Vec<SourceShard>, SourceError> {
+        let shards: Vec<(SourceShard, Shard)> = self.source(stream, |stream, now| {
+            let shards = stream.listed(now).map(|(id, shard)| {
+                let parents = shard.parents.iter().copied();
+                let parents = parents.filter(|parent| stream.shard(*parent, now).is_some());
+                let parents = parents.collect();
+                let closed = shard.closed.is_some();
+                let found = SourceShard {
+                    id,
+                    parents,
+                    closed,
+                    first_readable: 0,
+                    end: 0,
+                };
+                (found, shard.clone())
+            });
+            shards.collect()
+        })?;
+        let shards = shards.into_iter().map(|(found, shard)| {
+            let first_readable = self.log().partition(shard.partition_id()).start;
+            SourceShard {
+                first_readable,
+                end: self.end_of(&shard),
+                ..found
+            }
+        });
+        Ok(shards.collect())
+    }
+
+    fn locate<'a>(
+        &'a self,
+        stream: &'a StreamArn,
+        shard: ShardId,
+        start: StartingPoint,
+    ) -> BoxFuture<'a, Result<u64, SourceError>> {
+        Box::pin(async move {
+            let found = self.source_shard(stream, shard)?;
+            let time = match start {
+                StartingPoint::TrimHorizon => found.horizon,
+                StartingPoint::Latest => return Ok(self.end_of(&found.shard)),
+                StartingPoint::AtTimestamp(time) => time.max(found.horizon),
+            };
+            let position = self.first_fresh(found.shard.partition_id(), time).await;
+            position.map_err(|error| storage(stream, error.to_string()))
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamArn,
+        shard: ShardId,
+        from: u64,
+        limit: ReadLimit,
+    ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
+        Box::pin(async move {
+            let found = self.source_shard(stream, shard)?;
+            self.fetch(&found, from, limit)
+                .await
+                .map_err(|detail| storage(stream, detail))
+        })
+    }
+
+    fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let Ok(found) = self.source_shard(stream, shard) else {
+                return;
+            };
+            let is_over = |stream: &Stream, now: Timestamp| {
+                stream
+                    .shard(shard, now)
+                    .is_none_or(|shard| shard.closed.is_some())
+            };
+            tokio::select! {
+                biased;
+                () = self.wait_for_entry(found.shard.partition_id(), from) => {}
+                () = self.wait_until(stream, is_over) => {}
+            }
+        })
+    }
+
+    fn wait_for_shard<'a>(&'a self, stream: &'a StreamArn, from: ShardId) -> BoxFuture<'a, ()> {
+        Box::pin(self.wait_until(stream, move |stream, _| stream.next_shard > from.0))
+    }
+}
+
+fn storage(stream: &StreamArn, detail: String) -> SourceError {
+    SourceError::Storage {
+        stream: stream.clone(),
+        detail,
+    }
+}

@@ -1,0 +1,187 @@
+//! How a record lies in the log: [`StoredRecord`].
+//!
+//! ```text
+//! offset  size  field
+//! 0       1     version, 1
+//! 1       1     flags: bit 0 = an explicit hash key follows; the others are 0
+//! 2       2     length of the partition key in bytes, little-endian
+//! 4       16    explicit hash key, big-endian; only when flagged
+//! then          partition key, UTF-8
+//! then          data, to the end
+//! ```
+//!
+//! What must hold: what was encoded is decoded, bytes that were not are refused and never guessed at,
+//! and decoding shares the data with the entry instead of copying it. The sequence number and the
+//! arrival time are not here: the log keeps both.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use thiserror::Error;
+
+use tidemill_model::HashKey;
+
+const VERSION: u8 = 1;
+const EXPLICIT_HASH_KEY: u8 = 1;
+const HEADER_BYTES: usize = 4;
+const HASH_KEY_BYTES: usize = 16;
+
+/// A record as the log holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// At most 65,535 bytes; AWS's 256 characters are at most 1,024.
+    pub partition_key: String,
+    /// The hash key the producer named, if it did.
+    pub explicit_hash_key: Option<HashKey>,
+    /// The payload.
+    pub data: Bytes,
+}
+
+/// Bytes of the log that are not a record.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("an entry of {bytes} bytes is not a record: {detail}")]
+pub struct NotARecord {
+    /// Size of the entry.
+    pub bytes: usize,
+    /// What does not fit.
+    pub detail: &'static str,
+}
+
+impl StoredRecord {
+    /// The record's bytes, as the layout above has them.
+    pub fn encode(&self) -> Bytes {
+        let key_bytes = u16::try_from(self.partition_key.len())
+            .expect("a partition key of 256 characters has at most 1,024 bytes");
+        let mut bytes = BytesMut::with_capacity(
+            HEADER_BYTES + HASH_KEY_BYTES + self.partition_key.len() + self.data.len(),
+        );
+        bytes.put_u8(VERSION);
+        bytes.put_u8(if self.explicit_hash_key.is_some() {
+            EXPLICIT_HASH_KEY
+        } else {
+            0
+        });
+        bytes.put_u16_le(key_bytes);
+        if let Some(HashKey(key)) = self.explicit_hash_key {
+            bytes.put_u128(key);
+        }
+        bytes.put_slice(self.partition_key.as_bytes());
+        bytes.put_slice(&self.data);
+        bytes.freeze()
+    }
+
+    /// The record that `entry` holds; its data shares `entry`'s memory.
+    pub fn decode(entry: &Bytes) -> Result<StoredRecord, NotARecord> {
+        let refuse = |detail| NotARecord {
+            bytes: entry.len(),
+            detail,
+        };
+        let (header, rest) = entry
+            .split_at_checked(HEADER_BYTES)
+            .ok_or(refuse("no header"))?;
+        if header[0] != VERSION {
+            return Err(refuse("unknown version"));
+        }
+        if header[1] & !EXPLICIT_HASH_KEY != 0 {
+            return Err(refuse("unknown flags"));
+        }
+        let key_bytes = usize::from(u16::from_le_bytes([header[2], header[3]]));
+        let (explicit_hash_key, rest) = if header[1] & EXPLICIT_HASH_KEY == 0 {
+            (None, rest)
+        } else {
+            let (key, rest) = rest
+                .split_first_chunk()
+                .ok_or(refuse("hash key cut short"))?;
+            (Some(HashKey(u128::from_be_bytes(*key))), rest)
+        };
+        let (key, data) = rest
+            .split_at_checked(key_bytes)
+            .ok_or(refuse("partition key cut short"))?;
+        let partition_key = std::str::from_utf8(key)
+            .map_err(|_| refuse("partition key is not UTF-8"))?
+            .to_owned();
+        Ok(StoredRecord {
+            partition_key,
+            explicit_hash_key,
+            data: entry.slice_ref(data),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(key: &str, explicit: Option<u128>, data: &'static [u8]) -> StoredRecord {
+        StoredRecord {
+            partition_key: key.into(),
+            explicit_hash_key: explicit.map(HashKey),
+            data: Bytes::from_static(data),
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_golden() {
+        let cases: [(StoredRecord, &[u8]); 3] = [
+            (record("pk", None, b"data"), b"\x01\x00\x02\x00pkdata"),
+            (
+                record("é", Some(258), b"x"),
+                b"\x01\x01\x02\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x02\xc3\xa9x",
+            ),
+            (record("k", None, b""), b"\x01\x00\x01\x00k"),
+        ];
+        for (record, golden) in cases {
+            assert_eq!(&record.encode()[..], golden);
+            assert_eq!(
+                StoredRecord::decode(&Bytes::from_static(golden)),
+                Ok(record)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_record_is_refused() {
+        let cases: [(&'static [u8], &str); 7] = [
+            (b"", "no header"),
+            (b"\x01\x00\x00", "no header"),
+            (b"\x02\x00\x00\x00", "unknown version"),
+            (b"\x01\x02\x00\x00", "unknown flags"),
+            (b"\x01\x01\x00\x00123456789012345", "hash key cut short"),
+            (b"\x01\x00\x03\x00pk", "partition key cut short"),
+            (b"\x01\x00\x01\x00\xff", "partition key is not UTF-8"),
+        ];
+        for (bytes, detail) in cases {
+            let refused = StoredRecord::decode(&Bytes::from_static(bytes));
+            assert_eq!(
+                refused,
+                Err(NotARecord {
+                    bytes: bytes.len(),
+                    detail
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn decoding_copies_no_data() {
+        let entry = record("pk", None, b"payload").encode();
+        let decoded = StoredRecord::decode(&entry).expect("just encoded");
+        assert_eq!(decoded.data.as_ptr(), entry[6..].as_ptr());
+    }
+
+    proptest! {
+        #[test]
+        fn every_record_comes_back(
+            partition_key in "\\PC{1,256}",
+            explicit in proptest::option::of(any::<u128>()),
+            data in proptest::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            let record = StoredRecord {
+                partition_key,
+                explicit_hash_key: explicit.map(HashKey),
+                data: data.into(),
+            };
+            prop_assert_eq!(StoredRecord::decode(&record.encode()), Ok(record));
+        }
+    }
+}

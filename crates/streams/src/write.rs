@@ -1,0 +1,224 @@
+//! Putting records: admission by the rates, one atomic append, and routing anew when a shard has been
+//! closed meanwhile.
+//!
+//! What must hold: records of one request that go to one shard stand there in the order of the
+//! request; a record is acknowledged with the shard that holds it; a request's records are all
+//! appended or none. The rates count a record once, where it was first routed to.
+
+use bytes::Bytes;
+
+use tidemill_log::{AppendError, Appended, Batch, PartitionId};
+use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
+
+use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
+use crate::refused::{Failure, Refused};
+use crate::routing::{explicit_hash_key, hash_of};
+use crate::stored_record::StoredRecord;
+use crate::stream::Stream;
+use crate::streams::Streams;
+
+/// One entry of a request.
+pub(crate) struct Entry {
+    pub data: Bytes,
+    pub partition_key: String,
+    pub explicit_hash_key: Option<String>,
+}
+
+impl Entry {
+    /// What the rates and sizes count: data and partition key; the explicit hash key is free.
+    fn bytes(&self) -> u64 {
+        (self.data.len() + self.partition_key.len()) as u64
+    }
+
+    /// Checks what can be wrong with an entry that is not too large, and makes it ready to be put.
+    fn routable(self) -> Result<Routable, Refused> {
+        let bytes = self.bytes();
+        let explicit = match self.explicit_hash_key {
+            None => None,
+            Some(key) => Some(explicit_hash_key(&key).ok_or(Refused::ExplicitHashKey { key })?),
+        };
+        let hash = explicit.unwrap_or_else(|| hash_of(&self.partition_key));
+        let record = StoredRecord {
+            partition_key: self.partition_key,
+            explicit_hash_key: explicit,
+            data: self.data,
+        };
+        Ok(Routable {
+            hash,
+            bytes,
+            payload: record.encode(),
+        })
+    }
+}
+
+/// A record that is ready to be put.
+pub(crate) struct Routable {
+    hash: HashKey,
+    bytes: u64,
+    payload: Bytes,
+}
+
+/// The shard that a record goes to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub shard: ShardId,
+    partition: PartitionId,
+    created_secs: u64,
+}
+
+/// Where `hash` goes in `stream` now.
+fn place_of(stream: &Stream, hash: HashKey) -> Place {
+    let id = stream.route(hash);
+    let shard = &stream.shards[&id];
+    Place {
+        shard: id,
+        partition: shard.partition_id(),
+        created_secs: shard.created_secs,
+    }
+}
+
+/// A record that is durable.
+pub(crate) struct Put {
+    pub shard: ShardId,
+    pub sequence_number: SequenceNumber,
+}
+
+/// The text for a member that is larger than the stream's records may be.
+fn too_large(member: &str, bytes_max: u64) -> String {
+    format!(
+        "Value at '{member}' failed to satisfy constraint: Member must have length less than or \
+         equal to {bytes_max}."
+    )
+}
+
+/// The text for a partition key that is missing: only record distribution by the service could do
+/// without, and that is not supported.
+pub(crate) fn missing_key(member: &str) -> String {
+    format!("Value null at '{member}' failed to satisfy constraint: Member must not be null")
+}
+
+/// The entries of one request as `stream` takes them.
+pub(crate) struct Admissible {
+    pub incarnation: u64,
+    pub record_bytes_max: u64,
+    pub records: Vec<(Place, Routable)>,
+}
+
+/// Checks `entries` as a whole and each, and routes them. `member` names the data of the entry with
+/// an index in AWS's error texts.
+pub(crate) fn admissible(
+    stream: &Stream,
+    entries: Vec<Entry>,
+    member: impl Fn(usize) -> String,
+) -> Result<Admissible, Refused> {
+    let record_bytes_max = u64::from(stream.record_kib_max) * 1024;
+    let large = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.bytes() > record_bytes_max);
+    let large: Vec<String> = large
+        .map(|(index, _)| too_large(&member(index), record_bytes_max))
+        .collect();
+    if !large.is_empty() {
+        return Err(Refused::Violations(large));
+    }
+    if entries.iter().map(Entry::bytes).sum::<u64>() > PUT_RECORDS_BYTES_MAX {
+        return Err(Refused::RecordsTooLarge);
+    }
+    let records = entries.into_iter().map(|entry| {
+        let record = entry.routable()?;
+        Ok((place_of(stream, record.hash), record))
+    });
+    let records = records.collect::<Result<_, Refused>>()?;
+    Ok(Admissible {
+        incarnation: stream.incarnation,
+        record_bytes_max,
+        records,
+    })
+}
+
+impl Streams {
+    /// Whether the rates of its shard admit each of `records`, in their order.
+    pub(crate) fn admit_writes(
+        &self,
+        records: &[(Place, Routable)],
+        record_bytes_max: u64,
+    ) -> Vec<bool> {
+        let now = self.clock().now();
+        let Some(mut throttle) = self.throttle() else {
+            return vec![true; records.len()];
+        };
+        let admitted = records.iter().map(|(place, record)| {
+            let partition = place.partition.number();
+            throttle.admit_write(partition, record.bytes, record_bytes_max, now)
+        });
+        admitted.collect()
+    }
+
+    /// Appends `records`, all or none; gives what became of each, in their order.
+    pub(crate) async fn put(
+        &self,
+        stream: &StreamArn,
+        incarnation: u64,
+        mut records: Vec<(Place, Routable)>,
+    ) -> Result<Vec<Put>, Failure> {
+        let mut reroutes = 0;
+        loop {
+            let entries = records
+                .iter()
+                .map(|(place, record)| (place.partition, record.payload.clone()));
+            let batch = Batch {
+                entries: entries.collect(),
+            };
+            match self.log().append(batch).await {
+                Ok(appended) => return Ok(numbered(&records, &appended)),
+                Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
+                    reroutes += 1;
+                    self.finish_reshard(stream).await?;
+                    self.route_again(stream, incarnation, &mut records)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn route_again(
+        &self,
+        stream: &StreamArn,
+        incarnation: u64,
+        records: &mut [(Place, Routable)],
+    ) -> Result<(), Refused> {
+        self.serving_stream(stream, |stream, _| {
+            if stream.incarnation != incarnation {
+                return Err(Refused::StreamNotFound {
+                    stream: stream.arn.clone(),
+                });
+            }
+            for (place, record) in records {
+                *place = place_of(stream, record.hash);
+            }
+            Ok(())
+        })
+    }
+}
+
+fn numbered(records: &[(Place, Routable)], appended: &[Appended]) -> Vec<Put> {
+    assert_eq!(
+        records.len(),
+        appended.len(),
+        "the log answers for each entry"
+    );
+    let numbered = records
+        .iter()
+        .zip(appended)
+        .map(|((place, _), appended)| Put {
+            shard: place.shard,
+            sequence_number: SequenceNumber::of_record(
+                place.shard,
+                place.created_secs,
+                appended.position,
+                appended.at.as_secs(),
+            ),
+        });
+    numbered.collect()
+}
