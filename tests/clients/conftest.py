@@ -1,0 +1,61 @@
+"""The servers and clients that the tests share.
+
+`mill` has the limits lifted, so that tests do not throttle each other; `limited` has them as AWS has;
+`durable` keeps its data in a folder of the test's own and can be killed and started again.
+"""
+
+import pytest
+
+from harness import BINARY, Collector, Mill, Server
+
+
+def pytest_sessionstart(session):
+    if not BINARY.is_file():
+        pytest.exit(f"{BINARY} is missing: run `cargo build` first, or set TIDEMILL_BINARY", returncode=3)
+
+
+def running(server):
+    server.start()
+    yield Mill(server)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def mill(tmp_path_factory):
+    yield from running(Server(tmp_path_factory.mktemp("mill"), "--limits", "none"))
+
+
+@pytest.fixture(scope="session")
+def limited(tmp_path_factory):
+    yield from running(Server(tmp_path_factory.mktemp("limited"), "--limits", "aws"))
+
+
+@pytest.fixture
+def durable(tmp_path):
+    server = Server(tmp_path, "--limits", "none", data_dir=tmp_path / "data")
+    server.start()
+    yield Mill(server)
+    if server.process is not None:
+        server.kill()
+
+
+@pytest.fixture
+def collector():
+    collector = Collector()
+    yield collector
+    collector.close()
+
+
+@pytest.fixture
+def kinesis(mill):
+    return mill.kinesis
+
+
+@pytest.fixture
+def functions(mill):
+    return mill.functions
+
+
+@pytest.fixture
+def sqs(mill):
+    return mill.sqs
