@@ -1,7 +1,7 @@
 //! [`Client`]: speaks to any server of the AWS protocols over plain HTTP/1.1, as an SDK does.
 //!
-//! What must hold: every call is signed; a call is sent once and never again in secret, so that the
-//! caller can count; a failure says whether the call surely did not happen.
+//! What must hold: every call is signed; a call reaches the server at most once, so that the caller can
+//! count; a failure says whether the call surely did not happen.
 //!
 //! A [`Prepared`] call is signed ahead and can be sent any number of times: a load generator that
 //! hashed each body while it measures would measure itself.
@@ -441,7 +441,7 @@ fn refused(answer: &Answer) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doors::SystemClock;
+    use tidemill_server::clock::SystemClock;
 
     #[test]
     fn an_endpoint_is_http_with_a_host_and_nothing_else() {

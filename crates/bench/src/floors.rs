@@ -22,8 +22,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::doors::Stopwatch;
 use crate::load::Sample;
+use crate::stopwatch::Stopwatch;
 
 /// Requests of 700 KB per second that a server on two cores must read to count as a floor.
 pub const HTTP_FLOOR_MIN: f64 = 3000.0;
@@ -148,8 +148,8 @@ mod tests {
 
     use super::*;
     use crate::client::{Client, Credentials};
-    use crate::doors::SystemClock;
     use crate::load::{self, Load};
+    use tidemill_server::clock::SystemClock;
 
     #[tokio::test]
     async fn the_http_floor_takes_every_body_it_is_sent() {

@@ -5,7 +5,7 @@
 //! the floors; a figure of ours stands beside the floors of the same run. This is the one crate that
 //! measures time; it hands no measured number to anything but a report.
 
-pub mod doors;
+pub mod stopwatch;
 pub mod client;
 pub mod statistics;
 pub mod machine;
@@ -13,3 +13,4 @@ pub mod bodies;
 pub mod load;
 pub mod floors;
 pub mod report;
+pub mod run;

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 
 use crate::client::{Answer, Client, Failure, Prepared};
-use crate::doors::Stopwatch;
+use crate::stopwatch::Stopwatch;
 
 /// What to send, and how much of it.
 #[derive(Clone, Debug)]

@@ -1,1 +1,49 @@
-fn main() {}
+//! The one binary. Reads the command line, runs one command, ends with its status.
+
+mod args;
+mod output;
+mod progress;
+mod logging;
+mod connection;
+mod start;
+mod ledger;
+mod bench;
+mod demo;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::args::{Arguments, Command};
+use crate::output::OrTry;
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let (name, json) = match &command {
+        Command::Start(_) => ("start", false),
+        Command::Demo(options) => ("demo", options.json),
+        Command::Ledger(options) => ("ledger", options.json),
+        Command::Bench(options) => ("bench", options.json),
+    };
+    logging::begin(if name == "start" { "info" } else { "error" });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime
+        .context("no threads could be started")
+        .or_try("ulimit -u")
+    {
+        Ok(runtime) => runtime,
+        Err(failed) => return output::finish(name, json, Err(failed)),
+    };
+    let result = runtime.block_on(async {
+        match command {
+            Command::Start(options) => start::run(options).await,
+            Command::Demo(options) => demo::run(options).await,
+            Command::Ledger(options) => ledger::run(options).await,
+            Command::Bench(options) => bench::run(options).await,
+        }
+    });
+    output::finish(name, json, result)
+}

@@ -1,0 +1,363 @@
+//! `tidemill demo`: a month of real flights through a stream, one function and two mappings, with a
+//! verdict on every record.
+//!
+//! What must hold: everything goes over the wire, also to the embedded server, so that the same job
+//! runs against any server; the numbers of the verdict are counted, never assumed.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use tidemill_bench::client::{Client, Endpoint};
+use tidemill_ledger::{MappingReport, Report as LedgerReport};
+use tidemill_model::Timestamp;
+use tidemill_server::{Config, Running, Storage};
+
+use crate::args;
+use crate::connection;
+use crate::output::{self, Ending, Failed, OrTry};
+use crate::progress::Progress;
+
+mod flights;
+mod entries;
+mod letters;
+mod wire;
+mod pipeline;
+mod producer;
+mod drain;
+mod verdict;
+mod report;
+
+use flights::Flight;
+use letters::Index;
+use pipeline::Pipeline;
+use producer::Puts;
+use report::{FileCounts, ProducerCounts, QueueCounts, Report};
+use verdict::{Acknowledgements, Collected};
+use wire::{Call, Wire};
+
+/// Longest time without any progress of the mappings.
+const STANDSTILL_MAX: Duration = Duration::from_secs(90);
+const POLL_PAUSE: Duration = Duration::from_millis(250);
+
+/// Runs the demo.
+pub async fn run(options: args::Demo) -> Result<Ending, Failed> {
+    let host = Host::prepare(&options).await?;
+    let again = format!("{} demo", output::program());
+    let result = interruptible(job(&host)).await;
+    let next = host.next_commands();
+    host.stop().await;
+    let mut report = result.or_try(again)?;
+    report.next = next;
+    let ending = match report.findings().next() {
+        None => Ending::Ok,
+        Some(_) => Ending::Finding,
+    };
+    if options.json {
+        output::print(&output::envelope("demo", ending, &report, &[]));
+    } else {
+        output::print(&report.text());
+    }
+    Ok(ending)
+}
+
+/// The server that the demo runs against.
+struct Host {
+    endpoint: Endpoint,
+    suffix: String,
+    embedded: Option<Embedded>,
+}
+
+struct Embedded {
+    server: Running,
+    /// Removed when it is dropped.
+    temporary: Option<tempfile::TempDir>,
+    kept: Option<PathBuf>,
+}
+
+impl Host {
+    async fn prepare(options: &args::Demo) -> Result<Host, Failed> {
+        let drawn = || connection::entropy().uuid()[..8].to_owned();
+        if let Some(endpoint) = &options.endpoint {
+            connection::check_server(endpoint).await?;
+            let suffix = options.suffix.clone().unwrap_or_else(drawn);
+            return Ok(Host {
+                endpoint: endpoint.clone(),
+                suffix,
+                embedded: None,
+            });
+        }
+        check_python()?;
+        let (directory, temporary, kept) =
+            directories(options).or_try(format!("{} demo --data-dir DIR", output::program()))?;
+        let suffix = match &options.suffix {
+            Some(suffix) => suffix.clone(),
+            // A directory that is given may hold an earlier run.
+            None if options.data_dir.is_some() => drawn(),
+            None => String::new(),
+        };
+        let config = Config {
+            storage: Storage::Directory(directory),
+            port: 0,
+            ..Config::default()
+        };
+        let server = tidemill_server::start(config).await;
+        let server = server
+            .context("the embedded server did not start")
+            .or_try(format!("{} demo --data-dir DIR", output::program()))?;
+        let endpoint = server
+            .endpoint()
+            .parse()
+            .or_try(format!("{} demo", output::program()))?;
+        Ok(Host {
+            endpoint,
+            suffix,
+            embedded: Some(Embedded {
+                server,
+                temporary,
+                kept,
+            }),
+        })
+    }
+
+    fn next_commands(&self) -> Vec<String> {
+        let program = output::program();
+        let start = match &self.embedded {
+            None => {
+                let endpoint = &self.endpoint;
+                return vec![
+                    format!("{program} ledger --endpoint {endpoint}"),
+                    format!("curl {endpoint}/_tidemill/ledger"),
+                    format!("{program} bench"),
+                ];
+            }
+            Some(Embedded {
+                kept: Some(directory),
+                ..
+            }) => {
+                format!("{program} start --data-dir {}", directory.display())
+            }
+            Some(_) => format!("{program} start"),
+        };
+        vec![
+            start,
+            format!("{program} demo --endpoint http://127.0.0.1:4566"),
+            format!("{program} ledger"),
+        ]
+    }
+
+    async fn stop(self) {
+        if let Some(Embedded {
+            server, temporary, ..
+        }) = self.embedded
+        {
+            server.shutdown().await;
+            drop(temporary);
+        }
+    }
+}
+
+/// Where the embedded server keeps its data: the directory, what removes it, and whether it stays.
+fn directories(
+    options: &args::Demo,
+) -> Result<(PathBuf, Option<tempfile::TempDir>, Option<PathBuf>)> {
+    if let Some(directory) = &options.data_dir {
+        return Ok((directory.clone(), None, Some(directory.clone())));
+    }
+    let temporary = tempfile::Builder::new().prefix("tidemill-demo-").tempdir();
+    let temporary = temporary.context("no temporary directory could be made")?;
+    if options.keep {
+        let kept = temporary.keep();
+        return Ok((kept.clone(), None, Some(kept)));
+    }
+    Ok((temporary.path().to_path_buf(), Some(temporary), None))
+}
+
+/// The demo's function is Python; without it every invocation would fail, and so would the story.
+fn check_python() -> Result<(), Failed> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join("python3").is_file());
+    match found {
+        true => Ok(()),
+        false => Err(anyhow!("python3 was not found on PATH"))
+            .or_try(format!("install python3, then: {} demo", output::program())),
+    }
+}
+
+/// Gives up at SIGINT and SIGTERM, so that the embedded server is stopped and its directory removed.
+async fn interruptible<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    tokio::select! {
+        result = work => result,
+        _ = terminate.recv() => bail!("the demo was told to stop"),
+        _ = interrupt.recv() => bail!("the demo was interrupted"),
+    }
+}
+
+/// The whole job, from the file to the verdict.
+async fn job(host: &Host) -> Result<Report> {
+    let flights: Arc<[Flight]> = flights::read(flights::JANUARY_2013)?.into();
+    let incomplete = flights::incomplete_rows(&flights);
+    let client = Client::new(
+        host.endpoint.clone(),
+        connection::credentials(),
+        connection::clock(),
+    );
+    let wire = Wire::new(client, connection::clock(), connection::entropy());
+
+    eprintln!("Server: {}", host.endpoint);
+    let setup = Progress::begin("Setting up", 0);
+    let pipeline = pipeline::set_up(&wire, &host.suffix).await?;
+    setup.finish("one stream of 4 shards, one queue, one function's code, two mappings");
+
+    let puts = put(&wire, &pipeline, &flights).await?;
+    let (defaults, careful) = watch(&wire, &pipeline, &puts, &incomplete).await?;
+    let mut progress = Progress::begin("Emptying the failure queue", careful.totals.dead_lettered);
+    let letters = drain::letters(&wire, &pipeline.queue_url, |messages| {
+        progress.reach(messages)
+    })
+    .await?;
+    progress.finish(&format!(
+        "{} messages",
+        output::grouped(letters.len() as u64)
+    ));
+
+    let index = Index::of(&puts.acknowledged);
+    let told = drain::rows(&wire, &pipeline.stream, &flights, &index, &letters).await?;
+    let rows: BTreeSet<usize> = puts.acknowledged.iter().map(|one| one.row).collect();
+    let collected = Collected {
+        rows: flights.len() as u64,
+        acknowledged: Acknowledgements {
+            count: puts.acknowledged.len() as u64,
+            rows: rows.len() as u64,
+            doubtful: puts.doubtful,
+        },
+        poison: index.first_poison(|row| incomplete.contains(&row)),
+        incomplete,
+        defaults,
+        careful,
+        told,
+    };
+    Ok(compose(host, &pipeline, &puts, collected))
+}
+
+fn compose(host: &Host, pipeline: &Pipeline, puts: &Puts, collected: Collected) -> Report {
+    let checks = verdict::judge(&collected);
+    let Collected {
+        rows,
+        incomplete,
+        acknowledged,
+        defaults,
+        careful,
+        told,
+        ..
+    } = collected;
+    Report {
+        endpoint: host.endpoint.to_string(),
+        stream: pipeline.stream.clone(),
+        file: FileCounts {
+            rows,
+            incomplete: incomplete.len() as u64,
+        },
+        producer: ProducerCounts {
+            acknowledged: acknowledged.count,
+            calls: puts.calls,
+            partial_failures: puts.partial_failures,
+            throttled: puts.throttled,
+            failed: puts.failed,
+            lost_answers: puts.lost_answers,
+            doubtful: puts.doubtful,
+        },
+        queue: QueueCounts {
+            messages: told.messages,
+            records: told.records,
+            rows: told.rows.len() as u64,
+        },
+        defaults,
+        careful,
+        checks,
+        next: Vec::new(),
+    }
+}
+
+async fn put(wire: &Wire, pipeline: &Pipeline, flights: &Arc<[Flight]>) -> Result<Puts> {
+    let mut progress = Progress::begin("Putting flights on the stream", flights.len() as u64);
+    let report = |acknowledged| progress.reach(acknowledged);
+    let puts = producer::put_all(wire, &pipeline.stream, Arc::clone(flights), report).await?;
+    let throttled = output::grouped(puts.throttled);
+    let acknowledged = output::grouped(puts.acknowledged.len() as u64);
+    progress.finish(&format!(
+        "{acknowledged} acknowledged, {throttled} throttled on the way"
+    ));
+    Ok(puts)
+}
+
+/// Waits until the careful mapping is done and the other stands still behind its poison.
+async fn watch(
+    wire: &Wire,
+    pipeline: &Pipeline,
+    puts: &Puts,
+    incomplete: &BTreeSet<usize>,
+) -> Result<(MappingReport, MappingReport)> {
+    let acknowledged = puts.acknowledged.len() as u64;
+    let poisoned: BTreeSet<&str> = puts
+        .acknowledged
+        .iter()
+        .filter(|one| incomplete.contains(&one.row))
+        .map(|one| one.shard.as_str())
+        .collect();
+    let mut progress = Progress::begin("Processing", acknowledged);
+    let mut latest: Option<(MappingReport, MappingReport)> = None;
+    let mut moved_at: Timestamp = wire.clock().now();
+    loop {
+        let both = ledgers(wire, pipeline).await?;
+        progress.reach(both.1.totals.acked.saturating_sub(both.1.totals.pending));
+        if is_done(&both.1, acknowledged) && stands_still(&both.0, &poisoned) {
+            progress.finish("done");
+            return Ok(both);
+        }
+        if latest
+            .as_ref()
+            .is_none_or(|latest| latest.1.totals != both.1.totals)
+        {
+            moved_at = wire.clock().now();
+        } else if wire.clock().now() > moved_at.plus(STANDSTILL_MAX) {
+            progress.finish("nothing moves any more");
+            return Ok(both);
+        }
+        latest = Some(both);
+        wire.pause(POLL_PAUSE).await;
+    }
+}
+
+fn is_done(careful: &MappingReport, acknowledged: u64) -> bool {
+    careful.totals.pending == 0 && careful.totals.acked >= acknowledged
+}
+
+fn stands_still(defaults: &MappingReport, poisoned: &BTreeSet<&str>) -> bool {
+    let blocked = defaults
+        .shards
+        .iter()
+        .filter(|shard| shard.blocked.is_some());
+    let blocked: BTreeSet<&str> = blocked.map(|shard| shard.shard_id.as_str()).collect();
+    poisoned.is_subset(&blocked)
+}
+
+async fn ledgers(wire: &Wire, pipeline: &Pipeline) -> Result<(MappingReport, MappingReport)> {
+    let answer = wire
+        .ask(&Call::Own("/_tidemill/ledger"))
+        .await
+        .context("the ledger was not given")?;
+    let mut ledger: LedgerReport =
+        serde_json::from_value(answer).context("the ledger cannot be read")?;
+    let mut take = |uuid: &str| match ledger.mappings.iter().position(|one| one.uuid == uuid) {
+        Some(place) => Ok(ledger.mappings.swap_remove(place)),
+        None => bail!("the ledger does not know mapping {uuid}"),
+    };
+    Ok((take(&pipeline.defaults)?, take(&pipeline.careful)?))
+}
