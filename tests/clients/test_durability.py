@@ -302,5 +302,5 @@ def test_a_torn_end_is_cut_off_and_everything_before_it_is_there(durable):
 def says_what_to_do(stderr):
     """The last line of an error is a hint, as a sentence that begins with what to do."""
     last = stderr.strip().splitlines()[-1].strip().lower()
-    words = ["stop", "use", "choose", "give", "give", "check", "run", "start", "make", "move", "hint", "try", "restore", "free", "pass"]
+    words = ["stop", "use", "choose", "give", "check", "run", "start", "make", "move", "hint", "try", "restore", "free", "pass"]
     return any(last.startswith(word) or f" {word} " in last or f"{word}:" in last for word in words)
