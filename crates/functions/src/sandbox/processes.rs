@@ -1,0 +1,294 @@
+//! Real processes: [`LocalProcesses`], the port [`Processes`] on this machine.
+//!
+//! What must hold: a process never outlives the server. It gets a group of its own, which is killed as
+//! a whole, and the kernel kills it when the thread that started it ends. That is why one thread starts
+//! them all: it lives as long as this value and every process started through it, while a thread of
+//! the executor may end at any time. Both outputs are one pipe, so that what is written keeps its order.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+
+use tidemill_model::BoxFuture;
+
+use crate::payloads::Exit;
+use crate::ports::{Command, Happening, Process, Processes, Program, StartFailure};
+
+/// Starts that may wait for the thread at once.
+const STARTS_WAITING_MAX: usize = 64;
+/// Most bytes taken from the output at a time.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// Most files a function may have open, as AWS has it.
+const FILES_MAX: u64 = 1024;
+
+type Started = Result<Box<dyn Process>, StartFailure>;
+
+struct Request {
+    command: Command,
+    runtime: tokio::runtime::Handle,
+    answer: oneshot::Sender<Started>,
+}
+
+/// Starts processes on this machine. Dropping it ends the processes it started.
+#[derive(Debug)]
+pub struct LocalProcesses {
+    requests: SyncSender<Request>,
+}
+
+impl LocalProcesses {
+    /// Starts the thread that starts processes.
+    pub fn new() -> io::Result<LocalProcesses> {
+        let (requests, receiver) = sync_channel(STARTS_WAITING_MAX);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the door to processes: the kernel ties their lives to the thread that starts them"
+        )]
+        std::thread::Builder::new()
+            .name("processes".to_owned())
+            .spawn(move || serve(&receiver))?;
+        Ok(LocalProcesses { requests })
+    }
+}
+
+impl Processes for LocalProcesses {
+    fn start(&self, command: Command) -> BoxFuture<'static, Started> {
+        let (answer, started) = oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        let sent = self.requests.try_send(Request {
+            command,
+            runtime,
+            answer,
+        });
+        Box::pin(async move {
+            sent.map_err(|_| machine("too many processes are being started"))?;
+            started
+                .await
+                .map_err(|_| machine("the thread that starts processes has ended"))?
+        })
+    }
+}
+
+fn machine(detail: impl ToString) -> StartFailure {
+    StartFailure::Machine {
+        detail: detail.to_string(),
+    }
+}
+
+fn serve(requests: &Receiver<Request>) {
+    let mut python = None;
+    while let Ok(Request {
+        command,
+        runtime,
+        answer,
+    }) = requests.recv()
+    {
+        let _inside = runtime.enter();
+        let started = start(command, &mut python);
+        // A process that nobody waits for any more is killed by being dropped.
+        drop(answer.send(started));
+    }
+}
+
+fn start(command: Command, python: &mut Option<PathBuf>) -> Started {
+    let (program, arguments): (PathBuf, Vec<OsString>) = match command.program {
+        Program::Executable(path) => (path, Vec::new()),
+        Program::Python(script) => {
+            let interpreter = match python {
+                Some(found) => found.clone(),
+                None => python.insert(find_python()?).clone(),
+            };
+            // -B: the code directory is shared and stays as it was unpacked.
+            (interpreter, vec!["-B".into(), script.into()])
+        }
+    };
+    let (reader, writer) = io::pipe().map_err(machine)?;
+    let error_writer = writer.try_clone().map_err(machine)?;
+    let mut prepared = tokio::process::Command::new(&program);
+    prepared
+        .args(arguments)
+        .env_clear()
+        .envs(command.variables)
+        .current_dir(&command.directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(writer))
+        .stderr(Stdio::from(error_writer))
+        .process_group(0)
+        .kill_on_drop(true);
+    confine(&mut prepared);
+    let spawned = prepared.spawn();
+    // It holds ends of the pipe; as long as they are open, the end of the output is not seen.
+    drop(prepared);
+    let child = spawned.map_err(|error| failure(&program, &error))?;
+    let process = LocalProcess::new(child, OwnedFd::from(reader)).map_err(machine)?;
+    Ok(Box::new(process))
+}
+
+/// What the new process does to itself before it becomes the program.
+fn confine(command: &mut tokio::process::Command) {
+    let server = Pid::this();
+    let prepare = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if nix::unistd::getppid() != server {
+            // The server ended before the line above could take effect.
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+        }
+        nix::sys::prctl::set_no_new_privs()?;
+        // A server that is itself allowed less passes its own limits on.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, FILES_MAX);
+        Ok(())
+    };
+    #[expect(
+        unsafe_code,
+        reason = "only before exec can a process bind its life to its parent's"
+    )]
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. `prepare` makes plain
+    // system calls (prctl, getppid, setrlimit), captures a number, and neither allocates nor locks;
+    // an error from a raw OS code or from a kind does not allocate either.
+    unsafe {
+        command.pre_exec(prepare);
+    }
+}
+
+fn failure(program: &Path, error: &io::Error) -> StartFailure {
+    let reason = match error.raw_os_error().map(nix::errno::Errno::from_raw) {
+        Some(nix::errno::Errno::ENOENT) => "no such file or directory",
+        Some(nix::errno::Errno::EACCES) => "permission denied",
+        Some(nix::errno::Errno::ENOEXEC) => "exec format error",
+        _ => return machine(error),
+    };
+    StartFailure::Program {
+        program: program.display().to_string(),
+        reason: reason.to_owned(),
+    }
+}
+
+/// The interpreter itself: what is called `python3` on the path may be a script that looks for it, and
+/// needs variables that a function does not get.
+fn find_python() -> Result<PathBuf, StartFailure> {
+    let asked = std::process::Command::new("python3")
+        .args(["-c", "import sys; sys.stdout.write(sys.executable)"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|error| machine(format!("python3 could not be started: {error}")))?;
+    let path = PathBuf::from(String::from_utf8_lossy(&asked.stdout).into_owned());
+    if asked.status.success() && path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(machine("python3 did not say where it is"))
+    }
+}
+
+/// A process of this machine.
+struct LocalProcess {
+    child: tokio::process::Child,
+    group: Pid,
+    output: pipe::Receiver,
+    output_open: bool,
+    /// Set until its end has been told.
+    running: bool,
+    buffer: Box<[u8]>,
+}
+
+impl LocalProcess {
+    fn new(child: tokio::process::Child, reader: OwnedFd) -> io::Result<LocalProcess> {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.ok_or_else(|| io::Error::other("a process without a number"))?;
+        Ok(LocalProcess {
+            child,
+            group: Pid::from_raw(id),
+            output: pipe::Receiver::from_owned_fd(reader)?,
+            output_open: true,
+            running: true,
+            buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
+        })
+    }
+
+    fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while self.output_open {
+            if ready!(self.output.poll_read_ready(context)).is_err() {
+                break;
+            }
+            match self.output.try_read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    return Poll::Ready(Some(Bytes::copy_from_slice(&self.buffer[..count])));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+        self.output_open = false;
+        Poll::Ready(None)
+    }
+
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Exit> {
+        use std::os::unix::process::ExitStatusExt;
+        let wait = std::pin::pin!(self.child.wait());
+        let exit = match ready!(wait.poll(context)) {
+            Ok(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => Exit::Code(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or_default()),
+            },
+            // The status cannot be had; the process is not there, and that is what counts.
+            Err(_) => Exit::Code(0),
+        };
+        Poll::Ready(exit)
+    }
+}
+
+impl Process for LocalProcess {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Happening> {
+        if let Poll::Ready(Some(bytes)) = self.poll_output(context) {
+            return Poll::Ready(Happening::Wrote(bytes));
+        }
+        if !self.running {
+            return Poll::Pending;
+        }
+        let exit = ready!(self.poll_end(context));
+        self.running = false;
+        // What it started goes with it. The number of the group cannot be given to another process
+        // as long as the group has members, and killing an empty group does nothing.
+        let _ = killpg(self.group, Signal::SIGKILL);
+        Poll::Ready(Happening::Ended(exit))
+    }
+
+    fn written(&mut self) -> Bytes {
+        let mut written = Vec::new();
+        // Not through the executor, which may not have heard yet that there is something to read.
+        // Bounded: a process that writes without end must not keep its reader from everything else.
+        while self.output_open && written.len() < 4 * READ_BYTES_MAX {
+            match nix::unistd::read(self.output.as_fd(), &mut self.buffer) {
+                Ok(0) => self.output_open = false,
+                Ok(count) => written.extend_from_slice(&self.buffer[..count]),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
+        Bytes::from(written)
+    }
+
+    fn kill(&mut self) {
+        if self.running {
+            let _ = killpg(self.group, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for LocalProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
