@@ -1,6 +1,6 @@
 //! Exceptions, and the error enum of each operation.
 
-use super::facts::{Facts, Shape};
+use super::facts::{Facts, Member, Shape};
 use super::names;
 
 /// All exceptions and error enums.
@@ -9,10 +9,18 @@ pub fn errors(facts: &Facts) -> String {
     let mut has_validation = false;
     for shape in facts.shapes().filter(Shape::is_exception) {
         has_validation |= shape.name == "ValidationException";
-        text += &exception(facts, shape);
+        text += &exception_struct(&exception(facts, shape));
     }
     if !has_validation {
-        text += &exception_struct("ValidationException", 400, true, "message", &[], facts);
+        // The front end refuses with it, whether or not an operation declares it.
+        let validation = Exception {
+            name: "ValidationException",
+            status: 400,
+            sender: true,
+            message_key: "message",
+            others: Vec::new(),
+        };
+        text += &exception_struct(&validation);
     }
     for operation in facts.supported() {
         text += &error_enum(facts, operation.name, &operation.errors());
@@ -20,55 +28,66 @@ pub fn errors(facts: &Facts) -> String {
     text
 }
 
-fn exception(facts: &Facts, shape: Shape<'_>) -> String {
+/// What is known of an exception.
+struct Exception<'a> {
+    name: &'a str,
+    status: u64,
+    /// Whether the caller is to blame.
+    sender: bool,
+    message_key: &'a str,
+    /// The members beside message and type.
+    others: Vec<Member<'a>>,
+}
+
+fn exception<'a>(facts: &'a Facts, shape: Shape<'a>) -> Exception<'a> {
     let fault = shape.facts.get("fault").is_some();
     let declared = shape
         .facts
         .get("error")
         .and_then(|error| error.get("httpStatusCode"));
-    let status = declared
-        .and_then(|code| code.as_u64())
-        .unwrap_or(if fault { 500 } else { 400 });
+    let status = declared.and_then(|code| code.as_u64());
+    let is_message = |member: &Member<'_>| member.name.eq_ignore_ascii_case("message");
     let members = shape.members();
-    let message = members
+    let message_key = members
         .iter()
-        .find(|member| member.name.eq_ignore_ascii_case("message"));
-    let others: Vec<_> = members
-        .iter()
-        .filter(|member| !member.name.eq_ignore_ascii_case("message") && member.name != "Type")
+        .find(|member| is_message(member))
+        .map(|member| member.name);
+    let others = members
+        .into_iter()
+        .filter(|member| !is_message(member) && member.name != "Type")
         .filter(|member| facts.shape(member.shape).kind() == "string")
-        .map(|member| {
-            (
-                member.name,
-                member.location_name,
-                member.location == Some("header"),
-                member.shape,
-            )
-        })
         .collect();
-    let key = message.map_or("message", |member| member.name);
-    exception_struct(shape.name, status, !fault, key, &others, facts)
+    Exception {
+        name: shape.name,
+        status: status.unwrap_or(if fault { 500 } else { 400 }),
+        sender: !fault,
+        message_key: message_key.unwrap_or("message"),
+        others,
+    }
 }
 
-fn exception_struct(
-    name: &str,
-    status: u64,
-    sender: bool,
-    message_key: &str,
-    others: &[(&str, &str, bool, &str)],
-    _facts: &Facts,
-) -> String {
-    let each = |write: &dyn Fn(&(&str, &str, bool, &str)) -> String| -> String {
-        others.iter().map(write).collect()
+fn exception_struct(exception: &Exception<'_>) -> String {
+    let Exception {
+        name,
+        status,
+        sender,
+        message_key,
+        others,
+    } = exception;
+    let each = |write: &dyn Fn(&str) -> String| -> String {
+        others
+            .iter()
+            .map(|member| write(&names::field(member.name)))
+            .collect()
     };
-    let fields = each(&|(member, ..)| format!("pub {}: Option<String>,\n", names::field(member)));
-    let nones = each(&|(member, ..)| format!(", {}: None", names::field(member)));
+    let fields = each(&|field| format!("pub {field}: Option<String>,\n"));
+    let nones = each(&|field| format!(", {field}: None"));
     let put = |in_header: bool| -> String {
         let chosen = others
             .iter()
-            .filter(|(_, _, header, _)| *header == in_header);
-        let pairs = chosen.map(|(member, located, ..)| {
-            let field = names::field(member);
+            .filter(|member| (member.location == Some("header")) == in_header);
+        let pairs = chosen.map(|member| {
+            let (field, located) = (names::field(member.name), member.location_name);
             format!("self.{field}.clone().map(|text| (\"{located}\", text)),")
         });
         let pairs: String = pairs.collect();
