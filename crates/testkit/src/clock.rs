@@ -50,9 +50,7 @@ impl SimClock {
         let mut state = self.lock();
         state.now = now;
         state.sleepers.retain(|_, sleeper| !sleeper.is_closed());
-        let awake = state
-            .sleepers
-            .split_off(&(now, u64::MAX));
+        let awake = state.sleepers.split_off(&(now, u64::MAX));
         let woken = std::mem::replace(&mut state.sleepers, awake);
         drop(state);
         for (_, sleeper) in woken {

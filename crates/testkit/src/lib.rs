@@ -5,7 +5,9 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod disk;
 pub mod script;
 
 pub use clock::SimClock;
+pub use disk::{DiskFailure, SimDisk};
 pub use entropy::SimEntropy;

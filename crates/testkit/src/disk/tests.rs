@@ -1,0 +1,126 @@
+//! What the simulated disk keeps and loses.
+
+use super::*;
+
+fn written(disk: &SimDisk, path: &str, bytes: &[u8]) -> Arc<dyn DiskFile> {
+    let file = disk.create(path).unwrap();
+    file.write_at(0, bytes).unwrap();
+    file
+}
+
+fn content(disk: &SimDisk, path: &str) -> Option<Vec<u8>> {
+    let file = disk.open(path).ok()?;
+    let mut bytes = vec![0; file.size().unwrap() as usize];
+    file.read_at(0, &mut bytes).unwrap();
+    Some(bytes)
+}
+
+#[test]
+fn what_is_synced_with_its_name_survives_every_crash() {
+    for seed in 0..50 {
+        let disk = SimDisk::new();
+        written(&disk, "file", b"content").sync().unwrap();
+        disk.sync_directory("").unwrap();
+        disk.crash(seed);
+        assert_eq!(
+            content(&disk, "file").as_deref(),
+            Some(b"content".as_slice())
+        );
+    }
+}
+
+#[test]
+fn a_name_that_is_not_synced_may_be_lost() {
+    let survived = |seed| {
+        let disk = SimDisk::new();
+        written(&disk, "file", b"content").sync().unwrap();
+        disk.crash(seed);
+        content(&disk, "file").is_some()
+    };
+    assert!((0..50).any(survived));
+    assert!(!(0..50).all(survived));
+}
+
+#[test]
+fn unsynced_sectors_are_old_or_new_each_by_itself() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let disk = SimDisk::new();
+        let file = written(&disk, "file", &[1; 4 * SECTOR_BYTES]);
+        file.sync().unwrap();
+        disk.sync_directory("").unwrap();
+        file.write_at(0, &[2; 4 * SECTOR_BYTES]).unwrap();
+        disk.crash(seed);
+        let bytes = content(&disk, "file").unwrap();
+        for sector in bytes.chunks(SECTOR_BYTES) {
+            assert!(
+                sector.iter().all(|byte| *byte == sector[0]),
+                "a sector is whole"
+            );
+        }
+        seen.insert(
+            bytes
+                .iter()
+                .step_by(SECTOR_BYTES)
+                .copied()
+                .collect::<Vec<u8>>(),
+        );
+    }
+    assert_eq!(seen.len(), 16, "every mixture of four sectors comes up");
+}
+
+#[test]
+fn a_rename_is_whole_or_not_at_all() {
+    for seed in 0..50 {
+        let disk = SimDisk::new();
+        written(&disk, "old", b"1").sync().unwrap();
+        disk.sync_directory("").unwrap();
+        disk.rename("old", "new").unwrap();
+        disk.crash(seed);
+        assert_eq!(disk.files().len(), 1);
+    }
+}
+
+#[test]
+fn a_failed_sync_loses_what_it_was_for_even_when_the_next_succeeds() {
+    let disk = SimDisk::new();
+    let file = written(&disk, "file", &[1; SECTOR_BYTES]);
+    file.sync().unwrap();
+    disk.sync_directory("").unwrap();
+    file.write_at(0, &[2; SECTOR_BYTES]).unwrap();
+    disk.fail_at(disk.io_count() + 1, DiskFailure::Broken);
+    assert!(file.sync().is_err());
+    file.sync().unwrap();
+    assert_eq!(
+        content(&disk, "file").unwrap(),
+        [2; SECTOR_BYTES],
+        "it is still seen"
+    );
+    disk.crash(0);
+    assert_eq!(content(&disk, "file").unwrap(), [1; SECTOR_BYTES]);
+}
+
+#[test]
+fn from_the_cut_to_the_crash_nothing_works() {
+    let disk = SimDisk::new();
+    let file = written(&disk, "file", b"1");
+    disk.crash_at(disk.io_count() + 1);
+    assert!(file.sync().is_err());
+    assert!(disk.open("file").is_err());
+    assert!(disk.sync_directory("").is_err());
+    disk.crash(0);
+    assert!(file.sync().is_err(), "it was opened before the cut");
+    disk.sync_directory("").unwrap();
+}
+
+#[test]
+fn a_full_disk_takes_no_more() {
+    let disk = SimDisk::new();
+    let file = written(&disk, "file", &[1; 10]);
+    disk.set_capacity(Some(12));
+    assert_eq!(
+        file.write_at(10, b"123").unwrap_err().kind(),
+        io::ErrorKind::StorageFull
+    );
+    file.write_at(10, b"12").unwrap();
+}
