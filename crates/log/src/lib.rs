@@ -12,10 +12,31 @@ mod waiters;
 pub mod memory;
 pub mod envelope;
 pub mod replicated;
+pub mod disk;
+pub mod file_disk;
+pub mod blobs;
+mod frame;
+mod run;
+mod tail;
+mod table;
+mod line;
+mod reader;
+mod superblock;
+mod snapshot_file;
+mod recovery;
+mod shared;
+mod committer;
+pub mod local;
 
+pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};
+pub use committer::Durability;
+pub use disk::{Disk, DiskFile};
+pub use file_disk::{FileDisk, FileDiskError};
+pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
 pub use port::{
     AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
     ServiceTag, Snapshot,
 };
+pub use recovery::LocalError;
 pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};

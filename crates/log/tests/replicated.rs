@@ -42,7 +42,9 @@ impl<const VERSION: u16> StateMachine for Names<VERSION> {
     }
 
     fn snapshot(&self) -> Bytes {
-        serde_json::to_vec(self).unwrap().into()
+        serde_json::to_vec(self)
+            .expect("names can be written as JSON")
+            .into()
     }
 
     fn restore(snapshot: &[u8]) -> Result<Self, RestoreError> {

@@ -1,0 +1,387 @@
+//! The committer: the one thread that writes the log.
+//!
+//! What must hold: it takes all that waits as one frame, writes and syncs it, and only then publishes
+//! it and answers the callers; so one write is on its way at any time, and it paces itself by the disk,
+//! without a timer. It is a thread of its own because the disk blocks. A failed write or sync ends it:
+//! what the disk holds then is known only after a restart.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use tidemill_model::{Clock, Entropy};
+
+use crate::disk::{Disk, DiskFile, join};
+use crate::frame::{Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter};
+use crate::port::PartitionId;
+use crate::reader::{DIRECTORY, file_path};
+use crate::run::{
+    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_command, put_entries, put_files,
+    put_partition,
+};
+use crate::shared::{Shared, Status, Waiting};
+use crate::snapshot_file;
+use crate::superblock::Superblock;
+use crate::table::{CachedFrame, FramePlace, Table};
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced: it survives a power cut.
+    #[default]
+    Sync,
+    /// Handed to the system: it survives the end of the process, not a power cut.
+    Os,
+    /// In memory, and written right behind: the end of the process may lose the last moments.
+    Memory,
+}
+
+/// What the committer needs of the world.
+#[derive(Clone)]
+pub struct World {
+    /// Where the log stands.
+    pub disk: Arc<dyn Disk>,
+    /// When frames and files were written.
+    pub clock: Arc<dyn Clock>,
+    /// Salts.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How the committer writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing {
+    /// What an acknowledgement means.
+    pub durability: Durability,
+    /// A file that has this many bytes is followed by another.
+    pub file_bytes: u64,
+}
+
+/// The committer and the file it writes.
+pub struct Committer {
+    world: World,
+    writing: Writing,
+    /// The older files, with their ends.
+    files: Vec<FileRow>,
+    next_file: u64,
+    current: Option<Current>,
+    next_lsn: u64,
+}
+
+struct Current {
+    number: u64,
+    file: Arc<dyn DiskFile>,
+    offset: u64,
+    chain: Chain,
+}
+
+/// Why something could not be written.
+enum Failure {
+    /// No room; nothing that was acknowledged is touched.
+    Full(io::Error),
+    /// Nobody knows what is on the disk.
+    Unknown(io::Error),
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Status {
+        match failure {
+            Failure::Full(error) => Status::Full(error.to_string()),
+            Failure::Unknown(error) => Status::Poisoned(error.to_string()),
+        }
+    }
+}
+
+/// A failure before the frame that it was for was whole on the disk.
+fn before_frame(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::Full(error),
+        _ => Failure::Unknown(error),
+    }
+}
+
+impl Committer {
+    /// Behind `files`, with what comes next.
+    pub fn new(
+        world: World,
+        writing: Writing,
+        files: Vec<FileRow>,
+        next_file: u64,
+        next_lsn: u64,
+    ) -> Committer {
+        Committer {
+            world,
+            writing,
+            files,
+            next_file,
+            current: None,
+            next_lsn,
+        }
+    }
+
+    /// Begins the first file of this run.
+    pub fn begin(&mut self, table: &Table) -> io::Result<()> {
+        self.begin_file(table)?;
+        self.remove_unused(|file| table.is_unused(file));
+        Ok(())
+    }
+
+    /// Writes what is put in line until the log is closed or fails.
+    pub fn run(mut self, shared: &Shared) {
+        while let Some(group) = shared.next_group() {
+            if let Err(failure) = self.roll_if_full(shared) {
+                return self.fail(shared, failure, group);
+            }
+            if let Err((failure, group)) = self.commit(shared, group) {
+                return self.fail(shared, failure, group);
+            }
+        }
+    }
+
+    fn fail(&self, shared: &Shared, failure: Failure, group: Vec<Waiting>) {
+        let status = Status::from(failure);
+        tracing::error!(?status, "the log takes no more writes");
+        shared.fail(status, group);
+    }
+
+    /// Writes `group` as one frame and answers it.
+    fn commit(
+        &mut self,
+        shared: &Shared,
+        group: Vec<Waiting>,
+    ) -> Result<(), (Failure, Vec<Waiting>)> {
+        let Current {
+            number,
+            offset,
+            chain,
+            ..
+        } = *self.current();
+        let writer = encode(&group);
+        let payload_bytes = writer.payload_bytes();
+        let (frame, next) = writer.finish(FrameKind::Commands, chain, self.world.clock.now());
+        let cached = Arc::new(CachedFrame {
+            offset,
+            bytes: frame.clone(),
+        });
+        let place = FramePlace {
+            file: number,
+            payload_offset: offset + FRAME_HEADER_BYTES as u64,
+            cached: Arc::downgrade(&cached),
+        };
+        let has_commands = group.iter().any(|waiting| waiting.command.is_some());
+        if self.writing.durability == Durability::Memory {
+            shared.publish(place, cached, payload_bytes);
+            shared.answer(group);
+            self.write(&frame)
+                .map_err(|failure| (failure, Vec::new()))?;
+        } else {
+            if let Err(failure) = self.write(&frame) {
+                return Err((failure, group));
+            }
+            shared.publish(place, cached, payload_bytes);
+            shared.answer(group);
+        }
+        let current = self.current_mut();
+        current.offset += frame.len() as u64;
+        current.chain = next;
+        self.next_lsn = next.lsn;
+        if has_commands {
+            self.clean(shared);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, frame: &Bytes) -> Result<(), Failure> {
+        let durability = self.writing.durability;
+        let current = self.current();
+        current
+            .file
+            .write_at(current.offset, frame)
+            .map_err(before_frame)?;
+        if durability == Durability::Sync {
+            current.file.sync().map_err(Failure::Unknown)?;
+        }
+        Ok(())
+    }
+
+    fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
+        if self.current().offset < self.writing.file_bytes {
+            return Ok(());
+        }
+        if self.writing.durability != Durability::Sync {
+            // Only the newest file may have lost writes after a power cut.
+            self.current().file.sync().map_err(Failure::Unknown)?;
+        }
+        // Nothing but this thread changes the table, so it may be read bit by bit.
+        let checkpoint = self.encode_checkpoint(&shared.lock().table);
+        self.put_to_use(checkpoint).map_err(before_frame)?;
+        self.clean(shared);
+        Ok(())
+    }
+
+    fn begin_file(&mut self, table: &Table) -> io::Result<()> {
+        let checkpoint = self.encode_checkpoint(table);
+        self.put_to_use(checkpoint)
+    }
+
+    /// The next file's header and checkpoint.
+    fn encode_checkpoint(&mut self, table: &Table) -> Beginning {
+        if let Some(Current {
+            number,
+            offset,
+            chain,
+            ..
+        }) = self.current.take()
+        {
+            let tail = FileTail {
+                file: number,
+                end: offset,
+                checksum: chain.checksum,
+            };
+            self.files.push(FileRow {
+                salt: chain.salt,
+                tail,
+            });
+        }
+        let now = self.world.clock.now();
+        let header = FileHeader {
+            file: self.next_file,
+            unsynced: self.writing.durability != Durability::Sync,
+            salt: self.world.entropy.next_u64(),
+            first_lsn: self.next_lsn,
+            created: now,
+            previous: self.files.last().map(|row| row.tail),
+        };
+        let (block, checksum) = header.encode();
+        let files: Vec<FileRow> = self
+            .files
+            .iter()
+            .filter(|row| !table.is_unused(row.tail.file))
+            .copied()
+            .collect();
+        let mut writer = FrameWriter::with_capacity(checkpoint_bytes(table, &files));
+        for (partition, kept) in table.partitions() {
+            put_partition(writer.run(), partition, &kept.row);
+        }
+        put_files(writer.run(), &files);
+        let (frame, chain) = writer.finish(FrameKind::Checkpoint, header.chain(checksum), now);
+        let mut bytes = Vec::with_capacity(block.len() + frame.len());
+        bytes.extend_from_slice(&block);
+        bytes.extend_from_slice(&frame);
+        Beginning {
+            number: self.next_file,
+            bytes,
+            chain,
+        }
+    }
+
+    /// Makes the file durable, and then the one that takes changes.
+    fn put_to_use(&mut self, beginning: Beginning) -> io::Result<()> {
+        let Beginning {
+            number,
+            bytes,
+            chain,
+        } = beginning;
+        let disk = &*self.world.disk;
+        let file = disk.create(&file_path(number))?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        disk.sync_directory(DIRECTORY)?;
+        Superblock {
+            newest: number,
+            salt: chain.salt,
+        }
+        .write(disk)?;
+        self.next_file = number + 1;
+        self.next_lsn = chain.lsn;
+        self.current = Some(Current {
+            number,
+            file,
+            offset: bytes.len() as u64,
+            chain,
+        });
+        Ok(())
+    }
+
+    /// Removes the files that nothing needs any more.
+    fn clean(&mut self, shared: &Shared) {
+        let (unused, snapshots) = {
+            let mut state = shared.lock();
+            let unused: Vec<u64> = self
+                .files
+                .iter()
+                .map(|row| row.tail.file)
+                .filter(|file| state.table.is_unused(*file))
+                .collect();
+            (unused, state.table.take_unused_snapshots())
+        };
+        self.remove_unused(|file| unused.contains(&file));
+        for number in snapshots {
+            let name = snapshot_file::file_name(number);
+            remove(&*self.world.disk, &join(snapshot_file::DIRECTORY, &name));
+        }
+    }
+
+    fn remove_unused(&mut self, is_unused: impl Fn(u64) -> bool) {
+        let disk = &*self.world.disk;
+        self.files.retain(|row| {
+            let unused = is_unused(row.tail.file);
+            if unused {
+                remove(disk, &file_path(row.tail.file));
+            }
+            !unused
+        });
+    }
+
+    fn current(&self) -> &Current {
+        self.current.as_ref().expect("a file has been begun")
+    }
+
+    fn current_mut(&mut self) -> &mut Current {
+        self.current.as_mut().expect("a file has been begun")
+    }
+}
+
+struct Beginning {
+    number: u64,
+    bytes: Vec<u8>,
+    chain: Chain,
+}
+
+fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
+    // Estimates of the rows; more grows the buffer.
+    RUN_HEADER_BYTES + 28 * files.len() + (RUN_HEADER_BYTES + 56) * table.partitions().count()
+}
+
+/// A file that stays takes room and does no harm: the next start removes it.
+pub fn remove(disk: &dyn Disk, path: &str) {
+    if let Err(error) = disk.remove(path) {
+        tracing::warn!(path, %error, "a file that is not needed could not be removed");
+    }
+}
+
+/// The runs of `group`, sorted by partition and then by kind.
+fn encode(group: &[Waiting]) -> FrameWriter {
+    let mut entries: Vec<&PlacedEntry> =
+        group.iter().flat_map(|waiting| &waiting.entries).collect();
+    entries.sort_unstable_by_key(|entry| (entry.partition, entry.position));
+    let mut commands: Vec<&(PartitionId, Command)> = group
+        .iter()
+        .filter_map(|waiting| waiting.command.as_ref())
+        .collect();
+    commands.sort_by_key(|(partition, command)| (*partition, command.kind()));
+    let bytes = group.iter().map(|waiting| waiting.bytes).sum();
+    let mut writer = FrameWriter::with_capacity(bytes);
+    let mut commands = commands.into_iter().peekable();
+    for run in entries.chunk_by(|left, right| left.partition == right.partition) {
+        let partition = run[0].partition;
+        while let Some((before, command)) = commands.next_if(|(other, _)| *other < partition) {
+            put_command(writer.run(), *before, command);
+        }
+        put_entries(writer.run(), run);
+    }
+    for (partition, command) in commands {
+        put_command(writer.run(), *partition, command);
+    }
+    writer
+}

@@ -1,0 +1,108 @@
+//! The port to the disk: [`Disk`] and [`DiskFile`], all that the log asks of a file system.
+//!
+//! What must hold for every implementation: bytes and directory entries survive a power cut only when
+//! they were synced, and whoever needs an order asks for it with a sync. Paths are relative to the
+//! data directory, with `/`. The calls block; whoever calls from a task does it on a blocking thread.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the names of files end in that were not put in place.
+pub const UNFINISHED: &str = ".tmp";
+
+/// The data directory.
+pub trait Disk: Send + Sync {
+    /// Makes directory `directory` unless it exists, and its entry in the data directory durable.
+    fn create_directory(&self, directory: &str) -> io::Result<()>;
+
+    /// The names in `directory`, in order.
+    fn list(&self, directory: &str) -> io::Result<Vec<String>>;
+
+    /// A new, empty file for writing and reading. Fails with `AlreadyExists`.
+    fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// An existing file for reading and syncing. Fails with `NotFound`.
+    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name in the same directory, in place of what has that name; atomically.
+    fn rename(&self, before: &str, after: &str) -> io::Result<()>;
+
+    /// Removes a file's name. Who has it open can go on reading it.
+    fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// Makes the entries of `directory` durable; the data directory itself is "".
+    fn sync_directory(&self, directory: &str) -> io::Result<()>;
+
+    /// Where `path` is found outside this program, if it is.
+    fn outside_path(&self, path: &str) -> Option<PathBuf>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// Writes all of `bytes` at `offset`. When it fails, any part may have been written.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Fills `buffer` from `offset` on; gives fewer bytes only where the file ends.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Size in bytes.
+    fn size(&self) -> io::Result<u64>;
+
+    /// Makes the content durable. After a failure nobody knows what is: never ask again.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// Puts a file with `bytes` at `directory/name`, whole or not at all, durable when it returns.
+pub fn write_whole(disk: &dyn Disk, directory: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    write_unfinished(disk, directory, name, bytes)?;
+    put_in_place(disk, directory, name)
+}
+
+/// Writes and syncs `bytes` beside `directory/name`; nobody sees them until [`put_in_place`].
+pub fn write_unfinished(
+    disk: &dyn Disk,
+    directory: &str,
+    name: &str,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let unfinished = unfinished_path(directory, name);
+    match disk.remove(&unfinished) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let file = disk.create(&unfinished)?;
+    file.write_at(0, bytes)?;
+    file.sync()
+}
+
+/// Gives what [`write_unfinished`] wrote its name, durably. When it fails, nobody knows which content
+/// the name will have after a power cut.
+pub fn put_in_place(disk: &dyn Disk, directory: &str, name: &str) -> io::Result<()> {
+    disk.rename(&unfinished_path(directory, name), &join(directory, name))?;
+    disk.sync_directory(directory)
+}
+
+fn unfinished_path(directory: &str, name: &str) -> String {
+    format!("{}{UNFINISHED}", join(directory, name))
+}
+
+/// All bytes of the file at `path`.
+pub fn read_whole(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
+    let file = disk.open(path)?;
+    let size = usize::try_from(file.size()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let mut bytes = vec![0; size];
+    let read = file.read_at(0, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// The path of `name` in `directory`.
+pub fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{directory}/{name}")
+    }
+}

@@ -1,0 +1,102 @@
+//! The line: [`Line`] gives each entry its place before it is written.
+//!
+//! What must hold: places are given in the order of the calls, under one lock, and what is in line is
+//! either written in that order or the log is poisoned; so the places given are the places kept. Pure:
+//! the time comes in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidemill_model::Timestamp;
+
+use crate::port::{AppendError, Appended, PartitionId, Position};
+use crate::run::PartitionRow;
+
+/// What the next call sees of each partition.
+#[derive(Debug, Default)]
+pub struct Line {
+    partitions: BTreeMap<PartitionId, Place>,
+    /// Deleted since the start, so that a late append does not bring one back: 8 bytes each.
+    deleted: BTreeSet<PartitionId>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    next: Position,
+    last_at: Timestamp,
+    sealed: bool,
+}
+
+impl Line {
+    /// Enters a partition as it was found.
+    pub fn enter(&mut self, partition: PartitionId, row: &PartitionRow) {
+        let place = Place {
+            next: row.end,
+            last_at: row.last_at,
+            sealed: row.sealed,
+        };
+        self.partitions.insert(partition, place);
+    }
+
+    /// Refuses a partition that takes no more entries.
+    pub fn check_open(&self, partition: PartitionId) -> Result<(), AppendError> {
+        self.check_exists(partition)?;
+        if self
+            .partitions
+            .get(&partition)
+            .is_some_and(|place| place.sealed)
+        {
+            return Err(AppendError::Sealed(partition));
+        }
+        Ok(())
+    }
+
+    /// Refuses a partition that has been deleted.
+    pub fn check_exists(&self, partition: PartitionId) -> Result<(), AppendError> {
+        if self.deleted.contains(&partition) {
+            return Err(AppendError::Sealed(partition));
+        }
+        Ok(())
+    }
+
+    /// The next place of `partition`, for an entry that arrives at `now`.
+    pub fn place(&mut self, partition: PartitionId, now: Timestamp) -> Appended {
+        let place = self.partitions.entry(partition).or_default();
+        place.last_at = place.last_at.max(now);
+        place.next += 1;
+        Appended {
+            position: place.next - 1,
+            at: place.last_at,
+        }
+    }
+
+    /// One past the last place given, and whether the partition exists.
+    pub fn end(&self, partition: PartitionId) -> Option<Position> {
+        self.partitions.get(&partition).map(|place| place.next)
+    }
+
+    /// Gives no more places; gives the end.
+    pub fn seal(&mut self, partition: PartitionId) -> Position {
+        let place = self.partitions.entry(partition).or_default();
+        place.sealed = true;
+        place.next
+    }
+
+    /// Brings a partition to be without an entry.
+    pub fn create(&mut self, partition: PartitionId) -> Position {
+        self.partitions.entry(partition).or_default().next
+    }
+
+    /// Forgets a partition; whether there was one.
+    pub fn delete(&mut self, partition: PartitionId) -> bool {
+        let existed = self.partitions.remove(&partition).is_some();
+        if existed {
+            self.deleted.insert(partition);
+        }
+        existed
+    }
+
+    /// Whether the partition has been deleted since the start.
+    pub fn is_deleted(&self, partition: PartitionId) -> bool {
+        self.deleted.contains(&partition)
+    }
+}

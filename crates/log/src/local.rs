@@ -1,0 +1,605 @@
+//! The durable log of one machine: [`LocalLog`].
+//!
+//! What must hold: all partitions share one write-ahead log under `wal/`, so that any number of them
+//! costs one sync; what [`Log::append`] has acknowledged survives as [`LocalOptions::durability`] says;
+//! readers see what is durable and nothing else. A failed write or sync poisons the log: a second sync
+//! would succeed with the data gone, so it is never tried. A full disk leaves the log readable, and it
+//! takes no more changes until a restart.
+//!
+//! Below it stand the frames (`frame`, `run`), what is durable (`table`), what is in line (`line`), the
+//! thread that writes (`committer`), and the start (`recovery`).
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crc32c::crc32c;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use tidemill_model::{BoxFuture, Clock, Entropy, Timestamp};
+
+use crate::committer::{Committer, Durability, World, Writing, remove};
+use crate::disk::Disk;
+use crate::limits::checked_bytes;
+use crate::port::{
+    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError, Snapshot,
+};
+use crate::reader::{Asked, Collected, DIRECTORY, file_path, position_in};
+use crate::recovery::{LocalError, recover};
+use crate::run::{
+    Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
+};
+use crate::shared::{Answer, Shared, State, Status, Waiting};
+use crate::snapshot_file;
+use crate::table::Extent;
+
+/// How many extents are looked at under one hold of the lock.
+const EXTENTS_AT_ONCE: usize = 64;
+
+/// What an entry adds to a frame beside its payload, at most.
+const ENTRY_OVERHEAD_BYTES: usize = RUN_HEADER_BYTES + ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES;
+
+/// What any other change adds to a frame, at most.
+const COMMAND_BYTES: usize = RUN_HEADER_BYTES + 32;
+
+/// How a local log works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// What an acknowledgement means.
+    pub durability: Durability,
+    /// A file of the write-ahead log that has this many bytes is followed by another. A file is
+    /// removed when everything in it has been trimmed or deleted.
+    pub file_bytes: u64,
+    /// How many bytes of recent frames are kept in memory for readers.
+    pub cache_bytes: usize,
+    /// Starts even when something that was acknowledged is lost, without what is lost.
+    pub accept_data_loss: bool,
+}
+
+impl Default for LocalOptions {
+    fn default() -> LocalOptions {
+        LocalOptions {
+            durability: Durability::Sync,
+            file_bytes: 64 * 1024 * 1024,
+            cache_bytes: 64 * 1024 * 1024,
+            accept_data_loss: false,
+        }
+    }
+}
+
+/// The durable log of one machine. Dropping it writes what is in line, then ends the committer.
+pub struct LocalLog {
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl LocalLog {
+    /// Recovers what stands on `disk` and begins a new file behind it. Blocks.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: LocalOptions,
+    ) -> Result<LocalLog, LocalError> {
+        for directory in [DIRECTORY, snapshot_file::DIRECTORY] {
+            disk.create_directory(directory)
+                .map_err(|error| failure(directory, &error))?;
+        }
+        let recovered = recover(&*disk, options.accept_data_loss)?;
+        if let Some(newest) = recovered.files.last() {
+            // What was read is served from now on, so it must not be lost to a power cut.
+            let path = file_path(newest.tail.file);
+            let synced = disk.open(&path).and_then(|file| file.sync());
+            synced.map_err(|error| failure(&path, &error))?;
+        }
+        for leftover in &recovered.leftovers {
+            remove(&*disk, leftover);
+        }
+        let world = World {
+            disk: Arc::clone(&disk),
+            clock: Arc::clone(&clock),
+            entropy,
+        };
+        let writing = Writing {
+            durability: options.durability,
+            file_bytes: options.file_bytes,
+        };
+        let (next_file, next_lsn) = (recovered.next_file, recovered.next_lsn);
+        let mut committer = Committer::new(world, writing, recovered.files, next_file, next_lsn);
+        committer
+            .begin(&recovered.table)
+            .map_err(|error| failure(&file_path(next_file), &error))?;
+        let shared = Arc::new(Shared::new(
+            recovered.table,
+            recovered.next_snapshot,
+            options.cache_bytes,
+        ));
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("tidemill-log".to_owned())
+            .spawn(move || committer.run(&theirs))
+            .map_err(|error| failure("the committer thread", &error))?;
+        Ok(LocalLog {
+            disk,
+            clock,
+            shared,
+            committer: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Completes when a write or a sync has failed, with what the system said. The log takes no more
+    /// changes then; what it holds is known after a restart.
+    pub fn poisoned(&self) -> BoxFuture<'static, String> {
+        let mut poisoned = self.shared.poisoned();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let found = poisoned.wait_for(Option::is_some).await;
+            let detail = found
+                .expect("the sender lives as long as this future")
+                .clone();
+            drop(shared);
+            detail.unwrap_or_default()
+        })
+    }
+
+    /// Takes no more changes, and waits until what is in line has been written. Blocks.
+    pub fn close(&self) {
+        self.shared.close();
+        let thread = self
+            .committer
+            .lock()
+            .expect("no holder of this lock panics")
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer panicked");
+        }
+    }
+
+    fn put_command(
+        &self,
+        state: &mut State,
+        partition: PartitionId,
+        command: Command,
+    ) -> oneshot::Receiver<Result<(), AppendError>> {
+        let (sender, receiver) = oneshot::channel();
+        let waiting = command_waiting(partition, command, Answer::Done(sender));
+        self.shared.put_in_line(state, waiting);
+        receiver
+    }
+}
+
+impl Drop for LocalLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn failure(path: &str, error: &std::io::Error) -> LocalError {
+    LocalError::Disk {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    }
+}
+
+fn command_waiting(partition: PartitionId, command: Command, answer: Answer) -> Waiting {
+    let command = Some((partition, command));
+    Waiting {
+        entries: Vec::new(),
+        command,
+        bytes: COMMAND_BYTES,
+        answer,
+    }
+}
+
+/// Waits for the answer that the committer gives.
+fn answered<T: Send + 'static>(
+    put: Result<oneshot::Receiver<Result<T, AppendError>>, AppendError>,
+) -> BoxFuture<'static, Result<T, AppendError>> {
+    Box::pin(async move { put?.await.map_err(|_| AppendError::Closed)? })
+}
+
+/// Gives each entry its place; the entries and their places are in the order of the batch.
+fn place(
+    state: &mut State,
+    now: Timestamp,
+    batch: Batch,
+    checksums: &[u32],
+) -> (Vec<PlacedEntry>, Vec<Appended>) {
+    let mut entries = Vec::with_capacity(batch.entries.len());
+    let mut places = Vec::with_capacity(batch.entries.len());
+    for ((partition, payload), checksum) in batch.entries.into_iter().zip(checksums) {
+        let appended = state.line.place(partition, now);
+        let Appended { position, at } = appended;
+        let payload_checksum = *checksum;
+        entries.push(PlacedEntry {
+            partition,
+            position,
+            at,
+            payload_checksum,
+            payload,
+        });
+        places.push(appended);
+    }
+    (entries, places)
+}
+
+impl Shared {
+    fn append(
+        &self,
+        now: Timestamp,
+        batch: Batch,
+    ) -> Result<oneshot::Receiver<Result<Vec<Appended>, AppendError>>, AppendError> {
+        let bytes = checked_bytes(&batch)? + ENTRY_OVERHEAD_BYTES * batch.entries.len();
+        let (sender, receiver) = oneshot::channel();
+        if batch.entries.is_empty() {
+            self.lock().status.check()?;
+            Answer::Appended(sender, Vec::new()).give(Ok(()));
+            return Ok(receiver);
+        }
+        // The payloads may be large: their checksums are made before the lock is taken.
+        let checksums: Vec<u32> = batch
+            .entries
+            .iter()
+            .map(|(_, bytes)| crc32c(bytes))
+            .collect();
+        let mut state = self.lock();
+        state.status.check()?;
+        state.check_room(bytes)?;
+        for (partition, _) in &batch.entries {
+            state.line.check_open(*partition)?;
+        }
+        let (entries, places) = place(&mut state, now, batch, &checksums);
+        let answer = Answer::Appended(sender, places);
+        self.put_in_line(
+            &mut state,
+            Waiting {
+                entries,
+                command: None,
+                bytes,
+                answer,
+            },
+        );
+        Ok(receiver)
+    }
+
+    /// The extents that hold `from` and what follows, a limited number.
+    fn extents(&self, partition: PartitionId, from: Position) -> Result<Vec<Extent>, ReadError> {
+        let state = self.lock();
+        let Some(kept) = state.table.partition(partition) else {
+            return Ok(Vec::new());
+        };
+        let start = kept.row.start;
+        if from < start {
+            return Err(ReadError::Trimmed {
+                partition,
+                position: from,
+                start,
+            });
+        }
+        let first = kept.extents.partition_point(|extent| extent.end() <= from);
+        Ok(kept
+            .extents
+            .iter()
+            .skip(first)
+            .take(EXTENTS_AT_ONCE)
+            .cloned()
+            .collect())
+    }
+
+    fn is_worth_waking(&self, state: &State, partition: PartitionId, from: Position) -> bool {
+        state
+            .table
+            .partition(partition)
+            .is_some_and(|kept| kept.row.end > from || kept.row.sealed || kept.row.start > from)
+    }
+}
+
+/// Collects what was asked for; whatever lies in memory without leaving the task.
+async fn collect(
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    asked: Asked,
+) -> Result<Read, ReadError> {
+    let mut collected = Collected::new(asked);
+    while !collected.is_full() {
+        let from = collected.next();
+        let extents = match shared.extents(asked.partition, from) {
+            Ok(extents) => extents,
+            // Trimmed while this read was going on: what has been read is still good.
+            Err(_) if from > asked.from => break,
+            Err(error) => return Err(error),
+        };
+        if extents.is_empty() {
+            break;
+        }
+        let in_memory = extents
+            .iter()
+            .take_while(|extent| !collected.is_full() && collected.add_from_memory(extent))
+            .count();
+        if collected.is_full() || in_memory == extents.len() {
+            continue;
+        }
+        let disk = Arc::clone(&disk);
+        let read = spawn_blocking(move || {
+            for extent in &extents[in_memory..] {
+                if collected.is_full() {
+                    break;
+                }
+                if !collected.add_from_memory(extent) {
+                    collected.add_from_disk(&*disk, extent)?;
+                }
+            }
+            Ok(collected)
+        });
+        collected = match read.await.expect("reading does not panic") {
+            Ok(collected) => collected,
+            // Its file may have been removed since because the entries were trimmed.
+            Err(error) => {
+                shared.extents(asked.partition, asked.from)?;
+                return Err(error);
+            }
+        };
+    }
+    Ok(Read {
+        entries: collected.into_entries(),
+    })
+}
+
+impl Log for LocalLog {
+    fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
+        answered(self.shared.append(self.clock.now(), batch))
+    }
+
+    fn read(
+        &self,
+        partition: PartitionId,
+        from: Position,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'static, Result<Read, ReadError>> {
+        let asked = Asked {
+            partition,
+            from,
+            entries_max,
+            bytes_max,
+        };
+        Box::pin(collect(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.disk),
+            asked,
+        ))
+    }
+
+    fn partition(&self, partition: PartitionId) -> Partition {
+        let state = self.shared.lock();
+        state
+            .table
+            .partition(partition)
+            .map_or_else(Partition::default, |kept| Partition {
+                start: kept.row.start,
+                end: kept.row.end,
+                sealed: kept.row.sealed,
+            })
+    }
+
+    fn partitions(&self) -> Vec<PartitionId> {
+        self.shared
+            .lock()
+            .table
+            .partitions()
+            .map(|(partition, _)| partition)
+            .collect()
+    }
+
+    fn wait(&self, partition: PartitionId, from: Position) -> BoxFuture<'static, ()> {
+        let shared = Arc::clone(&self.shared);
+        let was_deleted = shared.lock().line.is_deleted(partition);
+        Box::pin(async move {
+            loop {
+                let woken = {
+                    let mut state = shared.lock();
+                    // Deleted in line is not yet deleted: the table tells when it is.
+                    let is_gone = state.table.partition(partition).is_none();
+                    let deleted = is_gone && state.line.is_deleted(partition) && !was_deleted;
+                    if deleted || shared.is_worth_waking(&state, partition, from) {
+                        return;
+                    }
+                    state.waiters.register(partition)
+                };
+                woken.await;
+            }
+        })
+    }
+
+    fn position_at(
+        &self,
+        partition: PartitionId,
+        at: Timestamp,
+    ) -> BoxFuture<'static, Result<Position, ReadError>> {
+        let found = {
+            let state = self.shared.lock();
+            let Some(kept) = state.table.partition(partition) else {
+                return Box::pin(std::future::ready(Ok(0)));
+            };
+            let index = kept.extents.partition_point(|extent| extent.last_at < at);
+            let (start, end) = (kept.row.start, kept.row.end);
+            match kept.extents.get(index) {
+                None => Err(end),
+                Some(extent) if extent.first_at >= at => Err(extent.first.max(start)),
+                Some(extent) => Ok((extent.clone(), start)),
+            }
+        };
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            let (extent, start) = match found {
+                Ok(found) => found,
+                Err(position) => return Ok(position),
+            };
+            let search = move || position_in(&*disk, partition, &extent, at);
+            let position = spawn_blocking(search)
+                .await
+                .expect("reading does not panic")?;
+            Ok(position.max(start))
+        })
+    }
+
+    fn seal(&self, partition: PartitionId) -> BoxFuture<'static, Result<Position, AppendError>> {
+        let put = || {
+            let mut state = self.shared.lock();
+            state.status.check()?;
+            state.check_room(COMMAND_BYTES)?;
+            state.line.check_exists(partition)?;
+            let end = state.line.seal(partition);
+            let (sender, receiver) = oneshot::channel();
+            let answer = Answer::Sealed(sender, end);
+            let waiting = command_waiting(partition, Command::Seal(end), answer);
+            self.shared.put_in_line(&mut state, waiting);
+            Ok(receiver)
+        };
+        answered(put())
+    }
+
+    fn trim(
+        &self,
+        partition: PartitionId,
+        before: Position,
+    ) -> BoxFuture<'static, Result<(), AppendError>> {
+        let put = || {
+            let mut state = self.shared.lock();
+            state.status.check()?;
+            state.check_room(COMMAND_BYTES)?;
+            let before = before.min(state.line.end(partition).unwrap_or(0));
+            if before == 0 {
+                return Ok(done());
+            }
+            Ok(self.put_command(&mut state, partition, Command::Trim(before)))
+        };
+        answered(put())
+    }
+
+    fn delete(&self, partition: PartitionId) -> BoxFuture<'static, Result<(), AppendError>> {
+        let put = || {
+            let mut state = self.shared.lock();
+            state.status.check()?;
+            state.check_room(COMMAND_BYTES)?;
+            if !state.line.delete(partition) {
+                return Ok(done());
+            }
+            Ok(self.put_command(&mut state, partition, Command::Delete))
+        };
+        answered(put())
+    }
+
+    fn snapshot(
+        &self,
+        partition: PartitionId,
+        snapshot: Snapshot,
+    ) -> BoxFuture<'static, Result<(), AppendError>> {
+        let disk = Arc::clone(&self.disk);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let number = {
+                let mut state = shared.lock();
+                state.status.check()?;
+                state.line.check_exists(partition)?;
+                state.next_snapshot += 1;
+                state.next_snapshot - 1
+            };
+            let write = move || snapshot_file::write(&*disk, number, partition, &snapshot);
+            let pointer = match spawn_blocking(write).await.expect("writing does not panic") {
+                Ok(pointer) => pointer,
+                Err(error) => return Err(snapshot_failure(&shared, &error)),
+            };
+            let receiver = put_pointer(&shared, partition, pointer)?;
+            receiver.await.map_err(|_| AppendError::Closed)?
+        })
+    }
+
+    fn restore(
+        &self,
+        partition: PartitionId,
+    ) -> BoxFuture<'static, Result<Option<Snapshot>, ReadError>> {
+        let pointer = {
+            let state = self.shared.lock();
+            state
+                .table
+                .partition(partition)
+                .and_then(|kept| kept.row.snapshot)
+        };
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            let Some(pointer) = pointer else {
+                return Ok(None);
+            };
+            let read = move || snapshot_file::read(&*disk, partition, &pointer);
+            let read = spawn_blocking(read).await.expect("reading does not panic");
+            read.map(Some)
+                .map_err(|error| unreadable_snapshot(partition, &pointer, &error))
+        })
+    }
+}
+
+/// The answer to what changes nothing.
+fn done() -> oneshot::Receiver<Result<(), AppendError>> {
+    let (sender, receiver) = oneshot::channel();
+    Answer::Done(sender).give(Ok(()));
+    receiver
+}
+
+fn put_pointer(
+    shared: &Shared,
+    partition: PartitionId,
+    pointer: SnapshotPointer,
+) -> Result<oneshot::Receiver<Result<(), AppendError>>, AppendError> {
+    let mut state = shared.lock();
+    state.status.check()?;
+    state.check_room(COMMAND_BYTES)?;
+    state.line.check_exists(partition)?;
+    let end = state.line.create(partition);
+    assert!(
+        pointer.position <= end,
+        "a snapshot of {partition:?} lies behind its end {end}"
+    );
+    let (sender, receiver) = oneshot::channel();
+    let answer = Answer::Done(sender);
+    let waiting = command_waiting(partition, Command::Snapshot(pointer), answer);
+    shared.put_in_line(&mut state, waiting);
+    Ok(receiver)
+}
+
+/// A disk that fails anywhere is not trusted further: the log is poisoned, unless there was no room.
+fn snapshot_failure(shared: &Shared, error: &std::io::Error) -> AppendError {
+    let detail = format!("snapshot: {error}");
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return AppendError::Full { detail };
+    }
+    shared.fail(Status::Poisoned(detail.clone()), Vec::new());
+    AppendError::Poisoned { detail }
+}
+
+fn unreadable_snapshot(
+    partition: PartitionId,
+    pointer: &SnapshotPointer,
+    error: &std::io::Error,
+) -> ReadError {
+    let place = format!(
+        "{}/{}",
+        snapshot_file::DIRECTORY,
+        snapshot_file::file_name(pointer.number)
+    );
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        return ReadError::Corrupt {
+            partition,
+            place,
+            detail: error.to_string(),
+        };
+    }
+    ReadError::Disk {
+        partition,
+        detail: format!("{place}: {error}"),
+    }
+}

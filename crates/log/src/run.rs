@@ -1,0 +1,487 @@
+//! Runs: what one frame says about one partition.
+//!
+//! What must hold: within a frame, runs are sorted by partition and then by kind, and in that order they
+//! give the same state as the calls did in theirs: nothing is appended behind a seal, and nothing comes
+//! behind a delete. An entry's checksum covers its payload and its place, so that bytes read from the
+//! wrong place do not pass for it. The layouts are frozen by golden bytes in the tests; all numbers are
+//! little-endian.
+//!
+//! ```text
+//! run      =  0  8  partition
+//!             8  4  kind
+//!            12  4  size of the body
+//!            16  .. body
+//!
+//! kind 1, entries:   first position 8, count 4, zero 4,
+//!                    count times { timestamp in milliseconds 8, size of payload 4, checksum 4 },
+//!                    the payloads, one behind the other
+//! kind 2, snapshot:  position 8, number of the file 8, size of the state 8, checksum of the state 4
+//! kind 3, trim:      new start 8
+//! kind 4, seal:      final end 8
+//! kind 5, delete:    nothing
+//!
+//! in a checkpoint only:
+//! kind 6, partition: start 8, end 8, newest timestamp 8, flags 4 (1 = sealed, 2 = has a snapshot),
+//!                    then as kind 2 (zeros without one)
+//! kind 7, files:     of partition 2^64 - 1; for each file but the newest:
+//!                    { number 8, salt 8, end 8, checksum of its last frame 4 }
+//!
+//! checksum of an entry = CRC-32C of payload, partition 8, position 8, timestamp 8
+//! ```
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use crc32c::{crc32c, crc32c_append};
+
+use tidemill_model::Timestamp;
+
+use crate::frame::{BadFrame, FileTail};
+use crate::port::{PartitionId, Position};
+
+/// Size of what stands before the body of a run.
+pub const RUN_HEADER_BYTES: usize = 16;
+
+/// Size of what stands before the rows of a run of entries.
+pub const ENTRIES_HEADER_BYTES: usize = 16;
+
+/// Size of what a run says of each entry beside its payload.
+pub const ENTRY_ROW_BYTES: usize = 16;
+
+const SNAPSHOT_BYTES: usize = 28;
+const PARTITION_BYTES: usize = 28 + SNAPSHOT_BYTES;
+const FILE_BYTES: usize = 28;
+const SEALED: u32 = 1;
+const HAS_SNAPSHOT: u32 = 2;
+
+const KIND_ENTRIES: u32 = 1;
+const KIND_SNAPSHOT: u32 = 2;
+const KIND_TRIM: u32 = 3;
+const KIND_SEAL: u32 = 4;
+const KIND_DELETE: u32 = 5;
+const KIND_PARTITION: u32 = 6;
+const KIND_FILES: u32 = 7;
+
+/// The partition of runs that are about no partition.
+const NO_PARTITION: PartitionId = PartitionId(u64::MAX);
+
+/// An entry that has its place and waits to be written.
+#[derive(Clone, Debug)]
+pub struct PlacedEntry {
+    /// Its partition.
+    pub partition: PartitionId,
+    /// Its position.
+    pub position: Position,
+    /// Its timestamp.
+    pub at: Timestamp,
+    /// Checksum of the payload alone.
+    pub payload_checksum: u32,
+    /// Its payload.
+    pub payload: Bytes,
+}
+
+/// A snapshot file that a command names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotPointer {
+    /// The state holds the effect of every entry before this position.
+    pub position: Position,
+    /// Number of the file.
+    pub number: u64,
+    /// Size of the state.
+    pub bytes: u64,
+    /// Checksum of the state.
+    pub checksum: u32,
+}
+
+/// A partition's row of a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionRow {
+    /// First position that has not been trimmed.
+    pub start: Position,
+    /// One past the last position.
+    pub end: Position,
+    /// Timestamp of the newest entry there ever was.
+    pub last_at: Timestamp,
+    /// Whether nothing can be appended any more.
+    pub sealed: bool,
+    /// The newest snapshot.
+    pub snapshot: Option<SnapshotPointer>,
+}
+
+/// A file's row of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileRow {
+    /// Its salt.
+    pub salt: u64,
+    /// Where its frames end.
+    pub tail: FileTail,
+}
+
+/// What a run of entries says, without the entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntriesRun {
+    /// Position of the first.
+    pub first: Position,
+    /// How many they are; at least one.
+    pub count: u32,
+    /// Timestamp of the first.
+    pub first_at: Timestamp,
+    /// Timestamp of the last.
+    pub last_at: Timestamp,
+    /// Where the body stands in the bytes that were decoded.
+    pub body: Range<usize>,
+}
+
+/// What a run says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Entries were appended.
+    Entries(EntriesRun),
+    /// A snapshot was taken.
+    Snapshot(SnapshotPointer),
+    /// The start was moved here.
+    Trim(Position),
+    /// The partition was sealed at this end.
+    Seal(Position),
+    /// The partition was deleted.
+    Delete,
+    /// Checkpoint: the partition as it is.
+    Partition(PartitionRow),
+    /// Checkpoint: the files as they are.
+    Files(Vec<FileRow>),
+}
+
+/// A change that waits to be written, other than entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// A snapshot was taken.
+    Snapshot(SnapshotPointer),
+    /// Move the start here.
+    Trim(Position),
+    /// Seal at this end.
+    Seal(Position),
+    /// Delete.
+    Delete,
+}
+
+impl Command {
+    /// The kind of its run, which is also its rank within a frame and a partition.
+    pub fn kind(&self) -> u32 {
+        match self {
+            Command::Snapshot(_) => KIND_SNAPSHOT,
+            Command::Trim(_) => KIND_TRIM,
+            Command::Seal(_) => KIND_SEAL,
+            Command::Delete => KIND_DELETE,
+        }
+    }
+}
+
+/// The checksum of an entry, made from that of its payload.
+pub fn entry_checksum(
+    payload_checksum: u32,
+    partition: PartitionId,
+    position: Position,
+    at: Timestamp,
+) -> u32 {
+    let mut place = [0; 24];
+    place[..8].copy_from_slice(&partition.0.to_le_bytes());
+    place[8..16].copy_from_slice(&position.to_le_bytes());
+    place[16..].copy_from_slice(&at.as_millis().to_le_bytes());
+    crc32c_append(payload_checksum, &place)
+}
+
+fn put_run_header(buffer: &mut Vec<u8>, partition: PartitionId, kind: u32, body_bytes: usize) {
+    let body_bytes = u32::try_from(body_bytes).expect("the limits keep a run small");
+    buffer.extend_from_slice(&partition.0.to_le_bytes());
+    buffer.extend_from_slice(&kind.to_le_bytes());
+    buffer.extend_from_slice(&body_bytes.to_le_bytes());
+}
+
+/// Puts a run of `entries`: of one partition, dense, in order, and at least one.
+pub fn put_entries(buffer: &mut Vec<u8>, entries: &[&PlacedEntry]) {
+    let first = entries.first().expect("a run has at least one entry");
+    let payloads: usize = entries.iter().map(|entry| entry.payload.len()).sum();
+    let body_bytes = ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * entries.len() + payloads;
+    let count = u32::try_from(entries.len()).expect("the limits keep a run small");
+    put_run_header(buffer, first.partition, KIND_ENTRIES, body_bytes);
+    buffer.extend_from_slice(&first.position.to_le_bytes());
+    buffer.extend_from_slice(&count.to_le_bytes());
+    buffer.extend_from_slice(&[0; 4]);
+    for (index, entry) in entries.iter().enumerate() {
+        assert_eq!(
+            entry.partition, first.partition,
+            "a run is of one partition"
+        );
+        assert_eq!(
+            entry.position,
+            first.position + index as u64,
+            "a run is dense"
+        );
+        let PlacedEntry {
+            partition,
+            position,
+            at,
+            payload_checksum,
+            payload,
+        } = entry;
+        let checksum = entry_checksum(*payload_checksum, *partition, *position, *at);
+        let payload_bytes = u32::try_from(payload.len()).expect("an entry is limited");
+        buffer.extend_from_slice(&at.as_millis().to_le_bytes());
+        buffer.extend_from_slice(&payload_bytes.to_le_bytes());
+        buffer.extend_from_slice(&checksum.to_le_bytes());
+    }
+    for entry in entries {
+        buffer.extend_from_slice(&entry.payload);
+    }
+}
+
+/// Puts a run with `command`.
+pub fn put_command(buffer: &mut Vec<u8>, partition: PartitionId, command: &Command) {
+    match command {
+        Command::Snapshot(pointer) => {
+            put_run_header(buffer, partition, KIND_SNAPSHOT, SNAPSHOT_BYTES);
+            put_snapshot(buffer, pointer);
+        }
+        Command::Trim(position) | Command::Seal(position) => {
+            put_run_header(buffer, partition, command.kind(), 8);
+            buffer.extend_from_slice(&position.to_le_bytes());
+        }
+        Command::Delete => put_run_header(buffer, partition, KIND_DELETE, 0),
+    }
+}
+
+/// Puts a partition's row of a checkpoint.
+pub fn put_partition(buffer: &mut Vec<u8>, partition: PartitionId, row: &PartitionRow) {
+    let mut flags = 0;
+    if row.sealed {
+        flags |= SEALED;
+    }
+    if row.snapshot.is_some() {
+        flags |= HAS_SNAPSHOT;
+    }
+    put_run_header(buffer, partition, KIND_PARTITION, PARTITION_BYTES);
+    buffer.extend_from_slice(&row.start.to_le_bytes());
+    buffer.extend_from_slice(&row.end.to_le_bytes());
+    buffer.extend_from_slice(&row.last_at.as_millis().to_le_bytes());
+    buffer.extend_from_slice(&flags.to_le_bytes());
+    let none = SnapshotPointer {
+        position: 0,
+        number: 0,
+        bytes: 0,
+        checksum: 0,
+    };
+    put_snapshot(buffer, &row.snapshot.unwrap_or(none));
+}
+
+/// Puts the files' rows of a checkpoint.
+pub fn put_files(buffer: &mut Vec<u8>, files: &[FileRow]) {
+    put_run_header(buffer, NO_PARTITION, KIND_FILES, FILE_BYTES * files.len());
+    for FileRow { salt, tail } in files {
+        buffer.extend_from_slice(&tail.file.to_le_bytes());
+        buffer.extend_from_slice(&salt.to_le_bytes());
+        buffer.extend_from_slice(&tail.end.to_le_bytes());
+        buffer.extend_from_slice(&tail.checksum.to_le_bytes());
+    }
+}
+
+fn put_snapshot(buffer: &mut Vec<u8>, pointer: &SnapshotPointer) {
+    buffer.extend_from_slice(&pointer.position.to_le_bytes());
+    buffer.extend_from_slice(&pointer.number.to_le_bytes());
+    buffer.extend_from_slice(&pointer.bytes.to_le_bytes());
+    buffer.extend_from_slice(&pointer.checksum.to_le_bytes());
+}
+
+/// The runs in `payload`. A frame whose checksum fits and whose runs do not was made wrong, so the
+/// first error ends it.
+pub fn runs(payload: &[u8]) -> Runs<'_> {
+    Runs { payload, offset: 0 }
+}
+
+/// See [`runs`]. Bodies are given as ranges of the payload.
+#[derive(Clone, Debug)]
+pub struct Runs<'a> {
+    payload: &'a [u8],
+    offset: usize,
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Result<(PartitionId, Change), BadFrame>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.offset == self.payload.len() {
+            return None;
+        }
+        let decoded = self.decode();
+        if decoded.is_err() {
+            self.offset = self.payload.len();
+        }
+        Some(decoded)
+    }
+}
+
+impl Runs<'_> {
+    fn decode(&mut self) -> Result<(PartitionId, Change), BadFrame> {
+        let bounds = BadFrame::Bounds("run");
+        let mut header = Fields(self.payload.get(self.offset..).unwrap_or_default());
+        let partition = PartitionId(header.u64()?);
+        let kind = header.u32()?;
+        let start = self.offset + RUN_HEADER_BYTES;
+        let end = start + header.u32()? as usize;
+        let body = self.payload.get(start..end).ok_or(bounds.clone())?;
+        self.offset = end;
+        let mut fields = Fields(body);
+        let change = match kind {
+            KIND_ENTRIES => return Ok((partition, Change::Entries(entries(body, start)?))),
+            KIND_SNAPSHOT => Change::Snapshot(fields.snapshot()?),
+            KIND_TRIM => Change::Trim(fields.u64()?),
+            KIND_SEAL => Change::Seal(fields.u64()?),
+            KIND_DELETE => Change::Delete,
+            KIND_PARTITION => Change::Partition(fields.partition()?),
+            KIND_FILES => Change::Files(fields.files()?),
+            _ => return Err(bounds),
+        };
+        if fields.0.is_empty() {
+            Ok((partition, change))
+        } else {
+            Err(bounds)
+        }
+    }
+}
+
+fn entries(body: &[u8], start: usize) -> Result<EntriesRun, BadFrame> {
+    let mut fields = Fields(body);
+    let first = fields.u64()?;
+    let count = fields.u32()?;
+    let rows_end = ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * count as usize;
+    if count == 0 || rows_end > body.len() {
+        return Err(BadFrame::Bounds("run"));
+    }
+    Ok(EntriesRun {
+        first,
+        count,
+        first_at: Timestamp::from_millis(Fields(&body[ENTRIES_HEADER_BYTES..]).u64()?),
+        last_at: Timestamp::from_millis(Fields(&body[rows_end - ENTRY_ROW_BYTES..]).u64()?),
+        body: start..start + body.len(),
+    })
+}
+
+/// What a run says of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Its timestamp.
+    pub at: Timestamp,
+    /// Where its payload stands in the body of the run.
+    pub payload_offset: usize,
+    /// Size of its payload.
+    pub payload_bytes: usize,
+    /// Its checksum.
+    pub checksum: u32,
+}
+
+/// How much of a run's body its header and rows take, when it has `count` entries.
+pub fn rows_bytes(count: u32) -> usize {
+    ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * count as usize
+}
+
+/// The rows of a run of `count` entries; `head` is the first [`rows_bytes`] of its body.
+///
+/// # Panics
+/// When `head` is shorter.
+pub fn rows(head: &[u8], count: u32) -> impl Iterator<Item = EntryRow> + '_ {
+    let mut payload_offset = rows_bytes(count);
+    head[ENTRIES_HEADER_BYTES..payload_offset]
+        .chunks_exact(ENTRY_ROW_BYTES)
+        .map(move |row| {
+            let number = |range: Range<usize>| {
+                row[range]
+                    .iter()
+                    .rev()
+                    .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+            };
+            let payload_bytes = number(8..12) as usize;
+            let offset = payload_offset;
+            payload_offset += payload_bytes;
+            EntryRow {
+                at: Timestamp::from_millis(number(0..8)),
+                payload_offset: offset,
+                payload_bytes,
+                checksum: number(12..16) as u32,
+            }
+        })
+}
+
+/// Refuses a `payload` that is not what was written at this place.
+pub fn check_entry(
+    row: &EntryRow,
+    partition: PartitionId,
+    position: Position,
+    payload: &[u8],
+) -> Result<(), BadFrame> {
+    if entry_checksum(crc32c(payload), partition, position, row.at) == row.checksum {
+        return Ok(());
+    }
+    Err(BadFrame::Checksum("entry"))
+}
+
+/// Takes fields from the front.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const COUNT: usize>(&mut self) -> Result<[u8; COUNT], BadFrame> {
+        let (field, rest) = self.0.split_first_chunk().ok_or(BadFrame::Bounds("run"))?;
+        self.0 = rest;
+        Ok(*field)
+    }
+
+    fn u32(&mut self) -> Result<u32, BadFrame> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, BadFrame> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn snapshot(&mut self) -> Result<SnapshotPointer, BadFrame> {
+        Ok(SnapshotPointer {
+            position: self.u64()?,
+            number: self.u64()?,
+            bytes: self.u64()?,
+            checksum: self.u32()?,
+        })
+    }
+
+    fn partition(&mut self) -> Result<PartitionRow, BadFrame> {
+        let start = self.u64()?;
+        let end = self.u64()?;
+        let last_at = Timestamp::from_millis(self.u64()?);
+        let flags = self.u32()?;
+        let snapshot = self.snapshot()?;
+        if flags & !(SEALED | HAS_SNAPSHOT) != 0 || start > end {
+            return Err(BadFrame::Bounds("run"));
+        }
+        let sealed = flags & SEALED != 0;
+        let snapshot = (flags & HAS_SNAPSHOT != 0).then_some(snapshot);
+        Ok(PartitionRow {
+            start,
+            end,
+            last_at,
+            sealed,
+            snapshot,
+        })
+    }
+
+    fn files(&mut self) -> Result<Vec<FileRow>, BadFrame> {
+        let mut files = Vec::with_capacity(self.0.len() / FILE_BYTES);
+        while !self.0.is_empty() {
+            let file = self.u64()?;
+            let salt = self.u64()?;
+            let tail = FileTail {
+                file,
+                end: self.u64()?,
+                checksum: self.u32()?,
+            };
+            files.push(FileRow { salt, tail });
+        }
+        Ok(files)
+    }
+}

@@ -1,0 +1,320 @@
+//! What is durable: [`Table`], the partitions and where in the files their entries lie.
+//!
+//! What must hold: the table is what the frames say, applied in order, in a start as in a run; a
+//! position from a partition's start to its end lies in exactly one extent. An *extent* is where one
+//! run of entries lies. Pure: the files themselves are read elsewhere.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Weak;
+
+use bytes::Bytes;
+
+use tidemill_model::Timestamp;
+
+use crate::port::{PartitionId, Position};
+use crate::run::{Change, EntriesRun, PartitionRow, SnapshotPointer};
+
+/// A frame that is still in memory.
+#[derive(Debug)]
+pub struct CachedFrame {
+    /// Where it stands in its file.
+    pub offset: u64,
+    /// The whole frame.
+    pub bytes: Bytes,
+}
+
+/// Where a frame stands.
+#[derive(Clone, Debug)]
+pub struct FramePlace {
+    /// Number of the file.
+    pub file: u64,
+    /// Offset of the frame's payload in the file.
+    pub payload_offset: u64,
+    /// The frame, as long as it is in memory.
+    pub cached: Weak<CachedFrame>,
+}
+
+/// Where one run of entries lies.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// Position of the first entry.
+    pub first: Position,
+    /// How many entries; at least one.
+    pub count: u32,
+    /// Timestamp of the first entry.
+    pub first_at: Timestamp,
+    /// Timestamp of the last entry.
+    pub last_at: Timestamp,
+    /// Number of the file.
+    pub file: u64,
+    /// Offset of the run's body in the file.
+    pub offset: u64,
+    /// Size of the run's body.
+    pub bytes: usize,
+    /// The frame, as long as it is in memory.
+    pub cached: Weak<CachedFrame>,
+}
+
+impl Extent {
+    /// One past the position of the last entry.
+    pub fn end(&self) -> Position {
+        self.first + u64::from(self.count)
+    }
+
+    fn new(run: &EntriesRun, place: &FramePlace) -> Extent {
+        Extent {
+            first: run.first,
+            count: run.count,
+            first_at: run.first_at,
+            last_at: run.last_at,
+            file: place.file,
+            offset: place.payload_offset + run.body.start as u64,
+            bytes: run.body.len(),
+            cached: place.cached.clone(),
+        }
+    }
+}
+
+/// A partition as it is durable.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// How far it reaches.
+    pub row: PartitionRow,
+    /// Where its entries lie, in order.
+    pub extents: VecDeque<Extent>,
+}
+
+/// A change that does not follow from what is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// What does not fit.
+    pub detail: String,
+}
+
+/// The partitions, and what in the files is still needed.
+#[derive(Debug, Default)]
+pub struct Table {
+    partitions: BTreeMap<PartitionId, Kept>,
+    /// How many extents lie in each file.
+    extents_in: BTreeMap<u64, u64>,
+    /// Numbers of the snapshot files that nothing names any more.
+    snapshots_unused: Vec<u64>,
+}
+
+impl Table {
+    /// The partitions, in order.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &Kept)> {
+        self.partitions
+            .iter()
+            .map(|(partition, kept)| (*partition, kept))
+    }
+
+    /// One partition.
+    pub fn partition(&self, partition: PartitionId) -> Option<&Kept> {
+        self.partitions.get(&partition)
+    }
+
+    /// Whether nothing in `file` is needed.
+    pub fn is_unused(&self, file: u64) -> bool {
+        !self.extents_in.contains_key(&file)
+    }
+
+    /// Takes the numbers of the snapshot files that can be removed.
+    pub fn take_unused_snapshots(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.snapshots_unused)
+    }
+
+    /// Applies what a frame says of `partition`. Refuses what does not follow from what is there;
+    /// nothing has changed then.
+    pub fn apply(
+        &mut self,
+        partition: PartitionId,
+        change: Change,
+        place: &FramePlace,
+    ) -> Result<(), Misfit> {
+        match change {
+            Change::Entries(run) => self.append(partition, &run, place),
+            Change::Snapshot(pointer) => {
+                self.point(partition, pointer);
+                Ok(())
+            }
+            Change::Trim(before) => {
+                self.trim(partition, before);
+                Ok(())
+            }
+            Change::Seal(end) => self.seal(partition, end),
+            Change::Delete => {
+                self.delete(partition);
+                Ok(())
+            }
+            Change::Partition(row) => self.begin(partition, row),
+            // Which files there are is not the table's matter.
+            Change::Files(_) => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, partition: PartitionId, row: PartitionRow) -> Result<(), Misfit> {
+        let before = self.partitions.insert(
+            partition,
+            Kept {
+                row,
+                extents: VecDeque::new(),
+            },
+        );
+        if before.is_some() {
+            return Err(Misfit {
+                detail: format!("{partition:?} stands twice in a checkpoint"),
+            });
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        partition: PartitionId,
+        run: &EntriesRun,
+        place: &FramePlace,
+    ) -> Result<(), Misfit> {
+        let kept = self.partitions.entry(partition).or_default();
+        if run.first != kept.row.end || kept.row.sealed {
+            let detail = format!(
+                "{partition:?} goes on at {} where its end is {}",
+                run.first, kept.row.end
+            );
+            return Err(Misfit { detail });
+        }
+        self.push(partition, run, place);
+        Ok(())
+    }
+
+    /// As [`Table::apply`] for entries, where frames before these are known to be lost: leaves out the
+    /// lost ones and does not look for order.
+    pub fn apply_behind_loss(
+        &mut self,
+        partition: PartitionId,
+        run: &EntriesRun,
+        place: &FramePlace,
+    ) {
+        if self.partitions.entry(partition).or_default().row.end <= run.first {
+            self.push(partition, run, place);
+        }
+    }
+
+    fn push(&mut self, partition: PartitionId, run: &EntriesRun, place: &FramePlace) {
+        let kept = self.partitions.entry(partition).or_default();
+        let extent = Extent::new(run, place);
+        kept.row.end = extent.end();
+        kept.row.last_at = kept.row.last_at.max(extent.last_at);
+        if extent.end() > kept.row.start {
+            kept.extents.push_back(extent);
+            *self.extents_in.entry(place.file).or_default() += 1;
+        }
+    }
+
+    /// Enters where entries lie that a checkpoint already counts.
+    pub fn locate(&mut self, partition: PartitionId, run: &EntriesRun, place: &FramePlace) {
+        let Some(kept) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let extent = Extent::new(run, place);
+        let behind = kept.extents.back().map_or(0, Extent::end);
+        let is_needed = extent.end() > kept.row.start && extent.end() <= kept.row.end;
+        if is_needed && extent.first >= behind {
+            kept.extents.push_back(extent);
+            *self.extents_in.entry(place.file).or_default() += 1;
+        }
+    }
+
+    fn point(&mut self, partition: PartitionId, pointer: SnapshotPointer) {
+        let kept = self.partitions.entry(partition).or_default();
+        let before = kept.row.snapshot.replace(pointer);
+        self.snapshots_unused
+            .extend(before.map(|before| before.number));
+    }
+
+    /// Forgets the snapshot of `partition`, whose file is lost.
+    pub fn lose_snapshot(&mut self, partition: PartitionId) {
+        if let Some(kept) = self.partitions.get_mut(&partition) {
+            kept.row.snapshot = None;
+        }
+    }
+
+    fn trim(&mut self, partition: PartitionId, before: Position) {
+        let Some(kept) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        kept.row.start = kept.row.start.max(before.min(kept.row.end));
+        while kept
+            .extents
+            .front()
+            .is_some_and(|extent| extent.end() <= kept.row.start)
+        {
+            let extent = kept.extents.pop_front();
+            forget(&mut self.extents_in, extent.into_iter());
+        }
+    }
+
+    fn seal(&mut self, partition: PartitionId, end: Position) -> Result<(), Misfit> {
+        let row = &mut self.partitions.entry(partition).or_default().row;
+        if row.end != end {
+            let detail = format!(
+                "{partition:?} is sealed at {end} where its end is {}",
+                row.end
+            );
+            return Err(Misfit { detail });
+        }
+        row.sealed = true;
+        Ok(())
+    }
+
+    fn delete(&mut self, partition: PartitionId) {
+        let Some(kept) = self.partitions.remove(&partition) else {
+            return;
+        };
+        forget(&mut self.extents_in, kept.extents.into_iter());
+        self.snapshots_unused
+            .extend(kept.row.snapshot.map(|pointer| pointer.number));
+    }
+
+    /// The first positions that should be there and are not, if any.
+    pub fn first_gap(&self) -> Option<(PartitionId, Range<Position>)> {
+        self.partitions().find_map(|(partition, kept)| {
+            let mut expected = kept.row.start;
+            for extent in &kept.extents {
+                if extent.first > expected {
+                    return Some((partition, expected..extent.first));
+                }
+                expected = extent.end();
+            }
+            (expected < kept.row.end).then_some((partition, expected..kept.row.end))
+        })
+    }
+
+    /// Moves the start of each partition behind its last gap.
+    pub fn skip_gaps(&mut self) {
+        let partitions: Vec<PartitionId> = self.partitions.keys().copied().collect();
+        for partition in partitions {
+            let kept = &self.partitions[&partition];
+            let mut start = kept.row.end;
+            for extent in kept.extents.iter().rev() {
+                if extent.end() < start {
+                    break;
+                }
+                start = extent.first;
+            }
+            self.trim(partition, start);
+        }
+    }
+}
+
+fn forget(extents_in: &mut BTreeMap<u64, u64>, extents: impl Iterator<Item = Extent>) {
+    for extent in extents {
+        if let Some(count) = extents_in.get_mut(&extent.file) {
+            *count -= 1;
+            if *count == 0 {
+                extents_in.remove(&extent.file);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Walking through the frames of one file, and judging where they end.
+//!
+//! What must hold: a tail is dropped only when a power cut explains it: one write was on its way, so
+//! nothing valid stands behind it, and each of its sectors is either what was written or still zero.
+//! Anything else was damaged after it had been written, perhaps after it had been acknowledged. Pure:
+//! the bytes of the file come in.
+
+use crate::frame::{
+    BLOCK_BYTES, BadFrame, Chain, FrameHeader, FrameKind, SECTOR_BYTES, count_zero_sectors, is_zero,
+};
+
+/// The frame at `offset` of the file `bytes`, when it is the one that `chain` asks for.
+pub fn frame_at(bytes: &[u8], offset: usize, chain: &Chain) -> Result<FrameHeader, BadFrame> {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    let header = FrameHeader::decode(rest)?;
+    header.check_place(chain)?;
+    header.check_content(rest)?;
+    Ok(header)
+}
+
+/// The first frame at or behind `offset` that is valid by itself, belongs to the file of `chain`, and
+/// was not written before the frame that `chain` asks for.
+pub fn next_valid(bytes: &[u8], offset: usize, chain: &Chain) -> Option<(usize, FrameHeader)> {
+    (offset..bytes.len())
+        .step_by(BLOCK_BYTES)
+        .find_map(|offset| {
+            let header = FrameHeader::decode(&bytes[offset..]).ok()?;
+            let is_later = header.salt == chain.salt && header.lsn >= chain.lsn;
+            (is_later && header.check_content(&bytes[offset..]).is_ok()).then_some((offset, header))
+        })
+}
+
+/// Whether any block of the file `bytes` begins a valid frame of commands.
+pub fn holds_commands(bytes: &[u8]) -> bool {
+    (BLOCK_BYTES..bytes.len())
+        .step_by(BLOCK_BYTES)
+        .any(|offset| {
+            let rest = &bytes[offset..];
+            FrameHeader::decode(rest).is_ok_and(|header| {
+                header.kind == FrameKind::Commands && header.check_content(rest).is_ok()
+            })
+        })
+}
+
+/// How the frames of the newest file end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// With the file.
+    Clean,
+    /// With a write that a power cut tore; nothing of it was acknowledged.
+    Torn,
+    /// With something that was written whole and is no longer what was written.
+    Damaged(String),
+}
+
+/// Judges what stands at `offset`, where no frame that `chain` asks for does. When frames were
+/// acknowledged `unsynced`, a power cut may have kept later ones and lost earlier ones.
+pub fn judge(bytes: &[u8], offset: usize, chain: &Chain, unsynced: bool) -> Tail {
+    let rest = bytes.get(offset..).unwrap_or_default();
+    if rest.is_empty() {
+        return Tail::Clean;
+    }
+    if unsynced {
+        return Tail::Torn;
+    }
+    if let Some((later, header)) = next_valid(bytes, offset + BLOCK_BYTES, chain) {
+        let detail = format!("frame {} behind it, at {later}, is valid", header.lsn);
+        return Tail::Damaged(detail);
+    }
+    if rest.len() < SECTOR_BYTES || is_zero(&rest[..SECTOR_BYTES]) {
+        return Tail::Torn;
+    }
+    let header =
+        FrameHeader::decode(rest).and_then(|header| header.check_place(chain).map(|()| header));
+    match header {
+        Err(bad) => Tail::Damaged(bad.to_string()),
+        Ok(header) => judge_content(rest, &header),
+    }
+}
+
+fn judge_content(rest: &[u8], header: &FrameHeader) -> Tail {
+    let frame_bytes = header.frame_bytes as usize;
+    match rest.get(..frame_bytes) {
+        // The size of a file is synced together with the frame that extends it.
+        None => Tail::Torn,
+        Some(frame) if count_zero_sectors(frame) > header.zero_sectors => Tail::Torn,
+        Some(_) => Tail::Damaged("all of it was written, and its checksum does not fit".to_owned()),
+    }
+}
