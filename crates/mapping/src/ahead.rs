@@ -72,7 +72,10 @@ impl Ahead {
             if record.position < self.read_to {
                 continue;
             }
-            assert_eq!(record.position, self.read_to, "a source skips no readable record");
+            assert_eq!(
+                record.position, self.read_to,
+                "a source skips no readable record"
+            );
             self.read_to += 1;
             self.payload_bytes += record.data.len();
             self.records.push_back(Arc::new(record));
@@ -172,12 +175,21 @@ mod tests {
     }
 
     fn fetched(first_readable: u64, records: Vec<Record>) -> Fetched {
-        let end = records.last().map_or(first_readable, |record| record.position + 1);
-        Fetched { records, first_readable, end, closed: false }
+        let end = records
+            .last()
+            .map_or(first_readable, |record| record.position + 1);
+        Fetched {
+            records,
+            first_readable,
+            end,
+            closed: false,
+        }
     }
 
     fn envelope() -> Envelope {
-        let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s".parse().expect("an ARN");
+        let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+            .parse()
+            .expect("an ARN");
         Envelope::new(&stream, ShardId(0), "role")
     }
 
@@ -201,9 +213,15 @@ mod tests {
     #[test]
     fn a_record_that_fits_no_event_is_a_batch_of_its_own() {
         let mut ahead = Ahead::beginning_at(0);
-        ahead.take_in(fetched(0, vec![record(0, 1), record(1, 5_000_000), record(2, 1)]));
+        ahead.take_in(fetched(
+            0,
+            vec![record(0, 1), record(1, 5_000_000), record(2, 1)],
+        ));
         for expected in [(0, 1), (1, 2), (2, 3)] {
-            assert_eq!(positions(ahead.take_batch(100, &envelope())), Some(expected));
+            assert_eq!(
+                positions(ahead.take_batch(100, &envelope())),
+                Some(expected)
+            );
         }
     }
 
@@ -222,9 +240,15 @@ mod tests {
     #[test]
     fn reading_stops_at_the_bound() {
         let mut ahead = Ahead::beginning_at(0);
-        assert_eq!(ahead.room().map(|limit| limit.records), Some(AHEAD_RECORDS_MAX));
+        assert_eq!(
+            ahead.room().map(|limit| limit.records),
+            Some(AHEAD_RECORDS_MAX)
+        );
         let count = AHEAD_RECORDS_MAX as u64;
-        ahead.take_in(fetched(0, (0..count).map(|position| record(position, 0)).collect()));
+        ahead.take_in(fetched(
+            0,
+            (0..count).map(|position| record(position, 0)).collect(),
+        ));
         assert_eq!(ahead.room(), None);
     }
 }

@@ -107,7 +107,12 @@ pub struct Mapping {
 impl Mapping {
     /// Its ARN.
     pub fn arn(&self) -> String {
-        let Mapping { region, account, uuid, .. } = self;
+        let Mapping {
+            region,
+            account,
+            uuid,
+            ..
+        } = self;
         format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{uuid}")
     }
 
@@ -227,7 +232,11 @@ impl Catalog {
         if mapping.state(at).is_none() {
             return Err(Refused::Missing);
         }
-        if at < mapping.settled_at { Err(Refused::InUse) } else { Ok(mapping) }
+        if at < mapping.settled_at {
+            Err(Refused::InUse)
+        } else {
+            Ok(mapping)
+        }
     }
 
     fn create(
@@ -285,7 +294,11 @@ impl StateMachine for Catalog {
     fn apply(&mut self, at: Timestamp, _: Position, command: Command) -> Self::Outcome {
         match command {
             Command::Create { mapping, delay } => self.create(at, *mapping, delay),
-            Command::Update { uuid, changes, delay } => self.update(at, &uuid, &changes, delay),
+            Command::Update {
+                uuid,
+                changes,
+                delay,
+            } => self.update(at, &uuid, &changes, delay),
             Command::Delete { uuid, delay } => self.delete(at, &uuid, delay),
             Command::Remove { uuid } => self.mappings.remove(&uuid).ok_or(Refused::Missing),
         }
@@ -315,7 +328,9 @@ mod tests {
             uuid: uuid.to_owned(),
             account: "000000000000".parse().expect("an account"),
             region: Region::new("us-east-1"),
-            stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s".parse().expect("an ARN"),
+            stream: "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+                .parse()
+                .expect("an ARN"),
             function: function.parse().expect("an ARN"),
             role: "role".to_owned(),
             starting_position: StartingPosition::AtTimestamp(at(7)),
@@ -330,14 +345,25 @@ mod tests {
 
     fn create(catalog: &mut Catalog, now: u64, uuid: &str, function: &str) -> bool {
         let mapping = mapping(uuid, function);
-        let command = Command::Create { mapping, delay: Duration::from_secs(10) };
+        let command = Command::Create {
+            mapping,
+            delay: Duration::from_secs(10),
+        };
         catalog.apply(at(now), 0, command).is_ok()
     }
 
     fn update(catalog: &mut Catalog, now: u64, changes: Changes) -> Result<Mapping, Refused> {
         let changes = Box::new(changes);
         let delay = Duration::from_secs(10);
-        catalog.apply(at(now), 0, Command::Update { uuid: "a".to_owned(), changes, delay })
+        catalog.apply(
+            at(now),
+            0,
+            Command::Update {
+                uuid: "a".to_owned(),
+                changes,
+                delay,
+            },
+        )
     }
 
     fn state(catalog: &Catalog, now: u64) -> Option<&'static str> {
@@ -350,18 +376,42 @@ mod tests {
         assert!(create(&mut catalog, 100, "a", "f"));
         assert_eq!(state(&catalog, 109), Some("Creating"));
         assert_eq!(state(&catalog, 110), Some("Enabled"));
-        let disable = Changes { enabled: Some(false), ..Changes::default() };
-        assert_eq!(update(&mut catalog, 109, disable.clone()), Err(Refused::InUse));
+        let disable = Changes {
+            enabled: Some(false),
+            ..Changes::default()
+        };
+        assert_eq!(
+            update(&mut catalog, 109, disable.clone()),
+            Err(Refused::InUse)
+        );
         assert!(update(&mut catalog, 120, disable).is_ok());
-        assert_eq!((state(&catalog, 120), state(&catalog, 130)), (Some("Disabling"), Some("Disabled")));
+        assert_eq!(
+            (state(&catalog, 120), state(&catalog, 130)),
+            (Some("Disabling"), Some("Disabled"))
+        );
         assert!(update(&mut catalog, 130, Changes::default()).is_ok());
-        assert_eq!((state(&catalog, 130), state(&catalog, 140)), (Some("Updating"), Some("Disabled")));
-        let enable = Changes { enabled: Some(true), ..Changes::default() };
+        assert_eq!(
+            (state(&catalog, 130), state(&catalog, 140)),
+            (Some("Updating"), Some("Disabled"))
+        );
+        let enable = Changes {
+            enabled: Some(true),
+            ..Changes::default()
+        };
         assert!(update(&mut catalog, 140, enable).is_ok());
-        assert_eq!((state(&catalog, 140), state(&catalog, 150)), (Some("Enabling"), Some("Enabled")));
-        let delete = Command::Delete { uuid: "a".to_owned(), delay: Duration::from_secs(10) };
+        assert_eq!(
+            (state(&catalog, 140), state(&catalog, 150)),
+            (Some("Enabling"), Some("Enabled"))
+        );
+        let delete = Command::Delete {
+            uuid: "a".to_owned(),
+            delay: Duration::from_secs(10),
+        };
         assert!(catalog.apply(at(150), 0, delete.clone()).is_ok());
-        assert_eq!((state(&catalog, 150), state(&catalog, 160)), (Some("Deleting"), None));
+        assert_eq!(
+            (state(&catalog, 150), state(&catalog, 160)),
+            (Some("Deleting"), None)
+        );
         assert_eq!(catalog.apply(at(160), 0, delete), Err(Refused::Missing));
     }
 
@@ -372,9 +422,18 @@ mod tests {
         assert!(!create(&mut catalog, 100, "b", "f"));
         assert!(create(&mut catalog, 100, "c", "f:live"));
         let function = mapping("x", "f:live").function;
-        let changes = Changes { function: Some((function, String::new())), ..Changes::default() };
-        assert!(matches!(update(&mut catalog, 200, changes), Err(Refused::Exists { .. })));
-        let delete = Command::Delete { uuid: "a".to_owned(), delay: Duration::ZERO };
+        let changes = Changes {
+            function: Some((function, String::new())),
+            ..Changes::default()
+        };
+        assert!(matches!(
+            update(&mut catalog, 200, changes),
+            Err(Refused::Exists { .. })
+        ));
+        let delete = Command::Delete {
+            uuid: "a".to_owned(),
+            delay: Duration::ZERO,
+        };
         assert!(catalog.apply(at(200), 0, delete).is_ok());
         assert!(create(&mut catalog, 200, "b", "f"));
     }

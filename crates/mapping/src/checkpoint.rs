@@ -97,7 +97,11 @@ mod last_answer {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         let facts: Option<Facts> = answer.clone().map(|answer| {
-            (answer.status_code, answer.executed_version, answer.function_error)
+            (
+                answer.status_code,
+                answer.executed_version,
+                answer.function_error,
+            )
         });
         facts.serialize(serializer)
     }
@@ -106,10 +110,12 @@ mod last_answer {
         deserializer: D,
     ) -> Result<Option<LastAnswer>, D::Error> {
         let facts: Option<Facts> = Option::deserialize(deserializer)?;
-        Ok(facts.map(|(status_code, executed_version, function_error)| LastAnswer {
-            status_code,
-            executed_version,
-            function_error,
-        }))
+        Ok(facts.map(
+            |(status_code, executed_version, function_error)| LastAnswer {
+                status_code,
+                executed_version,
+                function_error,
+            },
+        ))
     }
 }

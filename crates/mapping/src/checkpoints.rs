@@ -99,7 +99,10 @@ impl Checkpoints {
     }
 
     fn begin(&mut self, uuid: String, incarnation: u64, shards: Vec<(ShardId, u64)>) {
-        let fresh = || MappingWork { incarnation, shards: BTreeMap::new() };
+        let fresh = || MappingWork {
+            incarnation,
+            shards: BTreeMap::new(),
+        };
         let work = self.mappings.entry(uuid).or_insert_with(fresh);
         if work.incarnation != incarnation {
             *work = fresh();
@@ -152,13 +155,20 @@ impl StateMachine for Checkpoints {
 
     fn apply(&mut self, _: Timestamp, _: Position, command: Command) -> Result<(), Stale> {
         match command {
-            Command::Begin { uuid, incarnation, shards } => {
+            Command::Begin {
+                uuid,
+                incarnation,
+                shards,
+            } => {
                 self.begin(uuid, incarnation, shards);
                 Ok(())
             }
-            Command::Save { uuid, incarnation, shard, checkpoint } => {
-                self.save(&uuid, incarnation, shard, *checkpoint)
-            }
+            Command::Save {
+                uuid,
+                incarnation,
+                shard,
+                checkpoint,
+            } => self.save(&uuid, incarnation, shard, *checkpoint),
             Command::Forget { uuid } => self.mappings.remove(&uuid).map(drop).ok_or(Stale),
         }
     }
@@ -176,8 +186,8 @@ impl StateMachine for Checkpoints {
 #[cfg(test)]
 mod tests {
     use tidemill_ledger::{Closed, Outcome};
-    use tidemill_model::given_up::{Condition, GivenUp, LastAnswer};
     use tidemill_model::SequenceNumber;
+    use tidemill_model::given_up::{Condition, GivenUp, LastAnswer};
 
     use super::*;
 
@@ -185,7 +195,14 @@ mod tests {
         let mut checkpoints = Checkpoints::default();
         let uuid = "a".to_owned();
         let shards = vec![(ShardId(0), 5), (ShardId(1), 0)];
-        apply(&mut checkpoints, Command::Begin { uuid, incarnation: 1, shards });
+        apply(
+            &mut checkpoints,
+            Command::Begin {
+                uuid,
+                incarnation: 1,
+                shards,
+            },
+        );
         checkpoints
     }
 
@@ -194,7 +211,11 @@ mod tests {
     }
 
     fn save(from: u64, to: u64) -> Command {
-        let closed = vec![Closed { from, to, outcome: Outcome::Processed }];
+        let closed = vec![Closed {
+            from,
+            to,
+            outcome: Outcome::Processed,
+        }];
         let checkpoint = Checkpoint {
             closed,
             delivered_to: to,
@@ -203,7 +224,12 @@ mod tests {
             giving_up: Some(giving_up()),
         };
         let checkpoint = Box::new(checkpoint);
-        Command::Save { uuid: "a".to_owned(), incarnation: 1, shard: ShardId(0), checkpoint }
+        Command::Save {
+            uuid: "a".to_owned(),
+            incarnation: 1,
+            shard: ShardId(0),
+            checkpoint,
+        }
     }
 
     fn giving_up() -> GivingUp {
@@ -211,7 +237,9 @@ mod tests {
         let message = GivenUp {
             message_id: "m".to_owned(),
             request_id: "r".to_owned(),
-            function: "arn:aws:lambda:r:000000000000:function:f".parse().expect("an ARN"),
+            function: "arn:aws:lambda:r:000000000000:function:f"
+                .parse()
+                .expect("an ARN"),
             condition: Condition::RetryAttemptsExhausted,
             approximate_invoke_count: 3,
             last_answer: Some(LastAnswer {
@@ -220,7 +248,9 @@ mod tests {
                 function_error: None,
             }),
             at: Timestamp::from_secs(9),
-            stream: "arn:aws:kinesis:r:000000000000:stream/s".parse().expect("an ARN"),
+            stream: "arn:aws:kinesis:r:000000000000:stream/s"
+                .parse()
+                .expect("an ARN"),
             shard: ShardId(0),
             first: number(7),
             last: number(8),
@@ -228,7 +258,11 @@ mod tests {
             last_arrival: Timestamp::from_secs(2),
             batch_size: 2,
         };
-        GivingUp { from: 7, to: 9, message }
+        GivingUp {
+            from: 7,
+            to: 9,
+            message,
+        }
     }
 
     #[test]
@@ -250,7 +284,9 @@ mod tests {
             shards: vec![(ShardId(0), 70)],
         };
         let start = |checkpoints: &Checkpoints| {
-            checkpoints.mapping("a").map(|work| work.shards[&ShardId(0)].account.start())
+            checkpoints
+                .mapping("a")
+                .map(|work| work.shards[&ShardId(0)].account.start())
         };
         assert_eq!(apply(&mut checkpoints, begin(1)), Ok(()));
         assert_eq!(start(&checkpoints), Some(5));
@@ -265,8 +301,16 @@ mod tests {
         let bytes = serde_json::to_vec(&save(5, 7)).expect("JSON");
         let command: Command = serde_json::from_slice(&bytes).expect("its own form");
         assert_eq!(apply(&mut checkpoints, command), Ok(()));
-        let work = checkpoints.mapping("a").map(|work| &work.shards[&ShardId(0)]);
-        assert_eq!(work.and_then(|work| work.giving_up.clone()), Some(giving_up()));
-        assert_eq!(Checkpoints::restore(&checkpoints.snapshot()), Ok(checkpoints));
+        let work = checkpoints
+            .mapping("a")
+            .map(|work| &work.shards[&ShardId(0)]);
+        assert_eq!(
+            work.and_then(|work| work.giving_up.clone()),
+            Some(giving_up())
+        );
+        assert_eq!(
+            Checkpoints::restore(&checkpoints.snapshot()),
+            Ok(checkpoints)
+        );
     }
 }

@@ -65,7 +65,9 @@ impl Driver {
         loop {
             let invoked = is_answer_of_function(&input);
             let effects = machine.step(driver.parts.clock.now(), input);
-            driver.board.show(driver.place.shard, machine.status(), invoked);
+            driver
+                .board
+                .show(driver.place.shard, machine.status(), invoked);
             for effect in effects {
                 match effect {
                     Effect::ShardFinished => return driver.ended(Ended::Finished),
@@ -106,12 +108,15 @@ impl Driver {
                     Ok(Input::RecordsArrived)
                 }
                 Effect::CheckReadable { from } => Ok(self.check_readable(from).await),
-                Effect::Invoke { request_id, records, .. } => {
-                    Ok(self.invoke(request_id, &records).await)
-                }
-                Effect::Deliver { destination, message } => {
-                    Ok(self.deliver(&destination, &message).await)
-                }
+                Effect::Invoke {
+                    request_id,
+                    records,
+                    ..
+                } => Ok(self.invoke(request_id, &records).await),
+                Effect::Deliver {
+                    destination,
+                    message,
+                } => Ok(self.deliver(&destination, &message).await),
                 Effect::Checkpoint(checkpoint) => self.save(checkpoint).await,
                 Effect::ShardFinished | Effect::Stopped => {
                     unreachable!("a machine that has ended asks for nothing")
@@ -127,7 +132,12 @@ impl Driver {
             // A shard that is removed was closed, and its last record has expired.
             Err(SourceError::NoShard { .. }) => {
                 let end = self.end.load(Ordering::Relaxed).max(from);
-                Ok(Fetched { records: Vec::new(), first_readable: end, end, closed: true })
+                Ok(Fetched {
+                    records: Vec::new(),
+                    first_readable: end,
+                    end,
+                    closed: true,
+                })
             }
             Ok(fetched) => {
                 self.end.fetch_max(fetched.end, Ordering::Relaxed);
@@ -148,8 +158,19 @@ impl Driver {
     }
 
     async fn check_readable(&self, from: u64) -> Input {
-        match self.read(from, ReadLimit { records: 1, bytes: 1 }).await {
-            Ok(fetched) => Input::ReadabilityChecked { first_readable: fetched.first_readable },
+        match self
+            .read(
+                from,
+                ReadLimit {
+                    records: 1,
+                    bytes: 1,
+                },
+            )
+            .await
+        {
+            Ok(fetched) => Input::ReadabilityChecked {
+                first_readable: fetched.first_readable,
+            },
             Err(error) => {
                 tracing::warn!(mapping = self.place.uuid, %error, "a shard could not be read");
                 Input::ReadabilityUnknown
@@ -158,7 +179,12 @@ impl Driver {
     }
 
     async fn invoke(&self, request_id: String, records: &[Arc<Record>]) -> Input {
-        let Place { function, stream, shard, .. } = &self.place;
+        let Place {
+            function,
+            stream,
+            shard,
+            ..
+        } = &self.place;
         let invoker = &self.parts.invoker;
         let name = function.to_string();
         let facts = match invoker.resolve(&function.account, &function.region, &name) {
@@ -172,10 +198,19 @@ impl Driver {
         };
         let payload = Envelope::new(stream, *shard, &facts.role).write(records);
         match invoker.invoke(function, payload, request_id).await {
-            Invoked::Answered { status, executed_version, function_error, payload } => {
+            Invoked::Answered {
+                status,
+                executed_version,
+                function_error,
+                payload,
+            } => {
                 let failed = function_error.is_some();
-                let reply =
-                    Reply { status_code: status, executed_version, function_error, payload };
+                let reply = Reply {
+                    status_code: status,
+                    executed_version,
+                    function_error,
+                    payload,
+                };
                 if failed {
                     Input::InvocationFailed(reply)
                 } else {
@@ -183,9 +218,13 @@ impl Driver {
                 }
             }
             Invoked::Throttled => Input::InvocationThrottled,
-            Invoked::Unavailable { determinacy, detail } => {
-                Input::InvocationUnavailable { determinacy, detail }
-            }
+            Invoked::Unavailable {
+                determinacy,
+                detail,
+            } => Input::InvocationUnavailable {
+                determinacy,
+                detail,
+            },
         }
     }
 
@@ -200,7 +239,9 @@ impl Driver {
                     %error,
                     "a destination could not be told of a batch that was given up"
                 );
-                Input::DeliveryFailed { determinacy: error.determinacy }
+                Input::DeliveryFailed {
+                    determinacy: error.determinacy,
+                }
             }
         }
     }

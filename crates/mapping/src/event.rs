@@ -23,8 +23,7 @@ const BEFORE_KEY: &[u8] = br#"{"kinesis":{"kinesisSchemaVersion":"1.0","partitio
 const BEFORE_NUMBER: &[u8] = br#","sequenceNumber":""#;
 const BEFORE_DATA: &[u8] = br#"","data":""#;
 const BEFORE_ARRIVAL: &[u8] = br#"","approximateArrivalTimestamp":"#;
-const BEFORE_ID: &[u8] =
-    br#"},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":""#;
+const BEFORE_ID: &[u8] = br#"},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":""#;
 const OPENING: &[u8] = br#"{"Records":["#;
 const CLOSING: &[u8] = b"]}";
 const SEQUENCE_NUMBER_DIGITS: usize = 56;
@@ -46,7 +45,10 @@ impl Envelope {
         tail.extend_from_slice(br#","eventSourceARN":"#);
         write_json_string(&mut tail, &stream.to_string());
         tail.push(b'}');
-        Envelope { shard: shard.to_string(), tail }
+        Envelope {
+            shard: shard.to_string(),
+            tail,
+        }
     }
 
     /// How many bytes `record` takes in the document, without the comma between records.
@@ -85,7 +87,11 @@ impl Envelope {
             self.write_record(&mut document, record);
         }
         document.extend_from_slice(CLOSING);
-        assert_eq!(document.len(), size, "the size foretold is the size written");
+        assert_eq!(
+            document.len(),
+            size,
+            "the size foretold is the size written"
+        );
         Bytes::from(document)
     }
 
@@ -154,7 +160,9 @@ fn write_json_string(document: &mut Vec<u8>, text: &str) {
 }
 
 fn decimal_digits(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |power| power as usize + 1)
+    number
+        .checked_ilog10()
+        .map_or(1, |power| power as usize + 1)
 }
 
 #[cfg(test)]
@@ -179,7 +187,11 @@ mod tests {
     fn envelope() -> Envelope {
         let stream = "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream";
         let stream = stream.parse().expect("an ARN");
-        Envelope::new(&stream, ShardId(6), "arn:aws:iam::123456789012:role/lambda-role")
+        Envelope::new(
+            &stream,
+            ShardId(6),
+            "arn:aws:iam::123456789012:role/lambda-role",
+        )
     }
 
     #[test]
@@ -202,7 +214,13 @@ mod tests {
 
     #[test]
     fn any_partition_key_is_read_back_from_the_document() {
-        for key in ["plain", "quote\"", "back\\slash", "\u{0}\u{1f}\n\r\t\u{8}\u{c}", "ключ 🗝"] {
+        for key in [
+            "plain",
+            "quote\"",
+            "back\\slash",
+            "\u{0}\u{1f}\n\r\t\u{8}\u{c}",
+            "ключ 🗝",
+        ] {
             let document = envelope().write(&[record(key, b""), record(key, b"x")]);
             let value: serde_json::Value = serde_json::from_slice(&document).expect("JSON");
             assert_eq!(value["Records"][1]["kinesis"]["partitionKey"], key);

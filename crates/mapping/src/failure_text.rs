@@ -27,11 +27,20 @@ struct ErrorDocument {
 /// What a function that failed said.
 pub fn of_function(reply: &Reply) -> String {
     let text = match serde_json::from_slice::<ErrorDocument>(&reply.payload) {
-        Ok(ErrorDocument { error_type: Some(kind), error_message: Some(message) }) => {
+        Ok(ErrorDocument {
+            error_type: Some(kind),
+            error_message: Some(message),
+        }) => {
             format!("{kind}: {message}")
         }
-        Ok(ErrorDocument { error_type: Some(text), .. })
-        | Ok(ErrorDocument { error_message: Some(text), .. }) => text,
+        Ok(ErrorDocument {
+            error_type: Some(text),
+            ..
+        })
+        | Ok(ErrorDocument {
+            error_message: Some(text),
+            ..
+        }) => text,
         Ok(_) | Err(_) => String::from_utf8_lossy(&reply.payload).into_owned(),
     };
     bounded(&text)
@@ -69,7 +78,10 @@ mod tests {
     #[test]
     fn the_error_document_becomes_one_line() {
         let cases = [
-            (r#"{"errorMessage":"no delay","errorType":"KeyError"}"#, "KeyError: no delay"),
+            (
+                r#"{"errorMessage":"no delay","errorType":"KeyError"}"#,
+                "KeyError: no delay",
+            ),
             (r#"{"errorMessage":"2.0 seconds"}"#, "2.0 seconds"),
             (r#"{"errorType":"Runtime.ExitError"}"#, "Runtime.ExitError"),
             ("two\nlines", "two lines"),

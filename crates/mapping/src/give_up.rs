@@ -27,7 +27,10 @@ pub fn giving_up(
     let message = GivenUp {
         message_id: derived("message"),
         // A batch that never reached the function still names a request.
-        request_id: piece.request_id.clone().unwrap_or_else(|| derived("request")),
+        request_id: piece
+            .request_id
+            .clone()
+            .unwrap_or_else(|| derived("request")),
         function: place.function.clone(),
         condition,
         approximate_invoke_count: piece.attempts.max(1),
@@ -44,7 +47,11 @@ pub fn giving_up(
         last_arrival: last.arrival,
         batch_size: u32::try_from(piece.records.len()).expect("a batch has 10,000 records at most"),
     };
-    GivingUp { from: piece.from(), to: piece.to(), message }
+    GivingUp {
+        from: piece.from(),
+        to: piece.to(),
+        message,
+    }
 }
 
 fn derived_id(salt: &str, place: &Place, first: SequenceNumber, last: SequenceNumber) -> String {

@@ -35,3 +35,13 @@ pub mod driver;
 pub mod supervisor;
 pub mod report;
 pub mod mappings;
+pub mod ops;
+
+pub use catalog::Catalog;
+pub use checkpoints::Checkpoints;
+pub use mappings::Mappings;
+pub use parts::MappingsParts;
+pub use ports::{
+    DeliveryError, Destination, FunctionFacts, Invoked, Invoker, NoFunction, Unsupported,
+};
+pub use settings::{Pace, Settings};

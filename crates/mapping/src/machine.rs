@@ -48,7 +48,12 @@ pub struct Resume {
 impl Resume {
     /// A shard on which nothing has been done: its first record is the one at `next`.
     pub fn fresh(next: u64) -> Resume {
-        Resume { next, delivered_to: next, blocked: None, giving_up: None }
+        Resume {
+            next,
+            delivered_to: next,
+            blocked: None,
+            giving_up: None,
+        }
     }
 }
 
@@ -110,7 +115,11 @@ enum Work {
     /// The destination is being told, for the `attempt`th time.
     Delivering { giving_up: GivingUp, attempt: u32 },
     /// The destination could not be told and is told again later.
-    AwaitingRedelivery { giving_up: GivingUp, attempt: u32, until: Timestamp },
+    AwaitingRedelivery {
+        giving_up: GivingUp,
+        attempt: u32,
+        until: Timestamp,
+    },
     /// The shard is done, or the machine was stopped.
     Ended,
 }
@@ -119,7 +128,12 @@ impl Machine {
     /// A machine that goes on at `resume`. `seed` is what its jitter and request ids follow from.
     pub fn new(place: Place, config: Config, resume: Resume, seed: u64) -> Machine {
         assert!(config.batch_size > 0, "a batch has at least one record");
-        let Resume { next, delivered_to, blocked, giving_up } = resume;
+        let Resume {
+            next,
+            delivered_to,
+            blocked,
+            giving_up,
+        } = resume;
         let read_from = giving_up.as_ref().map_or(next, |giving_up| giving_up.to);
         Machine {
             envelope: Envelope::new(&place.stream, place.shard, &place.role),
@@ -191,7 +205,10 @@ impl Machine {
             | Work::Recording(_)
             | Work::Delivering { .. } => None,
         };
-        [work, self.reading.deadline(), self.saving.deadline()].into_iter().flatten().min()
+        [work, self.reading.deadline(), self.saving.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What can be seen of it.
@@ -204,12 +221,18 @@ impl Machine {
     }
 
     fn fetched(&mut self, now: Timestamp, fetched: Fetched) {
-        let Fetched { first_readable, end, closed, .. } = fetched;
+        let Fetched {
+            first_readable,
+            end,
+            closed,
+            ..
+        } = fetched;
         self.read_failures = 0;
         self.readable = self.readable.max(first_readable);
         self.ahead.take_in(fetched);
         let reached_end = self.ahead.read_to() >= end;
-        self.reading.came_back(now, reached_end, closed, self.config.poll_interval);
+        self.reading
+            .came_back(now, reached_end, closed, self.config.poll_interval);
     }
 
     /// What came of the work that was on its way.
@@ -230,14 +253,30 @@ impl Machine {
                 let text = failure_text::of_function(&reply);
                 self.decide(now, piece, Ran::Badly, text, Some(reply))
             }
-            (Work::Invoking(piece), Input::InvocationThrottled) => {
-                self.decide(now, piece, Ran::NotAtAll, failure_text::THROTTLED.to_owned(), None)
-            }
-            (Work::Invoking(piece), Input::InvocationUnavailable { determinacy, detail }) => {
+            (Work::Invoking(piece), Input::InvocationThrottled) => self.decide(
+                now,
+                piece,
+                Ran::NotAtAll,
+                failure_text::THROTTLED.to_owned(),
+                None,
+            ),
+            (
+                Work::Invoking(piece),
+                Input::InvocationUnavailable {
+                    determinacy,
+                    detail,
+                },
+            ) => {
                 if determinacy == Determinacy::Indeterminate {
                     self.saving.note_delivery(piece.from(), piece.to());
                 }
-                self.decide(now, piece, Ran::NotAtAll, failure_text::bounded(&detail), None)
+                self.decide(
+                    now,
+                    piece,
+                    Ran::NotAtAll,
+                    failure_text::bounded(&detail),
+                    None,
+                )
             }
             (Work::Delivering { giving_up, .. }, Input::Delivered) => {
                 self.close(giving_up.from, giving_up.to, Outcome::DeadLettered)
@@ -256,9 +295,10 @@ impl Machine {
         };
         let (ran, text) = match report {
             Report::NoFailures => (Ran::Well, String::new()),
-            Report::FailedFrom(index) => {
-                (Ran::UpTo(index), failure_text::reported(&piece.records[index]))
-            }
+            Report::FailedFrom(index) => (
+                Ran::UpTo(index),
+                failure_text::reported(&piece.records[index]),
+            ),
             Report::Malformed => (Ran::Badly, failure_text::MALFORMED.to_owned()),
         };
         self.decide(now, piece, ran, text, Some(reply))
@@ -275,7 +315,11 @@ impl Machine {
     ) -> Work {
         piece.attempts += u32::from(ran != Ran::NotAtAll);
         let well = ran == Ran::Well;
-        self.last_result = Some(if well { LastResult::Ok } else { LastResult::Problem });
+        self.last_result = Some(if well {
+            LastResult::Ok
+        } else {
+            LastResult::Problem
+        });
         let (from, to) = (piece.from(), piece.to());
         let next = retry::decide(self.config.policy, ran, piece.records.len(), piece.attempts);
         if matches!(next, Next::Halve | Next::Again) {
@@ -339,7 +383,11 @@ impl Machine {
             return self.close(giving_up.from, giving_up.to, Outcome::Discarded);
         }
         let until = now.plus(self.pause(attempt));
-        Work::AwaitingRedelivery { giving_up, attempt, until }
+        Work::AwaitingRedelivery {
+            giving_up,
+            attempt,
+            until,
+        }
     }
 
     fn close(&mut self, from: u64, to: u64, outcome: Outcome) -> Work {
@@ -408,9 +456,11 @@ impl Machine {
             Work::Recording(giving_up) if self.saving.is_clean() => {
                 self.deliver(giving_up, 1, effects)
             }
-            Work::AwaitingRedelivery { giving_up, attempt, until } if now >= until => {
-                self.deliver(giving_up, attempt + 1, effects)
-            }
+            Work::AwaitingRedelivery {
+                giving_up,
+                attempt,
+                until,
+            } if now >= until => self.deliver(giving_up, attempt + 1, effects),
             work @ (Work::Waiting { .. }
             | Work::Invoking(_)
             | Work::Checking(_)
@@ -457,19 +507,16 @@ impl Machine {
         let since = since.unwrap_or(now);
         let full = self.ahead.is_full(self.config.batch_size, &self.envelope);
         if full || at_end || now >= since.plus(self.config.batching_window) {
-            let piece = self.ahead.take_batch(self.config.batch_size, &self.envelope);
+            let piece = self
+                .ahead
+                .take_batch(self.config.batch_size, &self.envelope);
             return (Work::Due(piece.expect("records are waiting")), true);
         }
         (Work::Gathering { since: Some(since) }, false)
     }
 
     /// Takes off what has expired, gives up what is too old or too large, and hands over the rest.
-    fn attempt(
-        &mut self,
-        now: Timestamp,
-        piece: Piece,
-        effects: &mut Vec<Effect>,
-    ) -> (Work, bool) {
+    fn attempt(&mut self, now: Timestamp, piece: Piece, effects: &mut Vec<Effect>) -> (Work, bool) {
         if self.saving.is_behind() {
             return (Work::Due(piece), false);
         }
@@ -484,10 +531,16 @@ impl Machine {
             let (heads, rest) = piece.split_heads(old);
             self.rest.extend(rest);
             let heads = heads.expect("at least one head is too old");
-            return (self.give_up(now, heads, Condition::RecordAgeExceeded, None), true);
+            return (
+                self.give_up(now, heads, Condition::RecordAgeExceeded, None),
+                true,
+            );
         }
         if piece.records.len() == 1 && self.is_too_large(&piece) {
-            return (self.give_up(now, piece, Condition::RetryAttemptsExhausted, None), true);
+            return (
+                self.give_up(now, piece, Condition::RetryAttemptsExhausted, None),
+                true,
+            );
         }
         let request_id = uuid_from(self.chance.draw_bytes());
         effects.push(Effect::Invoke {
@@ -495,7 +548,13 @@ impl Machine {
             attempt: piece.attempts + 1,
             records: piece.records.clone(),
         });
-        (Work::Invoking(Piece { request_id: Some(request_id), ..piece }), false)
+        (
+            Work::Invoking(Piece {
+                request_id: Some(request_id),
+                ..piece
+            }),
+            false,
+        )
     }
 
     fn is_too_large(&self, piece: &Piece) -> bool {
@@ -511,10 +570,16 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) -> (Work, bool) {
         let Some(destination) = self.config.destination.clone() else {
-            return (self.close(giving_up.from, giving_up.to, Outcome::Discarded), true);
+            return (
+                self.close(giving_up.from, giving_up.to, Outcome::Discarded),
+                true,
+            );
         };
         let message = Box::new(giving_up.message.clone());
-        effects.push(Effect::Deliver { destination, message });
+        effects.push(Effect::Deliver {
+            destination,
+            message,
+        });
         (Work::Delivering { giving_up, attempt }, false)
     }
 }

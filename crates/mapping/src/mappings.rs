@@ -40,7 +40,10 @@ struct Running {
 impl Mappings {
     /// The service made of `parts`; nothing runs yet.
     pub fn new(parts: MappingsParts) -> Mappings {
-        Mappings { parts, running: Arc::default() }
+        Mappings {
+            parts,
+            running: Arc::default(),
+        }
     }
 
     /// What the service is made of.
@@ -50,17 +53,23 @@ impl Mappings {
 
     /// Starts every mapping that exists, and ends those whose deletion was interrupted.
     pub async fn recover(&self) {
-        let mappings: Vec<Mapping> =
-            self.parts.catalog.read(|catalog| catalog.mappings().cloned().collect());
+        let mappings: Vec<Mapping> = self
+            .parts
+            .catalog
+            .read(|catalog| catalog.mappings().cloned().collect());
         let orphans: Vec<String> = self.parts.checkpoints.read(|checkpoints| {
             let known = |uuid: &&str| !mappings.iter().any(|mapping| mapping.uuid == *uuid);
-            checkpoints.uuids().filter(known).map(str::to_owned).collect()
+            checkpoints
+                .uuids()
+                .filter(known)
+                .map(str::to_owned)
+                .collect()
         });
         for uuid in orphans {
             forget(&self.parts, &uuid).await;
         }
         for mapping in mappings {
-            self.start(mapping);
+            self.start(&mapping.uuid);
         }
     }
 
@@ -89,7 +98,11 @@ impl Mappings {
     pub fn report(&self) -> Report {
         let now = self.parts.clock.now();
         let mappings: Vec<Mapping> = self.parts.catalog.read(|catalog| {
-            catalog.mappings().filter(|mapping| mapping.state(now).is_some()).cloned().collect()
+            catalog
+                .mappings()
+                .filter(|mapping| mapping.state(now).is_some())
+                .cloned()
+                .collect()
         });
         let report = |mapping: &Mapping| {
             // The account is read before the heads: it can then never be ahead of them.
@@ -99,21 +112,33 @@ impl Mappings {
                 .read(|checkpoints| checkpoints.mapping(&mapping.uuid).cloned());
             let incarnation = self.parts.source.incarnation(&mapping.stream).ok();
             let heads = match incarnation == work.as_ref().map(|work| work.incarnation) {
-                true => self.parts.source.shards(&mapping.stream).unwrap_or_default(),
+                true => self
+                    .parts
+                    .source
+                    .shards(&mapping.stream)
+                    .unwrap_or_default(),
                 false => Vec::new(),
             };
-            let heads = heads.into_iter().map(|shard| (shard.id, shard.end)).collect();
+            let heads = heads
+                .into_iter()
+                .map(|shard| (shard.id, shard.end))
+                .collect();
             let board = self.board(&mapping.uuid);
             let shown = |shard| board.as_ref().and_then(|board| board.shard(shard));
             mapping_report(mapping, work.as_ref(), &heads, shown)
         };
-        Report { mappings: mappings.iter().map(report).collect() }
+        Report {
+            mappings: mappings.iter().map(report).collect(),
+        }
     }
 
     /// The mapping `uuid`, when it exists at `now`.
     pub(crate) fn get(&self, uuid: &str, now: Timestamp) -> Option<Mapping> {
         self.parts.catalog.read(|catalog| {
-            catalog.get(uuid).filter(|mapping| mapping.state(now).is_some()).cloned()
+            catalog
+                .get(uuid)
+                .filter(|mapping| mapping.state(now).is_some())
+                .cloned()
         })
     }
 
@@ -124,7 +149,10 @@ impl Mappings {
         mapping: Mapping,
     ) -> Result<Result<Mapping, Refused>, AppendError> {
         let delay = self.parts.settings.state_delay;
-        let command = catalog::Command::Create { mapping: Box::new(mapping), delay };
+        let command = catalog::Command::Create {
+            mapping: Box::new(mapping),
+            delay,
+        };
         let created = self.parts.catalog.submit(command).await?;
         if let Ok(mapping) = &created {
             if delay.is_zero() {
@@ -137,7 +165,7 @@ impl Mappings {
                     }
                 }
             }
-            self.start(mapping.clone());
+            self.start(&mapping.uuid);
         }
         Ok(created)
     }
@@ -149,7 +177,7 @@ impl Mappings {
     ) -> Result<Result<Mapping, Refused>, AppendError> {
         let changed = self.parts.catalog.submit(command).await?;
         if let Ok(mapping) = &changed {
-            self.start(mapping.clone());
+            self.start(&mapping.uuid);
         }
         Ok(changed)
     }
@@ -171,20 +199,30 @@ impl Mappings {
             if shards.values().any(|work| work.blocked.is_some()) {
                 return Some(LastResult::Problem);
             }
-            let processed = shards.values().any(|work| work.account.count(Outcome::Processed) > 0);
+            let processed = shards
+                .values()
+                .any(|work| work.account.count(Outcome::Processed) > 0);
             processed.then_some(LastResult::Ok)
         })
     }
 
     fn board(&self, uuid: &str) -> Option<Arc<Board>> {
-        self.lock().get(uuid).map(|running| Arc::clone(&running.board))
+        self.lock()
+            .get(uuid)
+            .map(|running| Arc::clone(&running.board))
     }
 
-    /// Starts the task of a mapping as it now stands; it begins when the one before has ended.
-    fn start(&self, mapping: Mapping) {
+    /// Starts the task of a mapping as the catalog has it now; it begins when the one before has
+    /// ended.
+    fn start(&self, uuid: &str) {
         let mut running = self.lock();
-        let uuid = mapping.uuid.clone();
-        let before = running.remove(&uuid);
+        // Read under the lock: of two that start the same mapping, the later one sees the newer.
+        let mapping = self
+            .parts
+            .catalog
+            .read(|catalog| catalog.get(uuid).cloned());
+        let Some(mapping) = mapping else { return };
+        let before = running.remove(uuid);
         let board = match &before {
             Some(before) => {
                 before.stop.send_replace(true);
@@ -204,10 +242,17 @@ impl Mappings {
                 mappings.finish_deletion(mapping, stopped).await;
             } else {
                 let parts = mappings.parts.clone();
-                Supervisor { parts, mapping, board: shown, stop: stopped }.run().await;
+                Supervisor {
+                    parts,
+                    mapping,
+                    board: shown,
+                    stop: stopped,
+                }
+                .run()
+                .await;
             }
         });
-        running.insert(uuid, Running { stop, task, board });
+        running.insert(uuid.to_owned(), Running { stop, task, board });
     }
 
     /// Forgets a deleted mapping once its deletion is settled; a restart takes up what is left.
@@ -233,7 +278,9 @@ impl Mappings {
 }
 
 async fn forget(parts: &MappingsParts, uuid: &str) {
-    let command = checkpoints::Command::Forget { uuid: uuid.to_owned() };
+    let command = checkpoints::Command::Forget {
+        uuid: uuid.to_owned(),
+    };
     if let Err(error) = parts.checkpoints.submit(command).await {
         tracing::error!(mapping = uuid, %error, "the account of a deleted mapping stays");
     }

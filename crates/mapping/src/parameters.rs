@@ -48,12 +48,17 @@ impl Default for Parameters {
 impl Parameters {
     /// How failures are treated.
     pub fn policy(&self) -> Policy {
-        Policy { retries_max: u32::try_from(self.retries_max).ok(), bisect: self.bisect }
+        Policy {
+            retries_max: u32::try_from(self.retries_max).ok(),
+            bisect: self.bisect,
+        }
     }
 
     /// Greatest age of a record; none for no limit.
     pub fn record_age_max(&self) -> Option<Duration> {
-        u64::try_from(self.record_age_secs_max).ok().map(Duration::from_secs)
+        u64::try_from(self.record_age_secs_max)
+            .ok()
+            .map(Duration::from_secs)
     }
 
     /// What is told of a batch that was given up.
@@ -94,11 +99,20 @@ impl Changes {
             }
         }
         set(&mut parameters.batch_size, &self.batch_size);
-        set(&mut parameters.batching_window_secs, &self.batching_window_secs);
-        set(&mut parameters.record_age_secs_max, &self.record_age_secs_max);
+        set(
+            &mut parameters.batching_window_secs,
+            &self.batching_window_secs,
+        );
+        set(
+            &mut parameters.record_age_secs_max,
+            &self.record_age_secs_max,
+        );
         set(&mut parameters.retries_max, &self.retries_max);
         set(&mut parameters.bisect, &self.bisect);
-        set(&mut parameters.report_item_failures, &self.report_item_failures);
+        set(
+            &mut parameters.report_item_failures,
+            &self.report_item_failures,
+        );
         set(&mut parameters.destination, &self.destination);
     }
 }

@@ -27,7 +27,9 @@ pub fn read(payload: &[u8], records: &[Arc<Record>]) -> Report {
     if payload.iter().all(u8::is_ascii_whitespace) {
         return Report::NoFailures;
     }
-    let Ok(answer) = serde_json::from_slice::<Value>(payload) else { return Report::Malformed };
+    let Ok(answer) = serde_json::from_slice::<Value>(payload) else {
+        return Report::Malformed;
+    };
     let items = match answer.get("batchItemFailures") {
         None | Some(Value::Null) => return Report::NoFailures,
         Some(Value::Array(items)) => items,
@@ -43,7 +45,9 @@ pub fn read(payload: &[u8], records: &[Arc<Record>]) -> Report {
 
 fn index_of(item: &Value, records: &[Arc<Record>]) -> Option<usize> {
     let number: SequenceNumber = item.get("itemIdentifier")?.as_str()?.parse().ok()?;
-    records.binary_search_by(|record| record.sequence_number.cmp(&number)).ok()
+    records
+        .binary_search_by(|record| record.sequence_number.cmp(&number))
+        .ok()
 }
 
 #[cfg(test)]
@@ -74,13 +78,18 @@ mod tests {
         let foreign = SequenceNumber::of_record(ShardId(1), 1000, 10, 1001);
         let one = |id: &str| format!(r#"{{"batchItemFailures":[{{"itemIdentifier":{id}}}]}}"#);
         let several = |ids: &[String]| {
-            let items: Vec<_> =
-                ids.iter().map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#)).collect();
+            let items: Vec<_> = ids
+                .iter()
+                .map(|id| format!(r#"{{"itemIdentifier":"{id}"}}"#))
+                .collect();
             format!(r#"{{"batchItemFailures":[{}]}}"#, items.join(","))
         };
         let cases = [
             (r#"{"batchItemFailures":[]}"#.to_owned(), Report::NoFailures),
-            (r#"{"batchItemFailures":null}"#.to_owned(), Report::NoFailures),
+            (
+                r#"{"batchItemFailures":null}"#.to_owned(),
+                Report::NoFailures,
+            ),
             ("{}".to_owned(), Report::NoFailures),
             ("null".to_owned(), Report::NoFailures),
             (r#""""#.to_owned(), Report::NoFailures),
@@ -93,18 +102,33 @@ mod tests {
             (one(r#""123""#), Report::Malformed),
             (one(r#""""#), Report::Malformed),
             (one("null"), Report::Malformed),
-            (r#"{"batchItemFailures":[{"foo":123}]}"#.to_owned(), Report::Malformed),
-            (r#"{"batchItemFailures":[{"foo":null}]}"#.to_owned(), Report::Malformed),
+            (
+                r#"{"batchItemFailures":[{"foo":123}]}"#.to_owned(),
+                Report::Malformed,
+            ),
+            (
+                r#"{"batchItemFailures":[{"foo":null}]}"#.to_owned(),
+                Report::Malformed,
+            ),
             (one(&format!("{second}")), Report::Malformed),
             (one(&format!(r#""{foreign}""#)), Report::Malformed),
             (r#"{"batchItemFailures":"x"}"#.to_owned(), Report::Malformed),
             (r#"{"batchItemFailures":{}}"#.to_owned(), Report::Malformed),
-            (r#"{"batchItemFailures":["x"]}"#.to_owned(), Report::Malformed),
+            (
+                r#"{"batchItemFailures":["x"]}"#.to_owned(),
+                Report::Malformed,
+            ),
             ("not JSON".to_owned(), Report::Malformed),
             (one(&format!(r#""{first}""#)), Report::FailedFrom(0)),
             (one(&format!(r#""{third}""#)), Report::FailedFrom(2)),
-            (several(&[third.to_string(), second.to_string()]), Report::FailedFrom(1)),
-            (several(&[second.to_string(), "123".to_owned()]), Report::Malformed),
+            (
+                several(&[third.to_string(), second.to_string()]),
+                Report::FailedFrom(1),
+            ),
+            (
+                several(&[second.to_string(), "123".to_owned()]),
+                Report::Malformed,
+            ),
         ];
         for (answer, expected) in cases {
             assert_eq!(read(answer.as_bytes(), &records), expected, "{answer}");

@@ -26,9 +26,16 @@ pub struct Piece {
 impl Piece {
     /// A piece that has not been tried; none of no records.
     pub fn of(records: Vec<Arc<Record>>) -> Option<Piece> {
-        let dense = records.windows(2).all(|pair| pair[0].position + 1 == pair[1].position);
+        let dense = records
+            .windows(2)
+            .all(|pair| pair[0].position + 1 == pair[1].position);
         assert!(dense, "a piece has no gaps");
-        let piece = Piece { records, attempts: 0, failures: 0, request_id: None };
+        let piece = Piece {
+            records,
+            attempts: 0,
+            failures: 0,
+            request_id: None,
+        };
         (!piece.records.is_empty()).then_some(piece)
     }
 
@@ -45,7 +52,10 @@ impl Piece {
     /// The first `count` records, and the others; the counters go with both.
     pub fn split_heads(mut self, count: usize) -> (Option<Piece>, Option<Piece>) {
         let rest = self.records.split_off(count.min(self.records.len()));
-        let rest = Piece { records: rest, ..self.clone() };
+        let rest = Piece {
+            records: rest,
+            ..self.clone()
+        };
         let some = |piece: Piece| (!piece.records.is_empty()).then_some(piece);
         (some(self), some(rest))
     }
@@ -58,12 +68,17 @@ impl Piece {
     /// How many records lie before `position`.
     pub fn heads_below(&self, position: u64) -> usize {
         let count = position.saturating_sub(self.from());
-        usize::try_from(count).unwrap_or(usize::MAX).min(self.records.len())
+        usize::try_from(count)
+            .unwrap_or(usize::MAX)
+            .min(self.records.len())
     }
 
     /// How many records at its head are older than `age_max` at `now`.
     pub fn heads_older(&self, now: Timestamp, age_max: Option<Duration>) -> usize {
         let Some(age_max) = age_max else { return 0 };
-        self.records.iter().take_while(|record| now.since(record.arrival) > age_max).count()
+        self.records
+            .iter()
+            .take_while(|record| now.since(record.arrival) > age_max)
+            .count()
     }
 }

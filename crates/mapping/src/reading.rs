@@ -51,7 +51,9 @@ impl Reading {
             (false, ..) => Reading::Idle,
             (true, true, _) => Reading::AtEnd,
             (true, false, None) => Reading::CaughtUp,
-            (true, false, Some(interval)) => Reading::Resting { until: now.plus(interval) },
+            (true, false, Some(interval)) => Reading::Resting {
+                until: now.plus(interval),
+            },
         };
     }
 

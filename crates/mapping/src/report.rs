@@ -27,7 +27,9 @@ pub fn mapping_report(
         let head = heads.get(shard).copied().unwrap_or_default();
         let status = shown(*shard);
         let mut counts = Counts::of(&work.account, head);
-        counts.duplicates += status.as_ref().map_or(0, |status| status.unsaved_duplicates);
+        counts.duplicates += status
+            .as_ref()
+            .map_or(0, |status| status.unsaved_duplicates);
         let durable = work.blocked.as_ref();
         let blocked = match &status {
             Some(status) => status.blocked.as_ref(),
@@ -38,11 +40,19 @@ pub fn mapping_report(
     for (shard, head) in heads {
         // A shard that has only just come to be will be read from its first record.
         if work.is_some_and(|work| !work.shards.contains_key(shard)) {
-            shards.push(shard_report(*shard, Counts::of(&Account::begun_at(0), *head), None));
+            shards.push(shard_report(
+                *shard,
+                Counts::of(&Account::begun_at(0), *head),
+                None,
+            ));
         }
     }
     shards.sort_by(|left, right| left.shard_id.cmp(&right.shard_id));
-    let qualifier = mapping.function.qualifier.iter().map(|qualifier| format!(":{qualifier}"));
+    let qualifier = mapping
+        .function
+        .qualifier
+        .iter()
+        .map(|qualifier| format!(":{qualifier}"));
     MappingReport {
         uuid: mapping.uuid.clone(),
         stream: mapping.stream.name.clone(),
@@ -55,7 +65,11 @@ pub fn mapping_report(
 }
 
 fn shard_report(shard: ShardId, counts: Counts, blocked: Option<Blocked>) -> ShardReport {
-    ShardReport { shard_id: shard.to_string(), counts, blocked }
+    ShardReport {
+        shard_id: shard.to_string(),
+        counts,
+        blocked,
+    }
 }
 
 fn blocked_report(blocked: &checkpoint::Blocked) -> Blocked {

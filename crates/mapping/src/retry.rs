@@ -72,7 +72,9 @@ pub struct Backoff {
 impl Backoff {
     /// The pause after the `failures`th failure in a row; `chance` is uniform over all numbers.
     pub fn pause(&self, failures: u32, chance: u64) -> Duration {
-        let doubled = self.base.saturating_mul(1 << failures.saturating_sub(1).min(30));
+        let doubled = self
+            .base
+            .saturating_mul(1 << failures.saturating_sub(1).min(30));
         let ceiling = u64::try_from(doubled.min(self.cap).as_millis()).unwrap_or(u64::MAX - 1);
         Duration::from_millis(((u128::from(chance) * u128::from(ceiling + 1)) >> 64) as u64)
     }
@@ -83,7 +85,10 @@ mod tests {
     use super::*;
 
     fn policy(retries_max: Option<u32>, bisect: bool) -> Policy {
-        Policy { retries_max, bisect }
+        Policy {
+            retries_max,
+            bisect,
+        }
     }
 
     #[test]
@@ -111,15 +116,22 @@ mod tests {
         ];
         for (policy, ran, records, attempt, expected) in cases {
             let next = decide(policy, ran, records, attempt);
-            assert_eq!(next, expected, "{policy:?} {ran:?} {records} records, attempt {attempt}");
+            assert_eq!(
+                next, expected,
+                "{policy:?} {ran:?} {records} records, attempt {attempt}"
+            );
         }
     }
 
     #[test]
     fn pauses_double_up_to_the_cap_and_spread_down_to_nothing() {
-        let backoff = Backoff { base: Duration::from_millis(20), cap: Duration::from_secs(1) };
-        let longest: Vec<u128> =
-            [1, 2, 3, 6, 7, 40].map(|n| backoff.pause(n, u64::MAX).as_millis()).to_vec();
+        let backoff = Backoff {
+            base: Duration::from_millis(20),
+            cap: Duration::from_secs(1),
+        };
+        let longest: Vec<u128> = [1, 2, 3, 6, 7, 40]
+            .map(|n| backoff.pause(n, u64::MAX).as_millis())
+            .to_vec();
         assert_eq!(longest, [20, 40, 80, 640, 1000, 1000]);
         assert_eq!(backoff.pause(5, 0), Duration::ZERO);
         assert_eq!(backoff.pause(1, u64::MAX / 2), Duration::from_millis(10));

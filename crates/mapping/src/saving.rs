@@ -28,9 +28,14 @@ pub struct Saving {
 enum State {
     Idle,
     /// So many of the ranges and duplicates are on their way.
-    Asked { closed: usize, duplicates: u64 },
+    Asked {
+        closed: usize,
+        duplicates: u64,
+    },
     /// Writing failed.
-    Resting { until: Timestamp },
+    Resting {
+        until: Timestamp,
+    },
 }
 
 impl Saving {
@@ -59,7 +64,11 @@ impl Saving {
     /// # Panics
     /// When the range does not adjoin what is closed.
     pub fn close(&mut self, from: u64, to: u64, outcome: Outcome) {
-        assert!(from == self.next && to > from, "{from}..{to} does not adjoin {}", self.next);
+        assert!(
+            from == self.next && to > from,
+            "{from}..{to} does not adjoin {}",
+            self.next
+        );
         self.next = to;
         self.dirty = true;
         self.blocked = None;
@@ -95,7 +104,13 @@ impl Saving {
                 (now, 1)
             }
         };
-        self.blocked = Some(Blocked { since, first, records, attempts, last_error });
+        self.blocked = Some(Blocked {
+            since,
+            first,
+            records,
+            attempts,
+            last_error,
+        });
     }
 
     /// Marks what is about to be given up.
@@ -158,7 +173,10 @@ impl Saving {
             return None;
         }
         self.dirty = false;
-        self.state = State::Asked { closed: self.closed.len(), duplicates: self.duplicates };
+        self.state = State::Asked {
+            closed: self.closed.len(),
+            duplicates: self.duplicates,
+        };
         Some(Checkpoint {
             closed: self.closed.clone(),
             delivered_to: self.delivered_to,
@@ -181,7 +199,10 @@ impl Saving {
 
     /// The checkpoint on its way could not be written; gives how often in a row that happened.
     pub fn failed(&mut self) -> u32 {
-        assert!(matches!(self.state, State::Asked { .. }), "no checkpoint is on its way");
+        assert!(
+            matches!(self.state, State::Asked { .. }),
+            "no checkpoint is on its way"
+        );
         self.dirty = true;
         self.failures += 1;
         self.failures

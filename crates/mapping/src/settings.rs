@@ -35,10 +35,20 @@ impl Settings {
     pub fn with_pace(pace: Pace) -> Settings {
         let millis = Duration::from_millis;
         let (poll_interval, backoff) = match pace {
-            Pace::Fast => (None, Backoff { base: millis(20), cap: millis(1_000) }),
-            Pace::Aws => {
-                (Some(AWS_POLL_INTERVAL), Backoff { base: millis(500), cap: millis(60_000) })
-            }
+            Pace::Fast => (
+                None,
+                Backoff {
+                    base: millis(20),
+                    cap: millis(1_000),
+                },
+            ),
+            Pace::Aws => (
+                Some(AWS_POLL_INTERVAL),
+                Backoff {
+                    base: millis(500),
+                    cap: millis(60_000),
+                },
+            ),
         };
         Settings {
             poll_interval,

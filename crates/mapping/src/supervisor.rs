@@ -70,11 +70,18 @@ async fn begin_shards(parts: &MappingsParts, mapping: &Mapping) -> Result<Shards
     }
     if known.is_none() || !begun.is_empty() {
         let uuid = mapping.uuid.clone();
-        let command = Command::Begin { uuid, incarnation, shards: begun };
+        let command = Command::Begin {
+            uuid,
+            incarnation,
+            shards: begun,
+        };
         // Beginning is never refused.
         let _ = parts.checkpoints.submit(command).await?;
     }
-    Ok(Shards { incarnation, shards })
+    Ok(Shards {
+        incarnation,
+        shards,
+    })
 }
 
 fn work_of(parts: &MappingsParts, mapping: &Mapping, incarnation: u64) -> Option<MappingWork> {
@@ -146,7 +153,11 @@ impl Supervisor {
     async fn run_stream(&mut self) -> Result<Left, BeginError> {
         let mut incarnation = None;
         let (stop_shards, stop) = watch::channel(false);
-        let mut tasks = Tasks { running: BTreeMap::new(), set: JoinSet::new(), stop };
+        let mut tasks = Tasks {
+            running: BTreeMap::new(),
+            set: JoinSet::new(),
+            stop,
+        };
         let left = loop {
             let shards = match begin_shards(&self.parts, &self.mapping).await {
                 Ok(shards) => shards,
@@ -188,13 +199,18 @@ impl Supervisor {
 
     /// Starts a task for each shard whose turn it is and that has none.
     fn start_due(&self, shards: &Shards, tasks: &mut Tasks) {
-        let Some(work) = work_of(&self.parts, &self.mapping, shards.incarnation) else { return };
+        let Some(work) = work_of(&self.parts, &self.mapping, shards.incarnation) else {
+            return;
+        };
         let is_done = |shard: &SourceShard| {
             let next = work.shards.get(&shard.id).map(|work| work.account.next());
             shard.closed && next.is_some_and(|next| next >= shard.end)
         };
-        let by_id: BTreeMap<ShardId, &SourceShard> =
-            shards.shards.iter().map(|shard| (shard.id, shard)).collect();
+        let by_id: BTreeMap<ShardId, &SourceShard> = shards
+            .shards
+            .iter()
+            .map(|shard| (shard.id, shard))
+            .collect();
         for shard in &shards.shards {
             let mut parents = shard.parents.iter().filter_map(|parent| by_id.get(parent));
             let due = !is_done(shard) && parents.all(|parent| is_done(parent));
@@ -250,14 +266,31 @@ impl Supervisor {
         let shard = tasks.running.remove(&id);
         let Some(fault) = fault else { return false };
         let uuid = &self.mapping.uuid;
-        tracing::error!(mapping = uuid, ?shard, fault, "a shard's task ended and is begun again");
+        tracing::error!(
+            mapping = uuid,
+            ?shard,
+            fault,
+            "a shard's task ended and is begun again"
+        );
         let again = self.parts.clock.now().plus(ABSENT_STREAM_POLL);
         self.wait_until(again).await
     }
 
     fn place(&self, shard: ShardId) -> Place {
-        let Mapping { uuid, function, role, stream, .. } = self.mapping.clone();
-        Place { uuid, function, role, stream, shard }
+        let Mapping {
+            uuid,
+            function,
+            role,
+            stream,
+            ..
+        } = self.mapping.clone();
+        Place {
+            uuid,
+            function,
+            role,
+            stream,
+            shard,
+        }
     }
 
     fn config(&self) -> Config {
