@@ -1,0 +1,183 @@
+//! What a server is started with: [`Config`], and the configuration file behind `--config`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use tidemill_model::AccountId;
+
+/// Where the log is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory: starts in milliseconds and keeps nothing.
+    Ephemeral,
+    /// In this directory, which is made when it is missing.
+    Directory(PathBuf),
+}
+
+/// Whether rates and quotas are AWS's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitsMode {
+    /// As AWS has them.
+    Aws,
+    /// No rates and no quotas; size rules stay.
+    None,
+}
+
+/// Whether delays that AWS has and nobody wants are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaceMode {
+    /// Left out.
+    Fast,
+    /// Kept.
+    Aws,
+}
+
+/// When an acknowledged record survives what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: synced before it is acknowledged.
+    Sync,
+    /// A crash of the process: handed to the operating system before it is acknowledged.
+    Os,
+    /// Nothing.
+    Memory,
+}
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the log is kept.
+    pub storage: Storage,
+    /// The address to listen on.
+    pub bind: IpAddr,
+    /// The port to listen on; 0 takes any that is free.
+    pub port: u16,
+    /// Whether rates and quotas are AWS's.
+    pub limits: LimitsMode,
+    /// Whether AWS's delays are kept.
+    pub pace: PaceMode,
+    /// When an acknowledged record survives what.
+    pub durability: Durability,
+    /// The account of callers whose access key is not one itself.
+    pub account_id: AccountId,
+    /// How long streams, functions and mappings stay in their passing states.
+    pub state_delay: Duration,
+    /// The configuration file, if there is one.
+    pub config_file: Option<PathBuf>,
+    /// Start although acknowledged records are damaged, and lose these.
+    pub accept_data_loss: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            storage: Storage::Directory(PathBuf::from("./tidemill-data")),
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 4566,
+            limits: LimitsMode::Aws,
+            pace: PaceMode::Fast,
+            durability: Durability::Sync,
+            account_id: "000000000000".parse().expect("12 digits"),
+            state_delay: Duration::ZERO,
+            config_file: None,
+            accept_data_loss: false,
+        }
+    }
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Who may call. None means anybody, with any signature.
+    #[serde(default)]
+    pub credentials: Vec<CredentialEntry>,
+    /// Settings of functions.
+    #[serde(default)]
+    pub functions: FunctionsSection,
+}
+
+/// One `[[credentials]]` entry.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialEntry {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The secret that signs.
+    pub secret_access_key: String,
+    /// The account that the caller acts in; the server's own when it is not given.
+    pub account_id: Option<AccountId>,
+}
+
+/// The `[functions]` section.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionsSection {
+    /// Most execution environments at once.
+    pub concurrency_max: Option<usize>,
+}
+
+/// Why the configuration file cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("the configuration file {} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not of the form.
+    #[error("the configuration file {} is not as it should be", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl ConfigFile {
+    /// Reads the file at `path`; without a path, the empty configuration.
+    pub fn load(path: Option<&Path>) -> Result<ConfigFile, ConfigError> {
+        let Some(path) = path else {
+            return Ok(ConfigFile::default());
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Form {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_file_names_who_may_call() {
+        let text = "[[credentials]]\naccess_key_id = \"AKID\"\nsecret_access_key = \"s\"\n\
+                    account_id = \"111122223333\"\n[functions]\nconcurrency_max = 4\n";
+        let file: ConfigFile = toml::from_str(text).expect("a configuration");
+        assert_eq!(file.credentials[0].access_key_id, "AKID");
+        assert_eq!(file.functions.concurrency_max, Some(4));
+    }
+
+    #[test]
+    fn an_unknown_key_or_a_bad_account_is_refused() {
+        assert!(toml::from_str::<ConfigFile>("credential = []").is_err());
+        let text = "[[credentials]]\naccess_key_id = \"A\"\nsecret_access_key = \"s\"\naccount_id = \"1\"\n";
+        assert!(toml::from_str::<ConfigFile>(text).is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! The gateway: the only code that speaks AWS over HTTP.
+//!
+//! The way of a request: [`listen`] reads it, [`route`] finds the part of the server it is for and
+//! asks who sent it ([`identify`]), the module of the service finds the operation, and [`call`] reads
+//! the input, runs the operation and writes the answer.
+
+pub mod identify;
+pub mod call;
+pub mod kinesis;
+pub mod lambda;
+pub mod sqs;
+pub mod own_api;
+pub mod route;
+pub mod listen;

@@ -1,0 +1,52 @@
+//! Kinesis: every operation of the model to its function, without a wildcard.
+
+use tidemill_protocol::aws_json;
+use tidemill_protocol::response::Response;
+use tidemill_protocol::target::{JsonOperation, JsonService};
+use tidemill_shapes::kinesis::Operation;
+use tidemill_streams::{Streams, ops};
+
+use super::call::Call;
+
+const SERVICE: JsonService = JsonService::Kinesis;
+
+/// Answers a request to Kinesis.
+pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
+    let operation = match aws_json::check(SERVICE, &call.request) {
+        Ok(JsonOperation::Kinesis(operation)) => operation,
+        Ok(JsonOperation::Sqs(_)) => unreachable!("a check of Kinesis gives its operations"),
+        Err(refusal) => return refusal,
+    };
+    macro_rules! run {
+        ($($operation:ident => $function:ident),* $(,)?) => {
+            match operation {
+                $(Operation::$operation => {
+                    call.json(SERVICE, async |caller, input| {
+                        ops::$function(streams, caller, input).await
+                    })
+                    .await
+                })*
+                Operation::Unsupported(name) => unreachable!("{name} is refused by the check"),
+            }
+        };
+    }
+    run! {
+        AddTagsToStream => add_tags_to_stream,
+        CreateStream => create_stream,
+        DecreaseStreamRetentionPeriod => decrease_stream_retention_period,
+        DeleteStream => delete_stream,
+        DescribeStream => describe_stream,
+        DescribeStreamSummary => describe_stream_summary,
+        GetRecords => get_records,
+        GetShardIterator => get_shard_iterator,
+        IncreaseStreamRetentionPeriod => increase_stream_retention_period,
+        ListShards => list_shards,
+        ListStreams => list_streams,
+        ListTagsForStream => list_tags_for_stream,
+        MergeShards => merge_shards,
+        PutRecord => put_record,
+        PutRecords => put_records,
+        RemoveTagsFromStream => remove_tags_from_stream,
+        SplitShard => split_shard,
+    }
+}

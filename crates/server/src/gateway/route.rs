@@ -1,0 +1,136 @@
+//! The router: which part of the server a request is for, in one place and in order.
+//!
+//! The order: a browser's preflight; our own paths; then `X-Amz-Target`, else the service that the
+//! signature names, else Lambda's paths. Every answer leaves through [`Gateway::handle`], which gives
+//! it its ids.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+
+use tidemill_model::fault::Faults;
+use tidemill_model::{Clock, Entropy};
+use tidemill_protocol::request::Request;
+use tidemill_protocol::response::Response;
+use tidemill_protocol::sigv4::{Claim, authenticate};
+use tidemill_protocol::target::{JsonService, Service, service_of};
+use tidemill_protocol::{cors, rest_json};
+
+use crate::config::Config;
+use crate::wiring::services::Services;
+
+use super::call::Call;
+use super::identify::Identities;
+use super::{kinesis, lambda, own_api, sqs};
+
+/// A request, read whole.
+pub struct Incoming {
+    /// The method.
+    pub method: Method,
+    /// The target.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Everything a request can reach.
+pub struct Gateway {
+    /// The services.
+    pub services: Services,
+    /// Who may call, and as whom.
+    pub identities: Identities,
+    /// What the server was started with.
+    pub config: Config,
+    /// The armed faults.
+    pub faults: Faults,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance, for the ids of requests.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Gateway {
+    /// The server's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, incoming: Incoming) -> Response {
+        let request_id = self.entropy.uuid();
+        let Incoming {
+            method,
+            uri,
+            headers,
+            body,
+        } = &incoming;
+        let request = Request {
+            method,
+            uri,
+            headers,
+            body,
+        };
+        if let Some(response) = cors::preflight(&request) {
+            return response.with_header("x-amzn-requestid", &request_id);
+        }
+        let response = self.route(request, &request_id).await;
+        cors::expose(&request, response)
+            .with_header("x-amzn-requestid", &request_id)
+            .with_header("x-amz-id-2", &self.extended_id())
+    }
+
+    async fn route(&self, request: Request<'_>, request_id: &str) -> Response {
+        let path = request.uri.path();
+        if path.starts_with("/_tidemill/") || path.starts_with("/_localstack/") {
+            return own_api::answer(&self.services, &self.config, request.method, path);
+        }
+        let now = self.clock.now();
+        let authenticated = authenticate(&request, &self.identities.credentials, now);
+        let claim = Claim::read(&request).ok().flatten();
+        let service = service_of(&request, claim.as_ref().map(|claim| claim.service.as_str()));
+        let call = Call {
+            request,
+            request_id: request_id.to_owned(),
+            authenticated,
+            identities: &self.identities,
+            faults: &self.faults,
+            clock: &self.clock,
+        };
+        match service {
+            Some(Service::Json(JsonService::Kinesis)) => {
+                kinesis::answer(&self.services.streams, call).await
+            }
+            Some(Service::Json(JsonService::Sqs)) => {
+                sqs::answer(&self.services.queues, &self.base_url(&request), call).await
+            }
+            Some(Service::Lambda) => lambda::answer(&self.services, call).await,
+            None if request.method == Method::GET && path == "/" => welcome(),
+            None => rest_json::unknown(),
+        }
+    }
+
+    /// The URL under which the caller reached us: queue URLs begin with it.
+    fn base_url(&self, request: &Request<'_>) -> String {
+        match request.host() {
+            Some(host) => format!("http://{host}"),
+            None => format!("http://{}:{}", self.config.bind, self.config.port),
+        }
+    }
+
+    /// The extended request id, which AWS's SDKs print and support people ask for.
+    fn extended_id(&self) -> String {
+        let mut bytes = [0; 48];
+        self.entropy.fill(&mut bytes);
+        base64_simd::STANDARD.encode_to_string(bytes)
+    }
+}
+
+/// What a browser, or somebody with curl, is told at the root.
+fn welcome() -> Response {
+    let text = "Tidemill is running. Point an AWS client at this address (endpoint_url), or look at\n\
+                /_tidemill/health and /_tidemill/ledger.\n";
+    Response::new(200, "text/plain; charset=utf-8", text)
+}

@@ -1,0 +1,224 @@
+//! Starting and stopping the whole: [`start`] and [`Running`].
+//!
+//! The order of a start: the port (the cheapest refusal), the configuration, the log with its
+//! recovery, the services with theirs, and only then the first request. The order of a stop: no new
+//! requests, the mappings, the functions, the log. What is cut off in between is picked up by the next
+//! start, which is the same as after a crash.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use tidemill_model::fault::Faults;
+use tidemill_model::{Clock, Entropy};
+use tidemill_protocol::sigv4::{Credentials, Key};
+
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError, ConfigFile};
+use crate::entropy::SystemEntropy;
+use crate::gateway::identify::Identities;
+use crate::gateway::listen;
+use crate::gateway::route::Gateway;
+use crate::wiring::services::{AssembleError, Ground, Services, assemble};
+use crate::wiring::storage::{self, Opened, StorageError};
+
+/// How often expired records are freed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why a server did not start. Nothing was served; what is on disk is as it was.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A service cannot take up its state.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+}
+
+/// What stopped a server that should have gone on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Fatal {
+    /// The log could not be written; what was not acknowledged may or may not be there after a restart.
+    #[error("the log could not be written: {detail}")]
+    Storage {
+        /// What the log said.
+        detail: String,
+    },
+}
+
+/// Where functions keep their code and their files, gone with the server when the log keeps nothing.
+enum WorkDirectory {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl WorkDirectory {
+    fn path(&self) -> PathBuf {
+        match self {
+            WorkDirectory::Kept(path) => path.clone(),
+            WorkDirectory::Temporary(directory) => directory.path().to_owned(),
+        }
+    }
+}
+
+/// A server that runs.
+pub struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
+    services: Services,
+    opened: Opened,
+    _work: WorkDirectory,
+}
+
+/// Starts a server; it serves when this completes.
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let wanted = SocketAddr::new(config.bind, config.port);
+    let failed = |source| StartError::Listen {
+        address: wanted,
+        source,
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let file = ConfigFile::load(config.config_file.as_deref())?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let opened = storage::open(&config, clock.clone(), entropy.clone()).await?;
+    let work = match &opened.directory {
+        Some(directory) => WorkDirectory::Kept(directory.join("functions")),
+        None => WorkDirectory::Temporary(storage::temporary_directory()?),
+    };
+    let faults = Faults::default();
+    let ground = Ground {
+        log: opened.log.clone(),
+        blobs: opened.blobs.clone(),
+        work_directory: work.path(),
+        endpoint: endpoint(address),
+        faults: faults.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+    };
+    let services = assemble(&config, &file, ground).await?;
+    let identities = identities(&config, &file);
+    let gateway = Gateway {
+        services: services.clone(),
+        identities,
+        config,
+        faults,
+        clock: clock.clone(),
+        entropy,
+    };
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(listen::serve(listener, Arc::new(gateway), stopping.clone()));
+    let sweeping = tokio::spawn(sweep(services.clone(), clock, stopping));
+    Ok(Running {
+        address,
+        stop,
+        serving,
+        sweeping,
+        services,
+        opened,
+        _work: work,
+    })
+}
+
+impl Running {
+    /// The URL that clients are given.
+    pub fn endpoint(&self) -> String {
+        endpoint(self.address)
+    }
+
+    /// The address that is listened on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Completes when something that cannot be recovered from stops the server.
+    pub async fn stopped(&self) -> Result<(), Fatal> {
+        let detail = self.opened.poisoned().await;
+        Err(Fatal::Storage { detail })
+    }
+
+    /// Stops: no new requests, then the services; each within its bound.
+    pub async fn shutdown(self) {
+        // The receivers live in the tasks; one that has ended needs no telling.
+        let _ = self.stop.send(true);
+        for task in [self.serving, self.sweeping] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the server ended badly");
+            }
+        }
+        self.services.mappings.shutdown().await;
+        self.services.functions.shutdown().await;
+        if let Some(local) = self.opened.local {
+            let closing = tokio::task::spawn_blocking(move || local.close());
+            if let Err(error) = closing.await {
+                tracing::error!(%error, "the log was not closed");
+            }
+        }
+    }
+}
+
+/// The URL of a server at `address`; one that listens everywhere is reached at the loopback from here.
+fn endpoint(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn identities(config: &Config, file: &ConfigFile) -> Identities {
+    let key = |entry: &crate::config::CredentialEntry| {
+        let account = entry
+            .account_id
+            .clone()
+            .unwrap_or_else(|| config.account_id.clone());
+        (
+            entry.access_key_id.clone(),
+            Key {
+                secret: entry.secret_access_key.clone(),
+                account,
+            },
+        )
+    };
+    let credentials: Credentials = file.credentials.iter().map(key).collect();
+    Identities {
+        credentials,
+        account: config.account_id.clone(),
+    }
+}
+
+/// Frees what has expired, until the server stops.
+async fn sweep(services: Services, clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = clock.sleep_until(clock.now().plus(SWEEP_INTERVAL)) => {}
+            _ = stop.wait_for(|stopping| *stopping) => return,
+        }
+        if let Err(error) = services.streams.sweep().await {
+            tracing::error!(%error, "expired records could not be freed; trying again in a minute");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The wiring: who feeds whom. One file for each pair of services that meet, and the assembly.
+//!
+//! This is the only place that knows more than one service. An adapter translates and decides nothing.
+
+pub mod storage;
+pub mod invoker;
+pub mod destination;
+pub mod services;

@@ -1,0 +1,198 @@
+//! The assembly: every service on one log, each recovered before the first request.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use tidemill_destinations::{Queues, QueuesParts};
+use tidemill_functions::queue::Queue;
+use tidemill_functions::sandbox::processes::LocalProcesses;
+use tidemill_functions::{Functions, FunctionsParts};
+use tidemill_log::{Blobs, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog};
+use tidemill_mapping::{Mappings, MappingsParts};
+use tidemill_model::fault::Faults;
+use tidemill_model::{Clock, Entropy};
+use tidemill_streams::{Streams, StreamsParts};
+
+use crate::config::{Config, ConfigFile, LimitsMode, PaceMode};
+
+use super::destination::QueueDestination;
+use super::invoker::FunctionInvoker;
+
+/// The services; cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Kinesis.
+    pub streams: Streams,
+    /// Lambda's functions.
+    pub functions: Functions,
+    /// Lambda's event source mappings.
+    pub mappings: Mappings,
+    /// SQS.
+    pub queues: Queues,
+}
+
+/// Why the services cannot take up their state. Nothing has been served.
+#[derive(Debug, Error)]
+pub enum AssembleError {
+    /// Commands or a snapshot cannot be read.
+    #[error("what was kept cannot be taken up again")]
+    Open(#[from] OpenError),
+    /// A stream's unfinished change cannot be finished.
+    #[error("the streams cannot be taken up again")]
+    Streams(#[from] tidemill_streams::Failure),
+    /// The thread that starts functions cannot be started.
+    #[error("functions cannot be started")]
+    Processes(#[source] std::io::Error),
+    /// A queue cannot be opened.
+    #[error("the queues cannot be taken up again")]
+    Queues(#[from] tidemill_destinations::RecoverError),
+}
+
+/// What the services stand on.
+pub struct Ground {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// Large immutable things.
+    pub blobs: Arc<dyn Blobs>,
+    /// Where functions keep what can be made again.
+    pub work_directory: PathBuf,
+    /// The URL that functions reach the server at.
+    pub endpoint: String,
+    /// The armed faults.
+    pub faults: Faults,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The replicated state of every service.
+struct States {
+    streams: Replicated<tidemill_streams::Catalog>,
+    functions: Replicated<tidemill_functions::Catalog>,
+    queues: Replicated<tidemill_destinations::Catalog>,
+    mappings: Replicated<tidemill_mapping::Catalog>,
+    invocations: Replicated<Queue>,
+    checkpoints: Replicated<tidemill_mapping::Checkpoints>,
+}
+
+/// Builds the services on `ground` and takes up what they were doing.
+pub async fn assemble(
+    config: &Config,
+    file: &ConfigFile,
+    ground: Ground,
+) -> Result<Services, AssembleError> {
+    let states = open_states(&ground.log).await?;
+    let streams = Streams::new(StreamsParts {
+        log: ground.log.clone(),
+        catalog: states.streams,
+        clock: ground.clock.clone(),
+        entropy: ground.entropy.clone(),
+        settings: stream_settings(config),
+    });
+    let functions = Functions::new(FunctionsParts {
+        catalog: states.functions,
+        queue: states.invocations,
+        blobs: ground.blobs.clone(),
+        clock: ground.clock.clone(),
+        entropy: ground.entropy.clone(),
+        processes: Arc::new(LocalProcesses::new().map_err(AssembleError::Processes)?),
+        faults: ground.faults.clone(),
+        settings: function_settings(config, file, &ground),
+    });
+    let queues = Queues::new(QueuesParts {
+        log: ground.log.clone(),
+        catalog: states.queues,
+        clock: ground.clock.clone(),
+        entropy: ground.entropy.clone(),
+    });
+    let destination = QueueDestination {
+        queues: queues.clone(),
+        faults: ground.faults.clone(),
+        clock: ground.clock.clone(),
+    };
+    let mappings = Mappings::new(MappingsParts {
+        catalog: states.mappings,
+        checkpoints: states.checkpoints,
+        source: Arc::new(streams.clone()),
+        invoker: Arc::new(FunctionInvoker {
+            functions: functions.clone(),
+        }),
+        destination: Arc::new(destination),
+        clock: ground.clock.clone(),
+        entropy: ground.entropy.clone(),
+        settings: mapping_settings(config),
+    });
+    // What feeds others is taken up before what it feeds on stops to wait for it.
+    streams.recover().await?;
+    queues.recover().await?;
+    functions.recover().await;
+    mappings.recover().await;
+    Ok(Services {
+        streams,
+        functions,
+        mappings,
+        queues,
+    })
+}
+
+async fn open_states(log: &Arc<dyn Log>) -> Result<States, OpenError> {
+    let mut control = StateLog::new(log.clone(), PartitionId::CONTROL);
+    let streams = control.register(tidemill_streams::Catalog::default());
+    let functions = control.register(tidemill_functions::Catalog::default());
+    let queues = control.register(tidemill_destinations::Catalog::default());
+    let mappings = control.register(tidemill_mapping::Catalog::default());
+    control.open().await?;
+    let mut queued = StateLog::new(log.clone(), PartitionId::new(ServiceTag::Functions, 1));
+    let invocations = queued.register(Queue::default());
+    queued.open().await?;
+    let mut kept = StateLog::new(log.clone(), tidemill_mapping::checkpoints::partition());
+    let checkpoints = kept.register(tidemill_mapping::Checkpoints::default());
+    kept.open().await?;
+    Ok(States {
+        streams,
+        functions,
+        queues,
+        mappings,
+        invocations,
+        checkpoints,
+    })
+}
+
+fn stream_settings(config: &Config) -> tidemill_streams::Settings {
+    tidemill_streams::Settings {
+        limits: match config.limits {
+            LimitsMode::Aws => tidemill_streams::Limits::Aws,
+            LimitsMode::None => tidemill_streams::Limits::None,
+        },
+        state_delay: config.state_delay,
+        ..tidemill_streams::Settings::default()
+    }
+}
+
+fn function_settings(
+    config: &Config,
+    file: &ConfigFile,
+    ground: &Ground,
+) -> tidemill_functions::Settings {
+    let mut settings = tidemill_functions::Settings::new(&ground.work_directory);
+    settings.state_delay = config.state_delay;
+    settings.endpoint_url = Some(ground.endpoint.clone());
+    if let Some(most) = file.functions.concurrency_max {
+        settings.concurrency_max = most;
+    }
+    settings
+}
+
+fn mapping_settings(config: &Config) -> tidemill_mapping::Settings {
+    let pace = match config.pace {
+        PaceMode::Fast => tidemill_mapping::Pace::Fast,
+        PaceMode::Aws => tidemill_mapping::Pace::Aws,
+    };
+    tidemill_mapping::Settings {
+        state_delay: config.state_delay,
+        ..tidemill_mapping::Settings::with_pace(pace)
+    }
+}
