@@ -10,7 +10,6 @@
 //! garbage in the log: the handle deletes it, and no command has to say so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,149 +17,13 @@ use serde::{Deserialize, Serialize};
 use tidemill_log::{Position, RestoreError, ServiceTag, StateMachine};
 use tidemill_model::{HashKeyRange, ShardId, StreamArn, Timestamp};
 
+use crate::command::{Change, Command, Direction, NewStream, Quotas};
 use crate::limits::{RETENTION_HOURS_MIN, STREAM_SHARDS_MAX, TAGS_MAX};
 use crate::refused::Refused;
 use crate::reshard;
 use crate::routing::explicit_hash_key;
 use crate::stream::{Mode, Phase, Reshard, SealedParent, Status, Stream};
 use crate::token::TokenKey;
-
-/// Quotas as they are when a command is submitted; absent ones are lifted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quotas {
-    /// Open shards of the provisioned streams of an account in a region.
-    pub shards: Option<u32>,
-    /// On-demand streams of an account in a region.
-    pub on_demand_streams: Option<u32>,
-    /// Streams of an account in a region that are in CREATING.
-    pub creating_streams: Option<u32>,
-}
-
-/// A stream to create.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewStream {
-    /// Its name and place.
-    pub arn: StreamArn,
-    /// Who decides how many shards there are.
-    pub mode: Mode,
-    /// How many there are at first; at least 1.
-    pub shard_count: u32,
-    /// Largest record, in KiB.
-    pub record_kib_max: u32,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// A reshard as a user asks for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
-    /// SplitShard.
-    Split {
-        /// The shard to split.
-        shard: ShardId,
-        /// Where the upper child begins, as the user wrote it.
-        new_starting_hash_key: String,
-    },
-    /// MergeShards.
-    Merge {
-        /// ShardToMerge.
-        lower: ShardId,
-        /// AdjacentShardToMerge.
-        upper: ShardId,
-    },
-}
-
-impl Change {
-    fn operation(&self) -> &'static str {
-        match self {
-            Change::Split { .. } => "SplitShard",
-            Change::Merge { .. } => "MergeShards",
-        }
-    }
-}
-
-/// Which of the two retention operations was called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction {
-    /// IncreaseStreamRetentionPeriod.
-    Increase,
-    /// DecreaseStreamRetentionPeriod.
-    Decrease,
-}
-
-/// What changes the catalog. `delay` is how long the stream's status shows the change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Command {
-    /// Uses `key` for tokens unless there is one already.
-    AdoptTokenKey {
-        /// Drawn by the submitter.
-        key: TokenKey,
-    },
-    /// Creates a stream.
-    CreateStream {
-        /// What to create.
-        new: NewStream,
-        /// What the account may have.
-        quotas: Quotas,
-        /// Time in CREATING.
-        delay: Duration,
-    },
-    /// Deletes a stream.
-    DeleteStream {
-        /// The stream.
-        stream: StreamArn,
-        /// Time in DELETING.
-        delay: Duration,
-    },
-    /// Decides on a reshard and records that it has begun. The parents are sealed after this.
-    BeginReshard {
-        /// The stream.
-        stream: StreamArn,
-        /// What to do.
-        change: Change,
-        /// What the account may have.
-        quotas: Quotas,
-        /// Time in UPDATING.
-        delay: Duration,
-    },
-    /// Records that the parents of the reshard are sealed. Changes nothing when it is finished or the
-    /// stream is another one.
-    FinishReshard {
-        /// The stream.
-        stream: StreamArn,
-        /// The incarnation that the reshard began in.
-        incarnation: u64,
-        /// How the seals left the parents.
-        parents: Vec<SealedParent>,
-    },
-    /// Changes how long records are kept.
-    SetRetention {
-        /// The stream.
-        stream: StreamArn,
-        /// As the user gave it; not above the maximum.
-        hours: i32,
-        /// Which operation.
-        direction: Direction,
-        /// Time in UPDATING.
-        delay: Duration,
-    },
-    /// Sets tags, in place of those of the same key.
-    AddTags {
-        /// The stream.
-        stream: StreamArn,
-        /// The tags.
-        tags: BTreeMap<String, String>,
-    },
-    /// Removes tags; unknown keys are no matter.
-    RemoveTags {
-        /// The stream.
-        stream: StreamArn,
-        /// The keys.
-        keys: Vec<String>,
-    },
-    /// Forgets streams that are gone and closed shards that have expired.
-    Sweep,
-}
 
 /// What streams exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -666,3 +529,6 @@ impl StateMachine for Catalog {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,9 +2,10 @@
 
 use tidemill_model::{ShardId, StreamArn};
 
-use crate::catalog::{Change, Command, Direction};
+use crate::command::{Change, Command, Direction};
+use crate::failure::Failure;
 use crate::limits::RETENTION_HOURS_MAX;
-use crate::refused::{Failure, Refused};
+use crate::refused::Refused;
 use crate::streams::Streams;
 
 impl Streams {

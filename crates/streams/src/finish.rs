@@ -9,8 +9,8 @@
 use tidemill_log::{PartitionId, ServiceTag};
 use tidemill_model::{ShardId, StreamArn};
 
-use crate::catalog::Command;
-use crate::refused::Failure;
+use crate::command::Command;
+use crate::failure::Failure;
 use crate::stream::{SealedParent, Shard};
 use crate::streams::Streams;
 

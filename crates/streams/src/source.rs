@@ -189,9 +189,15 @@ impl Source for Streams {
     ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
         Box::pin(async move {
             let found = self.source_shard(stream, shard)?;
-            self.fetch(&found, from, limit)
-                .await
-                .map_err(|detail| storage(stream, detail))
+            let fetched = self.fetch(&found, from, limit).await;
+            // The partition may have been deleted under the read: then it looked empty, and was not.
+            let still = self.source_shard(stream, shard)?;
+            if still.incarnation != found.incarnation {
+                return Err(SourceError::NoStream {
+                    stream: stream.clone(),
+                });
+            }
+            fetched.map_err(|detail| storage(stream, detail))
         })
     }
 

@@ -12,9 +12,11 @@ use tokio::sync::watch;
 use tidemill_log::{Log, Replicated};
 use tidemill_model::{Caller, Clock, Entropy, StreamArn, Timestamp};
 
-use crate::catalog::{Catalog, Command, Quotas};
+use crate::catalog::Catalog;
+use crate::command::{Command, Quotas};
+use crate::failure::Failure;
 use crate::limits::{CREATING_STREAMS, ControlOperation, Limits, ON_DEMAND_STREAMS, shard_quota};
-use crate::refused::{Failure, Refused};
+use crate::refused::Refused;
 use crate::stream::Stream;
 use crate::throttle::Throttle;
 use crate::token::TokenKey;

@@ -28,9 +28,10 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn full(allowance: Allowance, now: Timestamp) -> Bucket {
+    /// Full, whatever its capacity: the first refill cuts it.
+    fn full(now: Timestamp) -> Bucket {
         Bucket {
-            level: parts(allowance.capacity),
+            level: i64::MAX,
             refilled: now,
         }
     }
@@ -104,7 +105,7 @@ impl Throttle {
         now: Timestamp,
     ) -> bool {
         let allowance = write_bytes(record_bytes_max);
-        let shard = self.shard(partition, record_bytes_max, now);
+        let shard = self.shard(partition, now);
         shard.written_records.refill(WRITE_RECORDS, now);
         shard.written_bytes.refill(allowance, now);
         let admitted = shard.written_records.holds(1) && shard.written_bytes.holds(bytes);
@@ -118,7 +119,7 @@ impl Throttle {
     /// Whether the shard answers one more GetRecords now. What the answer weighs is charged by
     /// [`Throttle::charge_read`].
     pub fn admit_read(&mut self, partition: u64, now: Timestamp) -> bool {
-        let shard = self.shard(partition, 0, now);
+        let shard = self.shard(partition, now);
         shard.read_calls.refill(READ_CALLS, now);
         shard.read_bytes.refill(READ_BYTES, now);
         let admitted = shard.read_calls.holds(1) && shard.read_bytes.level > 0;
@@ -130,12 +131,12 @@ impl Throttle {
 
     /// Charges a GetRecords answer of `bytes` to the shard.
     pub fn charge_read(&mut self, partition: u64, bytes: u64, now: Timestamp) {
-        self.shard(partition, 0, now).read_bytes.overdraw(bytes);
+        self.shard(partition, now).read_bytes.overdraw(bytes);
     }
 
     /// Whether the shard answers one more GetShardIterator now.
     pub fn admit_iterator(&mut self, partition: u64, now: Timestamp) -> bool {
-        let shard = self.shard(partition, 0, now);
+        let shard = self.shard(partition, now);
         shard.iterator_calls.refill(ITERATOR_CALLS, now);
         let admitted = shard.iterator_calls.holds(1);
         if admitted {
@@ -167,10 +168,7 @@ impl Throttle {
             self.drop_full_control_buckets(now);
         }
         let key = (operation, owner);
-        let bucket = self
-            .control
-            .entry(key)
-            .or_insert_with(|| Bucket::full(allowance, now));
+        let bucket = self.control.entry(key).or_insert_with(|| Bucket::full(now));
         bucket.refill(allowance, now);
         let admitted = bucket.holds(1);
         if admitted {
@@ -199,20 +197,15 @@ impl Throttle {
         });
     }
 
-    fn shard(
-        &mut self,
-        partition: u64,
-        record_bytes_max: u64,
-        now: Timestamp,
-    ) -> &mut ShardBuckets {
+    fn shard(&mut self, partition: u64, now: Timestamp) -> &mut ShardBuckets {
         self.shards
             .entry(partition)
             .or_insert_with(|| ShardBuckets {
-                written_records: Bucket::full(WRITE_RECORDS, now),
-                written_bytes: Bucket::full(write_bytes(record_bytes_max), now),
-                read_calls: Bucket::full(READ_CALLS, now),
-                read_bytes: Bucket::full(READ_BYTES, now),
-                iterator_calls: Bucket::full(ITERATOR_CALLS, now),
+                written_records: Bucket::full(now),
+                written_bytes: Bucket::full(now),
+                read_calls: Bucket::full(now),
+                read_bytes: Bucket::full(now),
+                iterator_calls: Bucket::full(now),
             })
     }
 }
@@ -269,6 +262,13 @@ mod tests {
         assert!(throttle.admit_write(0, MIB, record_max, at(1000)));
         assert!(!throttle.admit_write(0, record_max, record_max, at(10_000)));
         assert!(throttle.admit_write(0, record_max, record_max, at(11_000)));
+    }
+
+    #[test]
+    fn a_shard_that_was_read_first_still_has_room_for_its_largest_record() {
+        let mut throttle = Throttle::default();
+        assert!(throttle.admit_read(0, at(0)));
+        assert!(throttle.admit_write(0, 10 * MIB, 10 * MIB, at(0)));
     }
 
     #[test]
@@ -339,7 +339,7 @@ mod tests {
     fn what_is_gone_or_full_again_is_forgotten() {
         let mut throttle = Throttle::default();
         assert!(throttle.admit_read(0, at(0)) && throttle.admit_read(1, at(0)));
-        assert!(throttle.admit_control(ControlOperation::ListStreams, &stream(""), at(0)));
+        assert!(throttle.admit_control(ControlOperation::ListStreams, &stream("s"), at(0)));
         throttle.forget(at(10), |partition| partition == 1);
         assert_eq!((throttle.shards.len(), throttle.control.len()), (1, 1));
         throttle.forget(at(1000), |_| true);

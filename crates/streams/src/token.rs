@@ -107,7 +107,7 @@ mod tests {
             [1, 2, 3, 4, 5, 6, 7, 8],
             &("a", 1),
         );
-        assert_eq!(token, "AQEBAgMEBQYHCKwUUWlbPMIwPPuBzSAxpv5bImEiLDFd");
+        assert_eq!(token, "AQEBAgMEBQYHCF7BBIirfmpvPVhmjPZ45m1bImEiLDFd");
     }
 
     #[test]

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use tidemill_log::{AppendError, Appended, Batch, PartitionId};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 
+use crate::failure::Failure;
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
-use crate::refused::{Failure, Refused};
+use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hash_of};
 use crate::stored_record::StoredRecord;
 use crate::stream::Stream;
@@ -97,21 +98,20 @@ pub(crate) fn missing_key(member: &str) -> String {
     format!("Value null at '{member}' failed to satisfy constraint: Member must not be null")
 }
 
-/// The entries of one request as `stream` takes them.
+/// The entries of one request, checked and routed.
 pub(crate) struct Admissible {
     pub incarnation: u64,
     pub record_bytes_max: u64,
     pub records: Vec<(Place, Routable)>,
 }
 
-/// Checks `entries` as a whole and each, and routes them. `member` names the data of the entry with
-/// an index in AWS's error texts.
-pub(crate) fn admissible(
-    stream: &Stream,
-    entries: Vec<Entry>,
+/// Checks the sizes of `entries`. `member` names the data of the entry with an index in AWS's error
+/// texts.
+fn check_sizes(
+    entries: &[Entry],
+    record_bytes_max: u64,
     member: impl Fn(usize) -> String,
-) -> Result<Admissible, Refused> {
-    let record_bytes_max = u64::from(stream.record_kib_max) * 1024;
+) -> Result<(), Refused> {
     let large = entries
         .iter()
         .enumerate()
@@ -125,19 +125,51 @@ pub(crate) fn admissible(
     if entries.iter().map(Entry::bytes).sum::<u64>() > PUT_RECORDS_BYTES_MAX {
         return Err(Refused::RecordsTooLarge);
     }
-    let records = entries.into_iter().map(|entry| {
-        let record = entry.routable()?;
-        Ok((place_of(stream, record.hash), record))
-    });
-    let records = records.collect::<Result<_, Refused>>()?;
-    Ok(Admissible {
-        incarnation: stream.incarnation,
-        record_bytes_max,
-        records,
-    })
+    Ok(())
 }
 
 impl Streams {
+    /// Checks `entries` as a whole and each, and routes them. Hashing and encoding are done between
+    /// two short looks at the catalog, not under its lock.
+    pub(crate) fn admissible(
+        &self,
+        stream: &StreamArn,
+        entries: Vec<Entry>,
+        member: impl Fn(usize) -> String,
+    ) -> Result<Admissible, Refused> {
+        let (incarnation, record_bytes_max) = self.serving_stream(stream, |stream, _| {
+            Ok((stream.incarnation, u64::from(stream.record_kib_max) * 1024))
+        })?;
+        check_sizes(&entries, record_bytes_max, member)?;
+        let records = entries.into_iter().map(Entry::routable);
+        let records: Vec<Routable> = records.collect::<Result<_, Refused>>()?;
+        let hashes = records.iter().map(|record| record.hash);
+        let places = self.places(stream, incarnation, hashes)?;
+        let records = places.into_iter().zip(records).collect();
+        Ok(Admissible {
+            incarnation,
+            record_bytes_max,
+            records,
+        })
+    }
+
+    /// Where each of `hashes` goes now, in the incarnation of the stream that the request began in.
+    fn places(
+        &self,
+        stream: &StreamArn,
+        incarnation: u64,
+        hashes: impl Iterator<Item = HashKey>,
+    ) -> Result<Vec<Place>, Refused> {
+        self.serving_stream(stream, |stream, _| {
+            if stream.incarnation != incarnation {
+                return Err(Refused::StreamNotFound {
+                    stream: stream.arn.clone(),
+                });
+            }
+            Ok(hashes.map(|hash| place_of(stream, hash)).collect())
+        })
+    }
+
     /// Whether the rates of its shard admit each of `records`, in their order.
     pub(crate) fn admit_writes(
         &self,
@@ -175,30 +207,15 @@ impl Streams {
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
                     self.finish_reshard(stream).await?;
-                    self.route_again(stream, incarnation, &mut records)?;
+                    let hashes = records.iter().map(|(_, record)| record.hash);
+                    let places = self.places(stream, incarnation, hashes)?;
+                    for ((place, _), now) in records.iter_mut().zip(places) {
+                        *place = now;
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    fn route_again(
-        &self,
-        stream: &StreamArn,
-        incarnation: u64,
-        records: &mut [(Place, Routable)],
-    ) -> Result<(), Refused> {
-        self.serving_stream(stream, |stream, _| {
-            if stream.incarnation != incarnation {
-                return Err(Refused::StreamNotFound {
-                    stream: stream.arn.clone(),
-                });
-            }
-            for (place, record) in records {
-                *place = place_of(stream, record.hash);
-            }
-            Ok(())
-        })
     }
 }
 

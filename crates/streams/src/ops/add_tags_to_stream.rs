@@ -3,7 +3,7 @@
 use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{AddTagsToStreamError, AddTagsToStreamInput, AddTagsToStreamOutput};
 
-use crate::catalog::Command;
+use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 use crate::tags::check_characters;

@@ -6,7 +6,7 @@ use tidemill_shapes::kinesis::{
     StreamMode,
 };
 
-use crate::catalog::{Command, NewStream};
+use crate::command::{Command, NewStream};
 use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT};
 use crate::refused::Refused;
 use crate::stream::Mode;

@@ -7,7 +7,7 @@ use tidemill_shapes::kinesis::{
     DecreaseStreamRetentionPeriodOutput,
 };
 
-use crate::catalog::Direction;
+use crate::command::Direction;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 

@@ -5,7 +5,7 @@
 use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{DeleteStreamError, DeleteStreamInput, DeleteStreamOutput};
 
-use crate::catalog::Command;
+use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 

@@ -10,9 +10,10 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::describe::{children, page};
+use crate::failure::{Failure, unreadable};
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
-use crate::refused::{Failure, Refused, unreadable};
+use crate::refused::Refused;
 use crate::stored_record::StoredRecord;
 use crate::stream::FoundShard;
 use crate::streams::{Streams, check_owner};

@@ -9,8 +9,9 @@ use tidemill_shapes::kinesis::{
     GetShardIteratorError, GetShardIteratorInput, GetShardIteratorOutput, ShardIteratorType,
 };
 
+use crate::failure::Failure;
 use crate::iterator::{ShardIterator, Side, position_of};
-use crate::refused::{Failure, Refused};
+use crate::refused::Refused;
 use crate::stream::FoundShard;
 use crate::streams::{Streams, named_stream};
 

@@ -1,12 +1,12 @@
 //! PutRecord: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>.
 
-use tidemill_model::Caller;
+use tidemill_model::{Caller, StreamArn};
 use tidemill_shapes::kinesis::{PutRecordError, PutRecordInput, PutRecordOutput};
 
 use crate::iterator::{Ordering, check_ordering, invalid_ordering};
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, admissible, missing_key};
+use crate::write::{Entry, missing_key};
 
 /// Puts one record.
 pub async fn put_record(
@@ -25,18 +25,9 @@ pub async fn put_record(
         partition_key,
         explicit_hash_key,
     };
-    let after = input.sequence_number_for_ordering.as_deref();
-    let (admissible, ordering) = streams.serving_stream(&arn, |stream, now| {
-        let admissible = admissible(stream, vec![entry], |_| "data".to_owned())?;
-        let ordering = after
-            .map(|number| check_ordering(stream, number, now))
-            .transpose()?;
-        Ok((admissible, ordering))
-    })?;
-    if let (Some(number), Some(Ordering::IfReached(partition, position))) = (after, ordering)
-        && streams.log().partition(partition).end < position
-    {
-        return Err(invalid_ordering(&arn, number).into());
+    let admissible = streams.admissible(&arn, vec![entry], |_| "data".to_owned())?;
+    if let Some(number) = input.sequence_number_for_ordering {
+        check_given_out(streams, &arn, &number)?;
     }
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
@@ -59,4 +50,17 @@ pub async fn put_record(
         sequence_number: put.sequence_number.to_string(),
         encryption_type: None,
     })
+}
+
+fn check_given_out(streams: &Streams, arn: &StreamArn, number: &str) -> Result<(), Refused> {
+    let ordering =
+        streams.serving_stream(arn, |stream, now| check_ordering(stream, number, now))?;
+    match ordering {
+        Ordering::IfReached(partition, position)
+            if streams.log().partition(partition).end < position =>
+        {
+            Err(invalid_ordering(arn, number))
+        }
+        Ordering::Good | Ordering::IfReached(..) => Ok(()),
+    }
 }

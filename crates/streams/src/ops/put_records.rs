@@ -13,7 +13,7 @@ use tidemill_shapes::kinesis::{
 use crate::describe::count;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, Put, admissible, missing_key};
+use crate::write::{Entry, Put, missing_key};
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -24,11 +24,8 @@ pub async fn put_records(
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecords", name, arn)?;
     let entries = entries(input.records)?;
-    let admissible = streams.serving_stream(&arn, |stream, _| {
-        admissible(stream, entries, |index| {
-            format!("records.{}.member.data", index + 1)
-        })
-    })?;
+    let member = |index: usize| format!("records.{}.member.data", index + 1);
+    let admissible = streams.admissible(&arn, entries, member)?;
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
     }

@@ -6,7 +6,7 @@ use tidemill_shapes::kinesis::{
     RemoveTagsFromStreamError, RemoveTagsFromStreamInput, RemoveTagsFromStreamOutput,
 };
 
-use crate::catalog::Command;
+use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 use crate::tags::check_characters;

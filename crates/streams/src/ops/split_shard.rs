@@ -3,7 +3,7 @@
 use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{SplitShardError, SplitShardInput, SplitShardOutput};
 
-use crate::catalog::Change;
+use crate::command::Change;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 

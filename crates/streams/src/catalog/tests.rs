@@ -1,0 +1,363 @@
+//! The forms that commands and snapshots are kept in, and what must hold after any commands.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use tidemill_model::{AccountId, HashKey, Region};
+
+use super::*;
+
+const SECOND: u64 = 1_767_225_600;
+
+fn arn(name: &str) -> StreamArn {
+    let account: AccountId = "000000000000".parse().expect("an account");
+    StreamArn {
+        region: Region::new("us-east-1"),
+        account,
+        name: name.into(),
+    }
+}
+
+fn create(name: &str, shard_count: u32) -> Command {
+    let new = NewStream {
+        arn: arn(name),
+        mode: Mode::Provisioned,
+        shard_count,
+        record_kib_max: 1024,
+        tags: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+    };
+    Command::CreateStream {
+        new,
+        quotas: Quotas::default(),
+        delay: Duration::ZERO,
+    }
+}
+
+fn split(name: &str, shard: u32, key: &str) -> Command {
+    let change = Change::Split {
+        shard: ShardId(shard),
+        new_starting_hash_key: key.to_owned(),
+    };
+    let (stream, quotas) = (arn(name), Quotas::default());
+    Command::BeginReshard {
+        stream,
+        change,
+        quotas,
+        delay: Duration::ZERO,
+    }
+}
+
+fn merge(name: &str, lower: u32, upper: u32) -> Command {
+    let change = Change::Merge {
+        lower: ShardId(lower),
+        upper: ShardId(upper),
+    };
+    let (stream, quotas) = (arn(name), Quotas::default());
+    Command::BeginReshard {
+        stream,
+        change,
+        quotas,
+        delay: Duration::ZERO,
+    }
+}
+
+/// The command that finishes what has begun with stream `name`, if anything has.
+fn finish(catalog: &Catalog, name: &str, end: u64) -> Option<Command> {
+    let stream = catalog.streams.get(&arn(name))?;
+    let parents = stream.reshard.as_ref()?.parents.iter();
+    let parents = parents.map(|shard| SealedParent {
+        shard: *shard,
+        end,
+        last_arrival: None,
+    });
+    let (parents, incarnation) = (parents.collect(), stream.incarnation);
+    Some(Command::FinishReshard {
+        stream: arn(name),
+        incarnation,
+        parents,
+    })
+}
+
+fn apply(catalog: &mut Catalog, second: u64, command: Command) -> Result<(), Refused> {
+    catalog.apply(Timestamp::from_secs(second), 0, command)
+}
+
+const STREAM: &str = r#"{"region":"us-east-1","account":"000000000000","name":"s"}"#;
+const ZERO: &str = r#"{"secs":0,"nanos":0}"#;
+
+fn assert_golden(cases: impl IntoIterator<Item = (Command, String)>) {
+    for (command, golden) in cases {
+        assert_eq!(serde_json::to_string(&command).expect("JSON"), golden);
+        assert_eq!(
+            serde_json::from_str::<Command>(&golden).expect("reads back"),
+            command
+        );
+    }
+}
+
+#[test]
+fn the_form_of_the_commands_on_shards_is_golden() {
+    let quotas = r#"{"shards":null,"on_demand_streams":null,"creating_streams":null}"#;
+    let parent = SealedParent {
+        shard: ShardId(1),
+        end: 5,
+        last_arrival: Some(Timestamp::from_millis(9)),
+    };
+    let cases = [
+        (
+            create("s", 2),
+            format!(
+                r#"{{"CreateStream":{{"new":{{"arn":{STREAM},"mode":"Provisioned","shard_count":2,"record_kib_max":1024,"tags":{{"k":"v"}}}},"quotas":{quotas},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            split("s", 0, "77"),
+            format!(
+                r#"{{"BeginReshard":{{"stream":{STREAM},"change":{{"Split":{{"shard":0,"new_starting_hash_key":"77"}}}},"quotas":{quotas},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            merge("s", 0, 1),
+            format!(
+                r#"{{"BeginReshard":{{"stream":{STREAM},"change":{{"Merge":{{"lower":0,"upper":1}}}},"quotas":{quotas},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            Command::FinishReshard {
+                stream: arn("s"),
+                incarnation: 3,
+                parents: vec![parent],
+            },
+            format!(
+                r#"{{"FinishReshard":{{"stream":{STREAM},"incarnation":3,"parents":[{{"shard":1,"end":5,"last_arrival":9}}]}}}}"#
+            ),
+        ),
+    ];
+    assert_golden(cases);
+}
+
+#[test]
+fn the_form_of_the_other_commands_is_golden() {
+    let key = vec!["7"; 32].join(",");
+    let tags = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    let cases = [
+        (
+            Command::AdoptTokenKey {
+                key: TokenKey::new([7; 32]),
+            },
+            format!(r#"{{"AdoptTokenKey":{{"key":[{key}]}}}}"#),
+        ),
+        (
+            Command::DeleteStream {
+                stream: arn("s"),
+                delay: Duration::ZERO,
+            },
+            format!(r#"{{"DeleteStream":{{"stream":{STREAM},"delay":{ZERO}}}}}"#),
+        ),
+        (
+            Command::SetRetention {
+                stream: arn("s"),
+                hours: 48,
+                direction: Direction::Increase,
+                delay: Duration::ZERO,
+            },
+            format!(
+                r#"{{"SetRetention":{{"stream":{STREAM},"hours":48,"direction":"Increase","delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            Command::AddTags {
+                stream: arn("s"),
+                tags,
+            },
+            format!(r#"{{"AddTags":{{"stream":{STREAM},"tags":{{"a":"b"}}}}}}"#),
+        ),
+        (
+            Command::RemoveTags {
+                stream: arn("s"),
+                keys: vec!["a".to_owned()],
+            },
+            format!(r#"{{"RemoveTags":{{"stream":{STREAM},"keys":["a"]}}}}"#),
+        ),
+        (Command::Sweep, r#""Sweep""#.to_owned()),
+    ];
+    assert_golden(cases);
+}
+
+#[test]
+fn the_form_of_the_snapshot_is_golden() {
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, create("s", 1)).expect("created");
+    apply(&mut catalog, SECOND + 5, split("s", 0, "77")).expect("begun");
+    let finish = finish(&catalog, "s", 4).expect("begun");
+    apply(&mut catalog, SECOND + 5, finish).expect("finished");
+    let golden = concat!(
+        r#"{"token_key":null,"next_partition":3,"next_incarnation":1,"last_at":1767225605000,"#,
+        r#""streams":[{"arn":{"region":"us-east-1","account":"000000000000","name":"s"},"#,
+        r#""incarnation":0,"created_at":1767225600000,"mode":"Provisioned","#,
+        r#""phase":{"Updating":1767225605000},"reshard":null,"retention_hours":24,"floor":0,"#,
+        r#""record_kib_max":1024,"tags":{"k":"v"},"next_shard":3,"shards":{"#,
+        r#""0":{"range":{"start":"0","end":"340282366920938463463374607431768211455"},"#,
+        r#""parents":[],"created_secs":1767225600,"created_at":1767225600000,"partition":0,"#,
+        r#""closed":{"end":4,"at":1767225605000,"children":[1,2]}},"#,
+        r#""1":{"range":{"start":"0","end":"76"},"parents":[0],"created_secs":1767225606,"#,
+        r#""created_at":1767225605000,"partition":1,"closed":null},"#,
+        r#""2":{"range":{"start":"77","end":"340282366920938463463374607431768211455"},"#,
+        r#""parents":[0],"created_secs":1767225606,"created_at":1767225605000,"partition":2,"#,
+        r#""closed":null}}}]}"#,
+    );
+    assert_eq!(String::from_utf8_lossy(&catalog.snapshot()), golden);
+    assert_eq!(Catalog::restore(golden.as_bytes()), Ok(catalog));
+}
+
+#[test]
+fn the_first_key_of_tokens_stays() {
+    let mut catalog = Catalog::default();
+    for byte in [1, 2] {
+        let key = TokenKey::new([byte; 32]);
+        apply(&mut catalog, SECOND, Command::AdoptTokenKey { key }).expect("adopted");
+    }
+    assert_eq!(catalog.token_key(), Some(TokenKey::new([1; 32])));
+}
+
+#[test]
+fn a_reshard_is_finished_once_and_only_in_its_own_stream() {
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, create("s", 1)).expect("created");
+    apply(&mut catalog, SECOND, split("s", 0, "77")).expect("begun");
+    let first = finish(&catalog, "s", 4).expect("begun");
+    for _ in 0..2 {
+        apply(&mut catalog, SECOND, first.clone()).expect("no matter");
+        assert_eq!(catalog.streams[&arn("s")].shards.len(), 3);
+    }
+    apply(&mut catalog, SECOND, split("s", 1, "7")).expect("begun");
+    let before = catalog.clone();
+    apply(&mut catalog, SECOND, first.clone()).expect("no matter");
+    assert_eq!(
+        catalog, before,
+        "an old finish does not finish a new reshard"
+    );
+    let stale = finish(&catalog, "s", 4).expect("begun");
+    let second = finish(&catalog, "s", 9).expect("begun");
+    apply(&mut catalog, SECOND, second).expect("finished");
+    let delete = Command::DeleteStream {
+        stream: arn("s"),
+        delay: Duration::ZERO,
+    };
+    apply(&mut catalog, SECOND, delete).expect("deleted");
+    apply(&mut catalog, SECOND, create("s", 2)).expect("created");
+    apply(
+        &mut catalog,
+        SECOND,
+        split("s", 1, &(u128::MAX - 9).to_string()),
+    )
+    .expect("begun");
+    apply(&mut catalog, SECOND, stale).expect("no matter");
+    assert_eq!(
+        catalog.streams[&arn("s")].shards.len(),
+        2,
+        "another stream of the name"
+    );
+}
+
+/// Any command on one of two streams, with the second it is stamped with.
+fn any_command() -> impl Strategy<Value = (u64, u8, bool, u32, u128)> {
+    (0..200_u64, 0..8_u8, any::<bool>(), 0..12_u32, any::<u128>())
+}
+
+fn command(catalog: &Catalog, kind: u8, name: &str, number: u32, key: u128) -> Option<Command> {
+    let (stream, delay) = (arn(name), Duration::ZERO);
+    Some(match kind {
+        0 => create(name, number % 4 + 1),
+        1 => Command::DeleteStream { stream, delay },
+        2 | 3 => split(name, number, &key.to_string()),
+        4 => merge(name, number, number + 1),
+        5 => return finish(catalog, name, u64::from(number)),
+        6 => Command::Sweep,
+        _ => {
+            let (hours, direction) = match number % 2 {
+                0 => (24, Direction::Decrease),
+                _ => (48, Direction::Increase),
+            };
+            Command::SetRetention {
+                stream,
+                hours,
+                direction,
+                delay,
+            }
+        }
+    })
+}
+
+/// What must hold of `stream`; `partitions` collects the partitions of all.
+fn check(stream: &Stream, partitions: &mut BTreeSet<u64>) -> Result<(), TestCaseError> {
+    let mut open: Vec<HashKeyRange> = Vec::new();
+    for (id, shard) in &stream.shards {
+        prop_assert!(
+            partitions.insert(shard.partition),
+            "a partition has two shards"
+        );
+        prop_assert!(id.0 < stream.next_shard);
+        match &shard.closed {
+            None => open.push(shard.range),
+            Some(closing) => prop_assert!(closing.at > shard.created_at),
+        }
+        for parent in shard
+            .parents
+            .iter()
+            .filter_map(|parent| Some((parent, stream.shards.get(parent)?)))
+        {
+            let (parent_id, parent) = parent;
+            let ending = parent
+                .ending_number(*parent_id)
+                .expect("a parent is closed");
+            prop_assert!(ending < shard.starting_number(*id));
+            prop_assert_eq!(
+                parent.closed.as_ref().map(|closing| closing.at),
+                Some(shard.created_at)
+            );
+        }
+    }
+    open.sort_by_key(|range| range.start);
+    prop_assert_eq!(open.first().map(|range| range.start), Some(HashKey(0)));
+    prop_assert_eq!(open.last().map(|range| range.end), Some(HashKey::MAX));
+    prop_assert!(
+        open.windows(2)
+            .all(|pair| pair[0].end.0 + 1 == pair[1].start.0)
+    );
+    for range in &open {
+        for key in [range.start, range.end] {
+            prop_assert!(stream.shards[&stream.route(key)].range == *range);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn after_any_commands_shards_tile_and_nothing_is_used_twice(
+        commands in proptest::collection::vec(any_command(), 1..80),
+    ) {
+        let mut catalog = Catalog::default();
+        let mut given_out = 0;
+        // The stamps go back and forth, and now and then a day ahead.
+        for (step, (jitter, kind, first, number, key)) in commands.into_iter().enumerate() {
+            let name = if first { "a" } else { "b" };
+            let second = SECOND + jitter + step as u64 / 20 * 90_000;
+            let Some(command) = command(&catalog, kind, name, number, key) else { continue };
+            let before = catalog.last_at;
+            // A refusal is as good an outcome as any.
+            let _ = apply(&mut catalog, second, command);
+            prop_assert!(catalog.last_at >= before && catalog.next_partition >= given_out);
+            given_out = catalog.next_partition;
+            let mut partitions = BTreeSet::new();
+            for stream in catalog.streams.values() {
+                check(stream, &mut partitions)?;
+            }
+            prop_assert!(partitions.iter().all(|partition| *partition < given_out));
+            prop_assert!(Catalog::restore(&catalog.snapshot()).as_ref() == Ok(&catalog));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The service over the log in memory and the simulated clock: one file for each group of operations,
+//! typed calls, and AWS's answers word for word.
+
+mod fixture;
+mod lifecycle;
+mod listing;
+mod putting;
+mod reading;
+mod resharding;
+mod retention;
+mod source;
+mod tagging;
