@@ -270,7 +270,7 @@ def test_reserved_variables_are_not_for_the_user(functions):
 
 def test_variables_have_four_kilobytes(functions):
     message = refused(
-        functions.create_function, INVALID, **arguments(Environment={"Variables": {"K": "x" * 5000}})
+        functions.create_function, INVALID, **arguments(Environment={"Variables": {"KEY": "x" * 5000}})
     )
     assert message.startswith(
         "Lambda was unable to configure your environment variables because the environment variables "

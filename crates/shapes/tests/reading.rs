@@ -198,7 +198,7 @@ fn a_mapping_is_read_with_its_nested_configuration() {
             r#"{"FunctionName":"f","StartingPosition":"invalid"}"#
         ),
         validation(
-            "1 validation error detected: Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [TRIM_HORIZON, LATEST, AT_TIMESTAMP]"
+            "1 validation error detected: Value 'invalid' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
         )
     );
 }

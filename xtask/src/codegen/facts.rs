@@ -121,6 +121,12 @@ impl<'a> Operation<'a> {
 /// the names of system attributes where the model has queue attributes.
 const OPEN_ENUMS: [&str; 2] = ["QueueAttributeName", "MessageSystemAttributeName"];
 
+/// Enums whose values the service lists in another order than its model, as recorded answers show.
+const RECORDED_ORDERS: [(&str, [&str; 3]); 1] = [(
+    "EventSourcePosition",
+    ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"],
+)];
+
 /// One shape.
 #[derive(Clone, Copy)]
 pub struct Shape<'a> {
@@ -160,6 +166,9 @@ impl<'a> Shape<'a> {
     pub fn values(&self) -> Vec<&'a str> {
         if OPEN_ENUMS.contains(&self.name) {
             return Vec::new();
+        }
+        if let Some((_, order)) = RECORDED_ORDERS.iter().find(|(name, _)| *name == self.name) {
+            return order.to_vec();
         }
         let values = self.facts.get("enum").and_then(Value::as_array);
         values

@@ -122,12 +122,16 @@ impl Call<'_> {
     }
 }
 
-/// The identity, when its signature was made for `service`.
+/// The identity, when its signature was made for `service`. Any made-up key will do while none are
+/// configured, but AWS answers nobody who did not sign at all.
 fn scoped(
     authenticated: Result<Identity, sigv4::Error>,
     service: Service,
 ) -> Result<Identity, sigv4::Error> {
     let identity = authenticated?;
+    if identity == Identity::default() {
+        return Err(sigv4::Error::MissingToken);
+    }
     identity.require_service(service.signing_name())?;
     Ok(identity)
 }

@@ -7,13 +7,12 @@
 //! HTTP/1.1 and HTTP/2 with prior knowledge share the port; hyper tells them apart by the preface.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -27,6 +26,10 @@ use super::route::{Gateway, Incoming as WholeRequest};
 
 /// Largest body of any request: CreateFunction's, 70,167,211 bytes (lambda.md 4.2 of the facts).
 pub const BODY_BYTES_MAX: usize = 70_167_211;
+/// How much of a body is reserved before it has arrived: a header alone takes no memory.
+const BODY_BYTES_RESERVED_MAX: usize = 1024 * 1024;
+/// How much of a body that is too large is read before the connection is cut.
+const BODY_BYTES_READ_MAX: usize = 2 * BODY_BYTES_MAX;
 /// How long a connection may take to send the head of a request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 /// How long a body may take to arrive.
@@ -64,9 +67,8 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
             }
         };
         let _ = stream.set_nodelay(true);
-        let peer = stream.peer_addr().ok();
         let gateway = gateway.clone();
-        let service = service_fn(move |request| answer(gateway.clone(), peer, request));
+        let service = service_fn(move |request| answer(gateway.clone(), request));
         let connection = builder
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
@@ -89,22 +91,19 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
 
 async fn answer(
     gateway: Arc<Gateway>,
-    _peer: Option<SocketAddr>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let clock = gateway.clock();
     let read = tokio::select! {
-        read = Limited::new(body, BODY_BYTES_MAX).collect() => read,
+        read = read_whole(body) => read,
         () = clock.sleep_until(clock.now().plus(BODY_TIME_MAX)) => {
             return Ok(plain(408, "the body did not arrive in time"));
         }
     };
     let body = match read {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return Ok(plain(413, "the body is larger than any operation takes"));
-        }
+        Ok(Some(body)) => body,
+        Ok(None) => return Ok(plain(413, "the body is larger than any operation takes")),
         Err(error) => {
             tracing::debug!(%error, "a body was cut");
             return Ok(plain(400, "the body was cut"));
@@ -117,6 +116,32 @@ async fn answer(
         body,
     };
     Ok(into_http(gateway.handle(request).await))
+}
+
+/// The whole body, or none when it is larger than any operation takes: then what was kept is let go and
+/// some more is read and thrown away, so that the client hears the answer instead of a broken pipe.
+async fn read_whole(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut kept = BytesMut::with_capacity(expected.min(BODY_BYTES_RESERVED_MAX));
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        seen += data.len();
+        if seen == data.len() && body.is_end_stream() && seen <= BODY_BYTES_MAX {
+            // A body that came in one piece is not copied.
+            return Ok(Some(data));
+        }
+        if seen > BODY_BYTES_READ_MAX {
+            break;
+        } else if seen > BODY_BYTES_MAX {
+            kept = BytesMut::new();
+        } else {
+            kept.extend_from_slice(&data);
+        }
+    }
+    Ok((seen <= BODY_BYTES_MAX).then(|| kept.freeze()))
 }
 
 fn plain(status: u16, text: &'static str) -> hyper::Response<Full<Bytes>> {

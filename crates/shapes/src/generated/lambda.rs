@@ -1677,24 +1677,24 @@ impl EventSourceMappingSystemLogLevel {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum EventSourcePosition {
-    #[serde(rename = "TRIM_HORIZON")]
-    TrimHorizon,
     #[serde(rename = "LATEST")]
     Latest,
     #[serde(rename = "AT_TIMESTAMP")]
     AtTimestamp,
+    #[serde(rename = "TRIM_HORIZON")]
+    TrimHorizon,
 }
 impl EventSourcePosition {
     pub const ALL: &'static [EventSourcePosition] = &[
-        EventSourcePosition::TrimHorizon,
         EventSourcePosition::Latest,
         EventSourcePosition::AtTimestamp,
+        EventSourcePosition::TrimHorizon,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
-            EventSourcePosition::TrimHorizon => "TRIM_HORIZON",
             EventSourcePosition::Latest => "LATEST",
             EventSourcePosition::AtTimestamp => "AT_TIMESTAMP",
+            EventSourcePosition::TrimHorizon => "TRIM_HORIZON",
         }
     }
     pub fn parse(text: &str) -> Option<EventSourcePosition> {
@@ -5072,7 +5072,7 @@ impl FromWire for EventSourcePosition {
         Ok(match EventSourcePosition::parse(&text) {
             Some(value) => Field::Given(value),
             None => {
-                check.not_of_enum(&text, &["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]);
+                check.not_of_enum(&text, &["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"]);
                 Field::Broken
             }
         })
