@@ -75,7 +75,7 @@ impl Options {
 pub enum RunError {
     /// The embedded server did not start.
     #[error("the server to measure did not start")]
-    Start(#[from] StartError),
+    Start(#[source] Box<StartError>),
     /// The server's address is not an endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointMalformed),
@@ -145,7 +145,7 @@ const CASES: [Case; 3] = [
         operation: "PutRecords",
         entries: bodies::ENTRIES,
         record_bytes: 1024,
-        connections: 8,
+        connections: 4,
         figures: &[("rate", Reading::Rate)],
     },
     Case {
@@ -153,7 +153,7 @@ const CASES: [Case; 3] = [
         operation: "PutRecords",
         entries: bodies::ENTRIES,
         record_bytes: 100,
-        connections: 8,
+        connections: 4,
         figures: &[("rate", Reading::Rate)],
     },
     Case {
@@ -313,7 +313,8 @@ async fn start(directory: &Path) -> Result<Running, RunError> {
         durability: Durability::Sync,
         ..Config::default()
     };
-    Ok(tidemill_server::start(config).await?)
+    let started = tidemill_server::start(config).await;
+    started.map_err(|error| RunError::Start(Box::new(error)))
 }
 
 fn client(endpoint: &str) -> Result<Client, RunError> {

@@ -25,18 +25,19 @@ use crate::progress::Progress;
 mod flights;
 mod entries;
 mod letters;
+mod stored;
 mod wire;
 mod pipeline;
 mod producer;
+mod readback;
 mod drain;
 mod verdict;
 mod report;
 
 use flights::Flight;
-use letters::Index;
 use pipeline::Pipeline;
 use producer::Puts;
-use report::{FileCounts, ProducerCounts, QueueCounts, Report};
+use report::{FileCounts, ProducerCounts, QueueCounts, Report, StreamCounts};
 use verdict::{Acknowledgements, Collected};
 use wire::{Call, Wire};
 
@@ -213,7 +214,10 @@ async fn job(host: &Host) -> Result<Report> {
     eprintln!("Server: {}", host.endpoint);
     let setup = Progress::begin("Setting up", 0);
     let pipeline = pipeline::set_up(&wire, &host.suffix).await?;
-    setup.finish("one stream of 4 shards, one queue, one function's code, two mappings");
+    setup.finish(&format!(
+        "a stream of {} shards, two mappings, a queue",
+        pipeline::SHARDS
+    ));
 
     let puts = put(&wire, &pipeline, &flights).await?;
     let (defaults, careful) = watch(&wire, &pipeline, &puts, &incomplete).await?;
@@ -227,8 +231,9 @@ async fn job(host: &Host) -> Result<Report> {
         output::grouped(letters.len() as u64)
     ));
 
-    let index = Index::of(&puts.acknowledged);
-    let told = drain::rows(&wire, &pipeline.stream, &flights, &index, &letters).await?;
+    let progress = Progress::begin("Reading the stream back", 0);
+    let stored = readback::read_all(&wire, &pipeline.stream, &flights).await?;
+    progress.finish(&format!("{} records", output::grouped(stored.len() as u64)));
     let rows: BTreeSet<usize> = puts.acknowledged.iter().map(|one| one.row).collect();
     let collected = Collected {
         rows: flights.len() as u64,
@@ -237,11 +242,12 @@ async fn job(host: &Host) -> Result<Report> {
             rows: rows.len() as u64,
             doubtful: puts.doubtful,
         },
-        poison: index.first_poison(|row| incomplete.contains(&row)),
+        stored: stored.totals(&puts.acknowledged, &incomplete),
+        told: stored.told(letters.values(), &incomplete),
+        poison: stored.first_poison(&incomplete),
         incomplete,
         defaults,
         careful,
-        told,
     };
     Ok(compose(host, &pipeline, &puts, collected))
 }
@@ -254,6 +260,7 @@ fn compose(host: &Host, pipeline: &Pipeline, puts: &Puts, collected: Collected) 
         acknowledged,
         defaults,
         careful,
+        stored,
         told,
         ..
     } = collected;
@@ -273,10 +280,14 @@ fn compose(host: &Host, pipeline: &Pipeline, puts: &Puts, collected: Collected) 
             lost_answers: puts.lost_answers,
             doubtful: puts.doubtful,
         },
+        stream_holds: StreamCounts {
+            records: stored.records,
+            missing: stored.missing,
+        },
         queue: QueueCounts {
             messages: told.messages,
             records: told.records,
-            rows: told.rows.len() as u64,
+            rows: told.rows,
         },
         defaults,
         careful,

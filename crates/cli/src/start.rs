@@ -27,9 +27,7 @@ pub async fn run(options: args::Start) -> Result<Ending, Failed> {
         false => format!("in {}", options.data_dir.display()),
     };
     let config = config_of(&options);
-    let server = tidemill_server::start(config)
-        .await
-        .map_err(refused)?;
+    let server = tidemill_server::start(config).await.map_err(refused)?;
     let endpoint = server.endpoint();
     eprintln!(
         "Tidemill {} serves {endpoint}, data {place}.",

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use tidemill_ledger::{Counts, MappingReport};
 
+use crate::demo::pipeline;
 use crate::demo::verdict::Check;
 use crate::output::{self, grouped};
 
@@ -21,6 +22,8 @@ pub struct Report {
     pub file: FileCounts,
     /// The producer.
     pub producer: ProducerCounts,
+    /// The stream, read back.
+    pub stream_holds: StreamCounts,
     /// The queue for failures.
     pub queue: QueueCounts,
     /// The ledger of the mapping with AWS's defaults.
@@ -59,6 +62,15 @@ pub struct ProducerCounts {
     pub lost_answers: u64,
     /// Entries of these, which may be stored twice.
     pub doubtful: u64,
+}
+
+/// Counted in the stream.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StreamCounts {
+    /// Records.
+    pub records: u64,
+    /// Acknowledged rows that are not there.
+    pub missing: u64,
 }
 
 /// Counted in the queue.
@@ -131,7 +143,8 @@ impl Report {
     }
 
     fn ledgers(&self) -> String {
-        let mut table = output::table(&["records", "AWS's defaults", "bisect, 2 retries, queue"]);
+        let careful = format!("bisect, {} retries, queue", pipeline::RETRIES);
+        let mut table = output::table(&["records", "AWS's defaults", &careful]);
         let rows: [(&str, CountOf); 9] = [
             ("acknowledged", |counts| counts.acked.into()),
             ("processed", |counts| counts.processed.into()),
@@ -180,7 +193,11 @@ impl Report {
 
     fn queue_line(&self) -> String {
         format!(
-            "The queue gave {} messages for {} records: {} different flights. The file has {} that lack a delay.",
+            "Read back, the stream holds {} records; {} acknowledged ones are missing.\n\
+             The queue gave {} messages for {} records, {} different flights; the file has {} that \
+             lack a delay.",
+            grouped(self.stream_holds.records),
+            grouped(self.stream_holds.missing),
             grouped(self.queue.messages),
             grouped(self.queue.records),
             grouped(self.queue.rows),
