@@ -14,7 +14,7 @@ use tidemill_model::{BoxFuture, Clock, Timestamp};
 use crate::counters::{Counted, Counters};
 use crate::delivery::{Attempt, Delivery, Effect, Input};
 use crate::invocation::{Invocation, InvokeFailure, Reply};
-use crate::queue::{Command, Queue};
+use crate::queue::{Command, Queue, Queued};
 
 /// Runs a function.
 pub type Invoke =
@@ -84,18 +84,13 @@ impl Deliverer {
     }
 
     async fn attempt(self, id: Position) {
-        let queued = self.queue.read(|queue| queue.get(id).cloned());
-        let queued = queued.expect("an invocation leaves the queue only after its last attempt");
-        let invocation = Invocation {
-            function: queued.function,
-            payload: queued.payload.into(),
-            request_id: queued.request_id,
-            client_context: None,
-            log_tail: false,
+        let attempt = match self.queue.read(|queue| queue.get(id).cloned()) {
+            Some(queued) => ended(&(self.invoke)(invocation(queued)).await),
+            // It has ended and was told of twice.
+            None => Attempt::Succeeded,
         };
-        let result = (self.invoke)(invocation).await;
         // The machine ends only with the server; the queue says the rest to the next one.
-        let _ = self.inputs.send(Input::Ended(id, ended(&result))).await;
+        let _ = self.inputs.send(Input::Ended(id, attempt)).await;
     }
 
     fn record(&self, command: Command) {
@@ -105,6 +100,16 @@ impl Deliverer {
                 tracing::warn!(%error, "the fate of an asynchronous invocation was not recorded");
             }
         });
+    }
+}
+
+fn invocation(queued: Queued) -> Invocation {
+    Invocation {
+        function: queued.function,
+        payload: queued.payload.into(),
+        request_id: queued.request_id,
+        client_context: None,
+        log_tail: false,
     }
 }
 

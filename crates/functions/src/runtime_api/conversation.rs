@@ -90,9 +90,10 @@ impl Conversation {
     /// Completes when the process waits for work, or has reported that it cannot start; says which.
     pub async fn asks(&self) -> bool {
         loop {
-            let state = (|state: &State| (state.exchange.is_asking(), state.exchange.has_failed()))(
-                &self.lock(),
-            );
+            let state = {
+                let state = self.lock();
+                (state.exchange.is_asking(), state.exchange.has_failed())
+            };
             match state {
                 (true, _) => return true,
                 (_, true) => return false,

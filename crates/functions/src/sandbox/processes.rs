@@ -6,7 +6,7 @@
 //! the executor may end at any time. Both outputs are one pipe, so that what is written keeps its order.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -50,10 +50,7 @@ impl LocalProcesses {
     /// Starts the thread that starts processes.
     pub fn new() -> io::Result<LocalProcesses> {
         let (requests, receiver) = sync_channel(STARTS_WAITING_MAX);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the door to processes: the kernel ties their lives to the thread that starts them"
-        )]
+        // The door to processes: the kernel ties their lives to the thread that starts them.
         std::thread::Builder::new()
             .name("processes".to_owned())
             .spawn(move || serve(&receiver))?;
@@ -102,7 +99,10 @@ fn serve(requests: &Receiver<Request>) {
 
 fn start(command: Command, python: &mut Option<PathBuf>) -> Started {
     let (program, arguments): (PathBuf, Vec<OsString>) = match command.program {
-        Program::Executable(path) => (path, Vec::new()),
+        Program::Executable(path) => {
+            refuse_unknown_format(&path)?;
+            (path, Vec::new())
+        }
         Program::Python(script) => {
             let interpreter = match python {
                 Some(found) => found.clone(),
@@ -159,6 +159,23 @@ fn confine(command: &mut tokio::process::Command) {
     unsafe {
         command.pre_exec(prepare);
     }
+}
+
+/// The C library hands a file that the kernel does not know to the shell; AWS does not, so it is told
+/// apart here. A file that cannot be read or executed is left to the kernel.
+fn refuse_unknown_format(path: &Path) -> Result<(), StartFailure> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut magic = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| {
+        let executable = file.metadata()?.permissions().mode() & 0o111 != 0;
+        let known_bytes_max = if executable { 4 } else { 0 };
+        file.take(known_bytes_max).read_to_end(&mut magic)
+    });
+    let known = magic.starts_with(b"#!") || magic == b"\x7fELF";
+    if known || magic.is_empty() || read.is_err() {
+        return Ok(());
+    }
+    Err(failure(path, &io::Error::from(nix::errno::Errno::ENOEXEC)))
 }
 
 fn failure(program: &Path, error: &io::Error) -> StartFailure {
