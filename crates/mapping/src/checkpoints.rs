@@ -195,14 +195,12 @@ mod tests {
         let mut checkpoints = Checkpoints::default();
         let uuid = "a".to_owned();
         let shards = vec![(ShardId(0), 5), (ShardId(1), 0)];
-        apply(
-            &mut checkpoints,
-            Command::Begin {
-                uuid,
-                incarnation: 1,
-                shards,
-            },
-        );
+        let begin = Command::Begin {
+            uuid,
+            incarnation: 1,
+            shards,
+        };
+        assert_eq!(apply(&mut checkpoints, begin), Ok(()));
         checkpoints
     }
 

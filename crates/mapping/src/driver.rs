@@ -21,9 +21,10 @@ use crate::checkpoints::{Command, Stale};
 use crate::config::Place;
 use crate::event::Envelope;
 use crate::machine::Machine;
+use crate::partial_failure::looks_like_report;
 use crate::parts::MappingsParts;
 use crate::ports::Invoked;
-use crate::protocol::{Effect, Input, Reply};
+use crate::exchange::{Effect, Input, Reply};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Driver {
     pub incarnation: u64,
     /// One past the last durable position, as far as it is known.
     pub end: AtomicU64,
+    /// Whether the mapping reads the function's reports of failures.
+    pub reads_reports: bool,
     /// Where the machine is shown.
     pub board: Arc<Board>,
     /// Becomes true when the task is to stop.
@@ -211,6 +214,13 @@ impl Driver {
                     function_error,
                     payload,
                 };
+                if !failed && !self.reads_reports && looks_like_report(&reply.payload) {
+                    tracing::warn!(
+                        mapping = self.place.uuid,
+                        "the function reports failures and the mapping does not read them: set \
+                         FunctionResponseTypes to ReportBatchItemFailures"
+                    );
+                }
                 if failed {
                     Input::InvocationFailed(reply)
                 } else {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tidemill_model::Record;
 
 use crate::limits::ERROR_TEXT_BYTES_MAX;
-use crate::protocol::Reply;
+use crate::exchange::Reply;
 
 /// Said when the function was throttled.
 pub const THROTTLED: &str = "the function was throttled";

@@ -21,7 +21,7 @@ pub mod checkpoint;
 pub mod give_up;
 pub mod saving;
 pub mod reading;
-pub mod protocol;
+pub mod exchange;
 pub mod failure_text;
 pub mod machine;
 pub mod parameters;

@@ -27,7 +27,7 @@ use crate::give_up;
 use crate::limits::{DELIVERY_ATTEMPTS_MAX, EVENT_BYTES_MAX};
 use crate::partial_failure::{self, Report};
 use crate::piece::Piece;
-use crate::protocol::{Effect, Input, Reply};
+use crate::exchange::{Effect, Input, Reply};
 use crate::reading::{Ask, Reading};
 use crate::retry::{self, Next, Ran};
 use crate::saving::Saving;

@@ -43,6 +43,16 @@ pub fn read(payload: &[u8], records: &[Arc<Record>]) -> Report {
     }
 }
 
+/// Whether `payload` looks like a report of failures: a function that reports them to a mapping that
+/// does not read them loses records, and nobody else will say so.
+pub fn looks_like_report(payload: &[u8]) -> bool {
+    let has_items = |answer: Value| match answer.get("batchItemFailures") {
+        Some(Value::Array(items)) => !items.is_empty(),
+        Some(_) | None => false,
+    };
+    serde_json::from_slice(payload).is_ok_and(has_items)
+}
+
 fn index_of(item: &Value, records: &[Arc<Record>]) -> Option<usize> {
     let number: SequenceNumber = item.get("itemIdentifier")?.as_str()?.parse().ok()?;
     records
@@ -69,6 +79,18 @@ mod tests {
                 })
             })
             .collect()
+    }
+
+    #[test]
+    fn only_an_answer_that_names_failures_looks_like_a_report() {
+        for (payload, expected) in [
+            (r#"{"batchItemFailures":[{"itemIdentifier":"1"}]}"#, true),
+            (r#"{"batchItemFailures":[]}"#, false),
+            (r#"{"ok":1}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(looks_like_report(payload.as_bytes()), expected, "{payload}");
+        }
     }
 
     #[test]

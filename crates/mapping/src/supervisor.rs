@@ -244,6 +244,7 @@ impl Supervisor {
             place,
             incarnation,
             end: AtomicU64::new(shard.end),
+            reads_reports: self.mapping.parameters.report_item_failures,
             board: Arc::clone(&self.board),
             stop: tasks.stop.clone(),
         };

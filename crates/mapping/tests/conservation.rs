@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidemill_ledger::Outcome;
 use tidemill_mapping::config::Config;
-use tidemill_mapping::protocol::Input;
+use tidemill_mapping::exchange::Input;
 use tidemill_mapping::retry::Policy;
 use tidemill_model::Determinacy;
 use tidemill_model::given_up::Condition;

@@ -3,6 +3,11 @@
 //! Reads, wake-ups, checks and checkpoints are answered at once, unless `hold` says otherwise; what
 //! the function and the destination answer is for the story to say. Positions count from 1.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a directive that cannot be read ends the test"
+)]
+
 #[path = "support/world.rs"]
 mod world;
 
@@ -10,7 +15,7 @@ use std::time::Duration;
 
 use tidemill_ledger::Closed;
 use tidemill_mapping::config::Config;
-use tidemill_mapping::protocol::{Effect, Input};
+use tidemill_mapping::exchange::{Effect, Input};
 use tidemill_model::given_up::GivenUp;
 use tidemill_model::{Determinacy, Record};
 use world::{World, config, reply};
@@ -46,55 +51,67 @@ impl Story {
     }
 
     fn act(&mut self, word: &str, rest: &str) -> Vec<String> {
-        let world = &mut self.world;
-        let determinacy = match rest {
-            "maybe" => Determinacy::Indeterminate,
-            _ => Determinacy::Determinate,
-        };
-        let missing = match word {
-            "succeeded" | "failed" | "reported" | "answered" | "throttled" | "unavailable" => {
-                world.asked.invoke.is_none()
-            }
-            "delivered" | "undelivered" => world.asked.deliver.is_none(),
-            "save" | "unsaved" => world.asked.checkpoint.is_none(),
-            _ => false,
-        };
-        if missing {
-            return vec!["nothing of the kind is on its way".to_owned()];
-        }
+        let asked = &self.world.asked;
+        let (has_invocation, has_delivery) = (asked.invoke.is_some(), asked.deliver.is_some());
+        let has_checkpoint = asked.checkpoint.is_some();
         let effects = match word {
-            "mapping" => {
-                *world = World::new(configured(rest));
+            "wait" => return self.wait(rest),
+            "ledger" => return vec![self.ledger()],
+            "mapping" | "put" | "put-large" | "expire-before" | "close" | "hold" => {
+                self.arrange(word, rest);
                 Vec::new()
             }
-            "reconfigure" => world.restart_with(configured(rest)),
-            "put" => {
-                rest.split(' ').for_each(|_| world.put(1));
-                Vec::new()
-            }
-            "put-large" => {
-                world.put(rest.parse().unwrap());
-                Vec::new()
-            }
-            "expire-before" => {
-                world.readable = rest.parse().unwrap();
-                Vec::new()
-            }
-            "close" => {
-                world.closed = true;
-                Vec::new()
-            }
+            "reconfigure" => self.world.restart_with(configured(rest)),
+            "restart" => self.world.restart(),
+            "stop" => self.world.step(Input::StopAsked),
+            "retry" => match self.world.machine.deadline() {
+                Some(deadline) => {
+                    self.world.now = deadline;
+                    self.world.step(Input::TimerFired)
+                }
+                None => return vec!["nothing is waited for".to_owned()],
+            },
+            "save" if has_checkpoint => self.world.saved(),
+            "unsaved" if has_checkpoint => self.world.unsaved(),
+            "delivered" if has_delivery => self.world.delivered(),
+            "undelivered" if has_delivery => self.undelivered(determinacy(rest)),
+            word if has_invocation => self.function_answers(word, rest),
+            word => panic!("{word} answers nothing that is on its way"),
+        };
+        effects.iter().filter_map(line).collect()
+    }
+
+    /// What the machine does not see at once.
+    fn arrange(&mut self, word: &str, rest: &str) {
+        let world = &mut self.world;
+        match word {
+            "mapping" => *world = World::new(configured(rest)),
+            "put" => rest.split(' ').for_each(|_| world.put(1)),
+            "put-large" => world.put(rest.parse().unwrap()),
+            "expire-before" => world.readable = rest.parse().unwrap(),
+            "close" => world.closed = true,
+            "hold" => self.holding = true,
+            other => panic!("no such directive: {other}"),
+        }
+    }
+
+    fn function_answers(&mut self, word: &str, rest: &str) -> Vec<Effect> {
+        let world = &mut self.world;
+        match word {
             "succeeded" => world.succeeded(),
             "failed" => world.failed(rest),
             "reported" => world.reported(rest.parse().unwrap()),
             "answered" => {
                 let records = world.asked.invoke.clone().unwrap();
                 let payload = with_numbers(rest, &records.iter().map(|r| &**r).collect::<Vec<_>>());
-                let input = Input::InvocationSucceeded(reply(None, &payload));
-                world.answered(usize::MAX, input)
+                world.answered(
+                    usize::MAX,
+                    Input::InvocationSucceeded(reply(None, &payload)),
+                )
             }
             "throttled" => world.answered(0, Input::InvocationThrottled),
             "unavailable" => {
+                let determinacy = determinacy(rest);
                 let detail = "the service failed".to_owned();
                 world.answered(
                     0,
@@ -104,35 +121,16 @@ impl Story {
                     },
                 )
             }
-            "delivered" => world.delivered(),
-            "undelivered" => {
-                if determinacy == Determinacy::Indeterminate {
-                    world.receive_message();
-                } else {
-                    world.asked.deliver = None;
-                }
-                world.step(Input::DeliveryFailed { determinacy })
-            }
-            "hold" => {
-                self.holding = true;
-                Vec::new()
-            }
-            "save" => world.saved(),
-            "unsaved" => world.unsaved(),
-            "retry" => match world.machine.deadline() {
-                Some(deadline) => {
-                    world.now = deadline;
-                    world.step(Input::TimerFired)
-                }
-                None => return vec!["nothing is waited for".to_owned()],
-            },
-            "wait" => return self.wait(rest),
-            "stop" => world.step(Input::StopAsked),
-            "restart" => world.restart(),
-            "ledger" => return vec![self.ledger()],
             other => panic!("no such directive: {other}"),
-        };
-        effects.iter().filter_map(line).collect()
+        }
+    }
+
+    fn undelivered(&mut self, determinacy: Determinacy) -> Vec<Effect> {
+        match determinacy {
+            Determinacy::Indeterminate => self.world.receive_message(),
+            Determinacy::Determinate => self.world.asked.deliver = None,
+        }
+        self.world.step(Input::DeliveryFailed { determinacy })
     }
 
     /// Lets time pass; what falls due on the way happens on the way.
@@ -198,6 +196,15 @@ impl Story {
             counts.duplicates,
             counts.unaccounted()
         )
+    }
+}
+
+/// Of what failed: whether it surely did not happen, or may have.
+fn determinacy(text: &str) -> Determinacy {
+    match text {
+        "maybe" => Determinacy::Indeterminate,
+        "" => Determinacy::Determinate,
+        other => panic!("maybe, or nothing: {other}"),
     }
 }
 

@@ -5,7 +5,7 @@
 //! forward through the shard; checkpoints adjoin; a range is told to the destination under one id, and
 //! no two messages overlap; nothing counts as processed that the function did not take.
 
-#![allow(dead_code, reason = "each test uses a part of the world")]
+#![expect(dead_code, reason = "each test uses a part of the world")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tidemill_ledger::{Account, Counts, Outcome};
 use tidemill_mapping::checkpoint::{Blocked, Checkpoint, GivingUp};
 use tidemill_mapping::config::{Config, Place};
 use tidemill_mapping::machine::{Machine, Resume};
-use tidemill_mapping::protocol::{Effect, Input, Reply};
+use tidemill_mapping::exchange::{Effect, Input, Reply};
 use tidemill_mapping::retry::{Backoff, Policy};
 use tidemill_model::given_up::GivenUp;
 use tidemill_model::source::{Fetched, ReadLimit};
@@ -85,9 +85,13 @@ pub fn config() -> Config {
 fn place() -> Place {
     Place {
         uuid: "00000000-0000-4000-8000-000000000000".to_owned(),
-        function: "arn:aws:lambda:r:000000000000:function:f".parse().unwrap(),
+        function: "arn:aws:lambda:r:000000000000:function:f"
+            .parse()
+            .expect("an ARN"),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
-        stream: "arn:aws:kinesis:r:000000000000:stream/s".parse().unwrap(),
+        stream: "arn:aws:kinesis:r:000000000000:stream/s"
+            .parse()
+            .expect("an ARN"),
         shard: ShardId(0),
     }
 }
