@@ -164,6 +164,7 @@ impl Committer {
             bytes: frame.clone(),
         });
         let place = FramePlace {
+            lsn: chain.lsn,
             file: number,
             payload_offset: offset + FRAME_HEADER_BYTES as u64,
             cached: Arc::downgrade(&cached),
@@ -350,7 +351,7 @@ struct Beginning {
 
 fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
     // Estimates of the rows; more grows the buffer.
-    RUN_HEADER_BYTES + 28 * files.len() + (RUN_HEADER_BYTES + 56) * table.partitions().count()
+    RUN_HEADER_BYTES + 28 * files.len() + (RUN_HEADER_BYTES + 64) * table.partitions().count()
 }
 
 /// A file that stays takes room and does no harm: the next start removes it.

@@ -457,11 +457,14 @@ impl Recovery<'_> {
                 self.table.lose_snapshot(*partition);
             }
         }
-        let mut next = named
+        // Those that replay found replaced are leftovers like any other; a number is not given twice,
+        // or the removal of one would hit the other.
+        let replaced = self.table.take_unused_snapshots();
+        let numbers = named
             .iter()
-            .map(|(_, pointer)| pointer.number + 1)
-            .max()
-            .unwrap_or(1);
+            .map(|(_, pointer)| pointer.number)
+            .chain(replaced);
+        let mut next = numbers.max().map_or(1, |newest| newest + 1);
         for name in names {
             let number = snapshot_file::file_number(&name);
             next = next.max(number.map_or(0, |number| number + 1));
@@ -498,6 +501,7 @@ impl OpenedFile {
     /// The place and the payload of the frame at `offset`.
     fn payload(&self, offset: usize, header: &FrameHeader) -> (FramePlace, &[u8]) {
         let place = FramePlace {
+            lsn: header.lsn,
             file: self.number,
             payload_offset: (offset + FRAME_HEADER_BYTES) as u64,
             cached: Weak::new(),

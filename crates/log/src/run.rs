@@ -21,8 +21,9 @@
 //! kind 5, delete:    nothing
 //!
 //! in a checkpoint only:
-//! kind 6, partition: start 8, end 8, newest timestamp 8, flags 4 (1 = sealed, 2 = has a snapshot),
-//!                    then as kind 2 (zeros without one)
+//! kind 6, partition: start 8, end 8, newest timestamp 8, sequence number of the frame that brought it
+//!                    to be 8, flags 4 (1 = sealed, 2 = has a snapshot), then as kind 2 (zeros
+//!                    without one)
 //! kind 7, files:     of partition 2^64 - 1; for each file but the newest:
 //!                    { number 8, salt 8, end 8, checksum of its last frame 4 }
 //!
@@ -49,7 +50,7 @@ pub const ENTRIES_HEADER_BYTES: usize = 16;
 pub const ENTRY_ROW_BYTES: usize = 16;
 
 const SNAPSHOT_BYTES: usize = 28;
-const PARTITION_BYTES: usize = 28 + SNAPSHOT_BYTES;
+const PARTITION_BYTES: usize = 36 + SNAPSHOT_BYTES;
 const FILE_BYTES: usize = 28;
 const SEALED: u32 = 1;
 const HAS_SNAPSHOT: u32 = 2;
@@ -102,6 +103,9 @@ pub struct PartitionRow {
     pub end: Position,
     /// Timestamp of the newest entry there ever was.
     pub last_at: Timestamp,
+    /// Sequence number of the frame that brought it to be: what older frames say of this id is about a
+    /// deleted one.
+    pub created_lsn: u64,
     /// Whether nothing can be appended any more.
     pub sealed: bool,
     /// The newest snapshot.
@@ -263,6 +267,7 @@ pub fn put_partition(buffer: &mut Vec<u8>, partition: PartitionId, row: &Partiti
     buffer.extend_from_slice(&row.start.to_le_bytes());
     buffer.extend_from_slice(&row.end.to_le_bytes());
     buffer.extend_from_slice(&row.last_at.as_millis().to_le_bytes());
+    buffer.extend_from_slice(&row.created_lsn.to_le_bytes());
     buffer.extend_from_slice(&flags.to_le_bytes());
     let none = SnapshotPointer {
         position: 0,
@@ -454,6 +459,7 @@ impl Fields<'_> {
         let start = self.u64()?;
         let end = self.u64()?;
         let last_at = Timestamp::from_millis(self.u64()?);
+        let created_lsn = self.u64()?;
         let flags = self.u32()?;
         let snapshot = self.snapshot()?;
         if flags & !(SEALED | HAS_SNAPSHOT) != 0 || start > end {
@@ -465,6 +471,7 @@ impl Fields<'_> {
             start,
             end,
             last_at,
+            created_lsn,
             sealed,
             snapshot,
         })

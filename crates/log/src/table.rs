@@ -27,6 +27,8 @@ pub struct CachedFrame {
 /// Where a frame stands.
 #[derive(Clone, Debug)]
 pub struct FramePlace {
+    /// Its sequence number.
+    pub lsn: u64,
     /// Number of the file.
     pub file: u64,
     /// Offset of the frame's payload in the file.
@@ -136,14 +138,14 @@ impl Table {
         match change {
             Change::Entries(run) => self.append(partition, &run, place),
             Change::Snapshot(pointer) => {
-                self.point(partition, pointer);
+                self.point(partition, pointer, place);
                 Ok(())
             }
             Change::Trim(before) => {
                 self.trim(partition, before);
                 Ok(())
             }
-            Change::Seal(end) => self.seal(partition, end),
+            Change::Seal(end) => self.seal(partition, end, place),
             Change::Delete => {
                 self.delete(partition);
                 Ok(())
@@ -152,6 +154,17 @@ impl Table {
             // Which files there are is not the table's matter.
             Change::Files(_) => Ok(()),
         }
+    }
+
+    /// The partition, which comes to be with the frame at `place` if there is none.
+    fn kept(&mut self, partition: PartitionId, place: &FramePlace) -> &mut Kept {
+        self.partitions.entry(partition).or_insert_with(|| Kept {
+            row: PartitionRow {
+                created_lsn: place.lsn,
+                ..PartitionRow::default()
+            },
+            extents: VecDeque::new(),
+        })
     }
 
     fn begin(&mut self, partition: PartitionId, row: PartitionRow) -> Result<(), Misfit> {
@@ -176,7 +189,7 @@ impl Table {
         run: &EntriesRun,
         place: &FramePlace,
     ) -> Result<(), Misfit> {
-        let kept = self.partitions.entry(partition).or_default();
+        let kept = self.kept(partition, place);
         if run.first != kept.row.end || kept.row.sealed {
             let detail = format!(
                 "{partition:?} goes on at {} where its end is {}",
@@ -196,13 +209,13 @@ impl Table {
         run: &EntriesRun,
         place: &FramePlace,
     ) {
-        if self.partitions.entry(partition).or_default().row.end <= run.first {
+        if self.kept(partition, place).row.end <= run.first {
             self.push(partition, run, place);
         }
     }
 
     fn push(&mut self, partition: PartitionId, run: &EntriesRun, place: &FramePlace) {
-        let kept = self.partitions.entry(partition).or_default();
+        let kept = self.kept(partition, place);
         let extent = Extent::new(run, place);
         kept.row.end = extent.end();
         kept.row.last_at = kept.row.last_at.max(extent.last_at);
@@ -219,15 +232,17 @@ impl Table {
         };
         let extent = Extent::new(run, place);
         let behind = kept.extents.back().map_or(0, Extent::end);
-        let is_needed = extent.end() > kept.row.start && extent.end() <= kept.row.end;
+        let is_needed = place.lsn >= kept.row.created_lsn
+            && extent.end() > kept.row.start
+            && extent.end() <= kept.row.end;
         if is_needed && extent.first >= behind {
             kept.extents.push_back(extent);
             *self.extents_in.entry(place.file).or_default() += 1;
         }
     }
 
-    fn point(&mut self, partition: PartitionId, pointer: SnapshotPointer) {
-        let kept = self.partitions.entry(partition).or_default();
+    fn point(&mut self, partition: PartitionId, pointer: SnapshotPointer, place: &FramePlace) {
+        let kept = self.kept(partition, place);
         let before = kept.row.snapshot.replace(pointer);
         self.snapshots_unused
             .extend(before.map(|before| before.number));
@@ -255,8 +270,13 @@ impl Table {
         }
     }
 
-    fn seal(&mut self, partition: PartitionId, end: Position) -> Result<(), Misfit> {
-        let row = &mut self.partitions.entry(partition).or_default().row;
+    fn seal(
+        &mut self,
+        partition: PartitionId,
+        end: Position,
+        place: &FramePlace,
+    ) -> Result<(), Misfit> {
+        let row = &mut self.kept(partition, place).row;
         if row.end != end {
             let detail = format!(
                 "{partition:?} is sealed at {end} where its end is {}",

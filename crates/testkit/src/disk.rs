@@ -36,7 +36,7 @@ pub enum DiskFailure {
     Full,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     files: BTreeMap<u64, SimFile>,
     next_file: u64,
@@ -49,9 +49,10 @@ struct State {
     /// Counts power cuts: what was opened before one cannot be used behind it.
     generation: u64,
     capacity_bytes: Option<usize>,
+    cuts: Option<Vec<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SimFile {
     synced: Vec<u8>,
     current: Vec<u8>,
@@ -59,7 +60,7 @@ struct SimFile {
     unsynced: BTreeMap<usize, Vec<[u8; SECTOR_BYTES]>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Directory {
     synced: BTreeMap<String, u64>,
     current: BTreeMap<String, u64>,
@@ -85,6 +86,28 @@ impl SimDisk {
     /// An empty disk.
     pub fn new() -> SimDisk {
         SimDisk::default()
+    }
+
+    /// Keeps from now on, for each I/O, the disk as it would be were the power cut in its middle.
+    pub fn record_cuts(&self) {
+        self.lock().cuts = Some(Vec::new());
+    }
+
+    /// The disks that [`SimDisk::record_cuts`] kept, in the order of the I/Os; each waits for its
+    /// [`SimDisk::crash`]. Ends the recording.
+    pub fn take_cuts(&self) -> Vec<SimDisk> {
+        let cuts = self.lock().cuts.take().unwrap_or_default();
+        let disk = |state| SimDisk {
+            state: Arc::new(Mutex::new(state)),
+        };
+        cuts.into_iter().map(disk).collect()
+    }
+
+    /// Another disk with the same content, so that one past can have several futures.
+    pub fn fork(&self) -> SimDisk {
+        SimDisk {
+            state: Arc::new(Mutex::new(self.lock().clone())),
+        }
     }
 
     /// How many I/Os there were that change or sync something.
@@ -206,6 +229,16 @@ impl State {
             .map_or(Outcome::Done, Outcome::Fails))
     }
 
+    /// Keeps the disk as it is in the middle of an I/O that is not synced yet.
+    fn record_cut(&mut self) {
+        if let Some(mut cuts) = self.cuts.take() {
+            let mut cut = self.clone();
+            cut.is_down = true;
+            cuts.push(cut);
+            self.cuts = Some(cuts);
+        }
+    }
+
     fn find(&self, path: &str) -> Option<u64> {
         let (directory, name) = split(path);
         self.directories.get(directory)?.current.get(name).copied()
@@ -220,6 +253,7 @@ impl State {
         let directory = self.directories.entry(directory.to_owned()).or_default();
         change.apply(&mut directory.current);
         directory.unsynced.push(change);
+        self.record_cut();
         if matches!(outcome, Outcome::Cut) {
             Err(broken())
         } else {
@@ -238,7 +272,10 @@ impl State {
             return Err(io::ErrorKind::StorageFull.into());
         }
         match outcome {
-            Outcome::Done => file.write(offset, bytes),
+            Outcome::Done => {
+                file.write(offset, bytes);
+                self.record_cut();
+            }
             Outcome::Cut => {
                 file.write(offset, bytes);
                 return Err(broken());
@@ -253,6 +290,7 @@ impl State {
 
     fn sync(&mut self, number: u64) -> io::Result<()> {
         let outcome = self.begin()?;
+        self.record_cut();
         let file = self.files.get_mut(&number).ok_or_else(broken)?;
         match outcome {
             Outcome::Done => file.sync(),
@@ -470,7 +508,9 @@ impl Disk for SimDisk {
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {
         let mut state = self.lock();
-        match state.begin()? {
+        let outcome = state.begin()?;
+        state.record_cut();
+        match outcome {
             Outcome::Done => state
                 .directories
                 .entry(directory.to_owned())

@@ -1,0 +1,749 @@
+//! Power cuts, failing disks and flipped bits: what was acknowledged is there, or the start is refused.
+//!
+//! A seeded run of changes goes over a simulated disk, and the power is cut in the middle of each of
+//! its I/Os in turn. What is recovered must be the state before or after the change that was cut short:
+//! no acknowledged change is missing, and none is there in part. `SEED=n` in the environment runs one
+//! seed; every failure names the seed and the I/O.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use tidemill_log::{
+    AppendError, Batch, LocalError, LocalLog, LocalOptions, Log, PartitionId, Position, ReadError,
+    ServiceTag, Snapshot,
+};
+use tidemill_model::{Clock, Determinacy, Entropy, Timestamp};
+use tidemill_testkit::{DiskFailure, SimClock, SimDisk, SimEntropy};
+
+const CHANGES: u64 = 40;
+const SEEDS: u64 = 24;
+/// A run into a power cut takes longer than looking at what one would have left.
+const SEEDS_RUN_INTO: u64 = 2;
+
+/// What a partition should hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Expected {
+    start: Position,
+    entries: Vec<(Timestamp, Bytes)>,
+    sealed: bool,
+    snapshot: Option<Snapshot>,
+    last_at: Timestamp,
+}
+
+/// What a log should hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Model {
+    partitions: BTreeMap<PartitionId, Expected>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Append(Vec<(PartitionId, Bytes)>),
+    Trim(PartitionId, Position),
+    Seal(PartitionId),
+    Delete(PartitionId),
+    Snapshot(PartitionId, Snapshot),
+}
+
+impl Expected {
+    fn end(&self) -> Position {
+        self.start + self.entries.len() as u64
+    }
+}
+
+impl Model {
+    fn apply(&mut self, now: Timestamp, change: &Change) {
+        match change {
+            Change::Append(entries) => {
+                for (partition, payload) in entries {
+                    let expected = self.partitions.entry(*partition).or_default();
+                    expected.last_at = expected.last_at.max(now);
+                    expected.entries.push((expected.last_at, payload.clone()));
+                }
+            }
+            Change::Trim(partition, before) => {
+                if let Some(expected) = self.partitions.get_mut(partition) {
+                    let start = expected.start.max((*before).min(expected.end()));
+                    expected.entries.drain(..(start - expected.start) as usize);
+                    expected.start = start;
+                }
+            }
+            Change::Seal(partition) => {
+                self.partitions.entry(*partition).or_default().sealed = true;
+            }
+            Change::Delete(partition) => {
+                self.partitions.remove(partition);
+            }
+            Change::Snapshot(partition, snapshot) => {
+                self.partitions.entry(*partition).or_default().snapshot = Some(snapshot.clone());
+            }
+        }
+    }
+}
+
+/// Draws changes that make sense for what is there.
+struct Workload {
+    chance: SimEntropy,
+    clock: SimClock,
+    /// Numbers of partitions in use; a deleted one is replaced by a new number.
+    partitions: Vec<u64>,
+    next_partition: u64,
+}
+
+impl Workload {
+    fn new(seed: u64) -> Workload {
+        Workload {
+            chance: SimEntropy::new(seed),
+            clock: SimClock::default(),
+            partitions: vec![0, 1, 2],
+            next_partition: 3,
+        }
+    }
+
+    fn partition(&self, slot: usize) -> PartitionId {
+        PartitionId::new(ServiceTag::Streams, self.partitions[slot])
+    }
+
+    fn payload(&self) -> Bytes {
+        let size = match self.chance.below(12) {
+            0 => 0,
+            1..=6 => self.chance.below(100),
+            7..=10 => self.chance.below(3000),
+            _ => self.chance.below(12_000),
+        };
+        let mut payload = vec![0; size as usize];
+        if self.chance.below(4) > 0 {
+            self.chance.fill(&mut payload);
+        }
+        payload.into()
+    }
+
+    fn append(&self, model: &Model) -> Change {
+        let mut entries = Vec::new();
+        for _ in 0..=self.chance.below(4) {
+            let partition = self.partition(self.chance.below(3) as usize);
+            if !model
+                .partitions
+                .get(&partition)
+                .is_some_and(|expected| expected.sealed)
+            {
+                entries.push((partition, self.payload()));
+            }
+        }
+        Change::Append(entries)
+    }
+
+    fn next(&mut self, model: &Model) -> Change {
+        match self.chance.below(8) {
+            0 => self
+                .clock
+                .set(self.clock.now().minus(Duration::from_millis(50))),
+            1..=4 => self
+                .clock
+                .advance(Duration::from_millis(self.chance.below(30))),
+            _ => {}
+        }
+        let slot = self.chance.below(3) as usize;
+        let partition = self.partition(slot);
+        let end = model.partitions.get(&partition).map_or(0, Expected::end);
+        match self.chance.below(20) {
+            0..=1 => Change::Trim(partition, self.chance.below(end + 3)),
+            2 => Change::Trim(partition, end),
+            3 => Change::Seal(partition),
+            4 => {
+                self.partitions[slot] = self.next_partition;
+                self.next_partition += 1;
+                Change::Delete(partition)
+            }
+            5..=6 => {
+                let snapshot = Snapshot {
+                    position: end,
+                    bytes: self.payload(),
+                };
+                Change::Snapshot(partition, snapshot)
+            }
+            _ => self.append(model),
+        }
+    }
+}
+
+async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendError> {
+    match change.clone() {
+        Change::Append(entries) => log.append(Batch { entries }).await.map(|_| ()),
+        Change::Trim(partition, before) => log.trim(partition, before).await,
+        Change::Seal(partition) => log.seal(partition).await.map(|_| ()),
+        Change::Delete(partition) => log.delete(partition).await,
+        Change::Snapshot(partition, snapshot) => log.snapshot(partition, snapshot).await,
+    }
+}
+
+fn options() -> LocalOptions {
+    LocalOptions {
+        file_bytes: 24 * 1024,
+        cache_bytes: 0,
+        ..LocalOptions::default()
+    }
+}
+
+fn open(disk: &SimDisk, clock: &SimClock, seed: u64) -> Result<LocalLog, LocalError> {
+    open_with(disk, clock, seed, options())
+}
+
+fn open_with(
+    disk: &SimDisk,
+    clock: &SimClock,
+    seed: u64,
+    options: LocalOptions,
+) -> Result<LocalLog, LocalError> {
+    let entropy = Arc::new(SimEntropy::new(seed));
+    LocalLog::open(
+        Arc::new(disk.clone()),
+        Arc::new(clock.clone()),
+        entropy,
+        options,
+    )
+}
+
+/// What the log gives out.
+async fn observe(log: &LocalLog) -> Result<Model, ReadError> {
+    let mut model = Model::default();
+    for partition in log.partitions() {
+        let reach = log.partition(partition);
+        let mut expected = Expected {
+            start: reach.start,
+            sealed: reach.sealed,
+            snapshot: log.restore(partition).await?,
+            ..Expected::default()
+        };
+        while expected.end() < reach.end {
+            let read = log.read(partition, expected.end(), 7, 5000).await?;
+            assert!(!read.entries.is_empty(), "{partition:?} ends early");
+            for entry in read.entries {
+                assert_eq!(entry.position, expected.end(), "{partition:?} is dense");
+                expected.entries.push((entry.at, entry.payload));
+            }
+        }
+        model.partitions.insert(partition, expected);
+    }
+    Ok(model)
+}
+
+/// Without what only the model knows.
+fn visible(model: &Model) -> Model {
+    let mut model = model.clone();
+    for expected in model.partitions.values_mut() {
+        expected.last_at = Timestamp::EPOCH;
+    }
+    model
+}
+
+/// A run of changes: what surely happened, and with the one that was cut short.
+struct Run {
+    before: Model,
+    after: Model,
+    /// Why it was cut short.
+    error: Option<AppendError>,
+    workload: Workload,
+}
+
+/// Carries out changes until the disk fails or all are done.
+async fn run(disk: &SimDisk, seed: u64) -> Run {
+    let mut workload = Workload::new(seed);
+    let mut before = Model::default();
+    let mut after = before.clone();
+    let Ok(log) = open(disk, &workload.clock, seed) else {
+        return Run {
+            before,
+            after,
+            error: None,
+            workload,
+        };
+    };
+    for _ in 0..CHANGES {
+        let change = workload.next(&before);
+        after.apply(workload.clock.now(), &change);
+        if let Err(error) = carry_out(&log, &change).await {
+            return Run {
+                before,
+                after,
+                error: Some(error),
+                workload,
+            };
+        }
+        before = after.clone();
+    }
+    Run {
+        before,
+        after,
+        error: None,
+        workload,
+    }
+}
+
+fn seeds(count: u64) -> Vec<u64> {
+    match std::env::var("SEED") {
+        Ok(seed) => vec![seed.parse().expect("SEED is a number")],
+        Err(_) => (1..=count).collect(),
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime can be built")
+}
+
+async fn io_count(seed: u64) -> u64 {
+    let disk = SimDisk::new();
+    let run = run(&disk, seed).await;
+    assert_eq!(run.error, None, "seed {seed} without a power cut");
+    disk.io_count()
+}
+
+/// What is recovered after a power cut is the state before or after the change that was cut short.
+async fn check_recovered(log: &LocalLog, run: &mut Run, place: &str) {
+    let found = observe(log)
+        .await
+        .unwrap_or_else(|error| panic!("{place}: {error}"));
+    let surely_not = run
+        .error
+        .as_ref()
+        .is_some_and(|error| error.determinacy() == Determinacy::Determinate);
+    if found != visible(&run.before) {
+        assert!(!surely_not, "{place}: what surely did not happen is there");
+        assert!(
+            found == visible(&run.after),
+            "{place}: {:?}\nfound    {found:?}\nexpected {:?}\nor       {:?}",
+            run.error,
+            visible(&run.before),
+            visible(&run.after)
+        );
+        run.before = run.after.clone();
+    }
+}
+
+/// Goes on after a recovery, and through one clean start more.
+async fn check_goes_on(disk: &SimDisk, log: LocalLog, mut run: Run, place: &str) {
+    let mut model = run.before;
+    for _ in 0..4 {
+        let change = run.workload.next(&model);
+        carry_out(&log, &change)
+            .await
+            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        model.apply(run.workload.clock.now(), &change);
+    }
+    drop(log);
+    let log = open(disk, &run.workload.clock, 77)
+        .unwrap_or_else(|error| panic!("{place}, opened again: {error}"));
+    let found = observe(&log)
+        .await
+        .unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert!(found == visible(&model), "{place}, opened again");
+}
+
+async fn crash_everywhere(seed: u64) {
+    let ios = io_count(seed).await;
+    for io in 1..=ios {
+        let place = format!("SEED={seed}, power cut at I/O {io}");
+        let disk = SimDisk::new();
+        disk.crash_at(io);
+        let mut run = run(&disk, seed).await;
+        disk.crash(seed << 32 | io);
+        // The power may fail again while it recovers.
+        if io % 3 == 0 {
+            disk.crash_at(disk.io_count() + 1 + io % 11);
+            drop(open(&disk, &run.workload.clock, io));
+            disk.crash(seed << 32 | io << 16);
+        }
+        let log = open(&disk, &run.workload.clock, io + 1)
+            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        check_recovered(&log, &mut run, &place).await;
+        check_goes_on(&disk, log, run, &place).await;
+    }
+}
+
+#[test]
+fn a_log_that_runs_into_a_power_cut_loses_nothing_that_was_acknowledged() {
+    for seed in seeds(SEEDS_RUN_INTO) {
+        runtime().block_on(crash_everywhere(seed));
+    }
+}
+
+/// What each power cut in a run would leave, with what surely happened before it.
+async fn cuts(seed: u64) -> Vec<(SimDisk, Run)> {
+    let disk = SimDisk::new();
+    let mut workload = Workload::new(seed);
+    disk.record_cuts();
+    let log = open(&disk, &workload.clock, seed).expect("the disk is empty");
+    let mut model = Model::default();
+    let mut steps = vec![(disk.io_count(), model.clone(), workload.clock.now())];
+    for _ in 0..CHANGES {
+        let change = workload.next(&model);
+        model.apply(workload.clock.now(), &change);
+        carry_out(&log, &change)
+            .await
+            .unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
+        steps.push((disk.io_count(), model.clone(), workload.clock.now()));
+    }
+    let cut = |(index, cut): (usize, SimDisk)| {
+        let io = index as u64 + 1;
+        // An I/O behind the answer may belong to either change: then both models allow the answered.
+        let after = steps
+            .partition_point(|(behind, ..)| *behind < io)
+            .min(steps.len() - 1);
+        let (_, after_model, now) = steps[after].clone();
+        let before = steps[after.saturating_sub(1)].1.clone();
+        let clock = SimClock::new(now);
+        let workload = Workload {
+            clock,
+            ..Workload::new(seed ^ io)
+        };
+        (
+            cut,
+            Run {
+                before,
+                after: after_model,
+                error: None,
+                workload,
+            },
+        )
+    };
+    disk.take_cuts().into_iter().enumerate().map(cut).collect()
+}
+
+#[test]
+fn a_power_cut_at_any_io_loses_nothing_that_was_acknowledged() {
+    let mut count = 0;
+    for seed in seeds(SEEDS) {
+        runtime().block_on(async {
+            for (io, (disk, mut run)) in (1_u64..).zip(cuts(seed).await) {
+                count += 1;
+                let place = format!("SEED={seed}, power cut at I/O {io}");
+                disk.crash(seed << 32 | io);
+                let log = open(&disk, &run.workload.clock, io)
+                    .unwrap_or_else(|error| panic!("{place}: {error}"));
+                check_recovered(&log, &mut run, &place).await;
+                if io % 4 == 0 {
+                    check_goes_on(&disk, log, run, &place).await;
+                }
+            }
+        });
+    }
+    println!("{count} power cuts");
+}
+
+#[test]
+fn what_many_callers_were_told_survives_a_power_cut() {
+    for seed in seeds(SEEDS / 3) {
+        for io in 1..=30 {
+            runtime().block_on(crash_among_many(seed, io));
+        }
+    }
+}
+
+/// Many appends at once, so that they share frames. Each partition must be a gap-free prefix of its
+/// append order that holds everything acknowledged, and a batch over two partitions is in both or none.
+async fn crash_among_many(seed: u64, io: u64) {
+    let place = format!("SEED={seed}, many callers, power cut at I/O {io}");
+    let disk = SimDisk::new();
+    let clock = SimClock::default();
+    let log = open(&disk, &clock, seed).expect("the disk is empty");
+    let chance = SimEntropy::new(seed);
+    let partitions = [1, 2].map(|number| PartitionId::new(ServiceTag::Streams, number));
+    disk.crash_at(disk.io_count() + io);
+    let appends: Vec<_> = (0..60_u32)
+        .map(|number| {
+            let mut payload = vec![0; 4 + chance.below(2000) as usize];
+            payload[..4].copy_from_slice(&number.to_le_bytes());
+            let payload = Bytes::from(payload);
+            log.append(Batch {
+                entries: partitions.map(|p| (p, payload.clone())).into(),
+            })
+        })
+        .collect();
+    let mut acknowledged = 0;
+    for append in appends {
+        if append.await.is_ok() {
+            acknowledged += 1;
+        }
+    }
+    drop(log);
+    disk.crash(seed << 32 | io);
+    let log = open(&disk, &clock, io).unwrap_or_else(|error| panic!("{place}: {error}"));
+    let found = observe(&log)
+        .await
+        .unwrap_or_else(|error| panic!("{place}: {error}"));
+    let [left, right] = partitions.map(|partition| {
+        found
+            .partitions
+            .get(&partition)
+            .map_or(Vec::new(), |found| found.entries.clone())
+    });
+    assert!(left == right, "{place}: a batch is there in part");
+    assert!(
+        left.len() >= acknowledged,
+        "{place}: {} of {acknowledged} are there",
+        left.len()
+    );
+    for (number, (_, payload)) in left.iter().enumerate() {
+        assert_eq!(
+            payload[..4],
+            (number as u32).to_le_bytes(),
+            "{place}: the order changed"
+        );
+    }
+}
+
+/// A disk after a whole run, closed, and what it holds.
+async fn finished(seed: u64) -> (SimDisk, Run) {
+    let disk = SimDisk::new();
+    let run = run(&disk, seed).await;
+    (disk, run)
+}
+
+#[test]
+fn a_flipped_bit_is_refused_or_does_not_matter() {
+    let mut refused = 0;
+    for seed in seeds(SEEDS) {
+        let (disk, run) = runtime().block_on(finished(seed));
+        for attempt in 0..100 {
+            let flip = flip_then_open(disk.fork(), &run, seed, attempt);
+            refused += u32::from(runtime().block_on(flip));
+        }
+    }
+    println!("{refused} starts were refused");
+    assert!(refused > 0);
+}
+
+/// Flips one bit of a finished run; whether the start was refused.
+async fn flip_then_open(disk: SimDisk, run: &Run, seed: u64, attempt: u64) -> bool {
+    let (path, bit) = flip_somewhere(&disk, seed << 32 | attempt);
+    let place = format!("SEED={seed}, bit {bit} of {path} flipped");
+    match open(&disk, &run.workload.clock, 5) {
+        Ok(log) => {
+            let found = observe(&log)
+                .await
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert!(
+                found == visible(&run.before),
+                "{place}: something else is served"
+            );
+            false
+        }
+        Err(LocalError::Damaged { .. } | LocalError::Missing { .. } | LocalError::Newer { .. }) => {
+            let accepting = LocalOptions {
+                accept_data_loss: true,
+                ..options()
+            };
+            let opened = open_with(&disk, &run.workload.clock, 6, accepting);
+            let log = opened.unwrap_or_else(|error| panic!("{place}, accepted: {error}"));
+            check_only_what_was_written(&log, &run.before, &place).await;
+            true
+        }
+        Err(error) => panic!("{place}: {error}"),
+    }
+}
+
+fn flip_somewhere(disk: &SimDisk, seed: u64) -> (String, usize) {
+    let chance = SimEntropy::new(seed);
+    let files: Vec<(String, usize)> = disk
+        .files()
+        .into_iter()
+        .filter(|(_, size)| *size > 0)
+        .collect();
+    let (path, size) = files[chance.below(files.len() as u64) as usize].clone();
+    let bit = chance.below(size as u64 * 8) as usize;
+    disk.flip_bit(&path, bit);
+    (path, bit)
+}
+
+/// With losses accepted, entries may be missing; those that are there are the right ones.
+async fn check_only_what_was_written(log: &LocalLog, written: &Model, place: &str) {
+    let found = observe(log)
+        .await
+        .unwrap_or_else(|error| panic!("{place}, accepted: {error}"));
+    for (partition, found) in &found.partitions {
+        let Some(written) = written.partitions.get(partition) else {
+            // Its delete is among what was lost.
+            continue;
+        };
+        for (index, entry) in found.entries.iter().enumerate() {
+            let position = found.start + index as u64;
+            let Some(index) = position.checked_sub(written.start) else {
+                // Its trim is among what was lost.
+                continue;
+            };
+            let expected = written.entries.get(index as usize);
+            assert_eq!(
+                Some(entry),
+                expected,
+                "{place}, accepted: {partition:?} {position}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_flips_under_a_running_log_is_never_served() {
+    for seed in seeds(SEEDS) {
+        let (disk, run) = runtime().block_on(finished(seed));
+        for attempt in 0..30 {
+            runtime().block_on(flip_then_read(disk.fork(), &run, seed, attempt));
+        }
+    }
+}
+
+async fn flip_then_read(disk: SimDisk, run: &Run, seed: u64, attempt: u64) {
+    let log = open(&disk, &run.workload.clock, 5).expect("nothing is damaged");
+    let (path, bit) = flip_somewhere(&disk, seed << 32 | attempt);
+    match observe(&log).await {
+        Ok(found) => {
+            assert!(
+                found == visible(&run.before),
+                "SEED={seed}, bit {bit} of {path} is served"
+            );
+        }
+        Err(ReadError::Corrupt { .. }) => {}
+        Err(error) => panic!("SEED={seed}, bit {bit} of {path}: {error}"),
+    }
+}
+
+#[test]
+fn a_file_that_is_gone_is_missed() {
+    for seed in seeds(SEEDS) {
+        runtime().block_on(async {
+            let (disk, run) = finished(seed).await;
+            let names = disk.files();
+            for (path, _) in names {
+                let disk = disk.fork();
+                tidemill_log::Disk::remove(&disk, &path).unwrap();
+                match open(&disk, &run.workload.clock, 5) {
+                    Ok(log) => {
+                        let found = observe(&log).await.unwrap();
+                        assert!(found == visible(&run.before), "SEED={seed} without {path}");
+                    }
+                    Err(LocalError::Missing { .. }) => {}
+                    Err(error) => panic!("SEED={seed} without {path}: {error}"),
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_poisons_the_log() {
+    let disk = SimDisk::new();
+    let clock = SimClock::default();
+    let log = open(&disk, &clock, 1).unwrap();
+    let partition = PartitionId::new(ServiceTag::Streams, 1);
+    let entry = |text: &'static str| Batch {
+        entries: vec![(partition, Bytes::from_static(text.as_bytes()))],
+    };
+    log.append(entry("kept")).await.unwrap();
+    // Two I/Os for each append: the write, then the sync.
+    disk.fail_at(disk.io_count() + 2, DiskFailure::Broken);
+    let poisoned = log.poisoned();
+    let first = log.append(entry("first"));
+    let second = log.append(entry("second"));
+    let expected = AppendError::Poisoned {
+        detail: "simulated I/O error".to_owned(),
+    };
+    assert_eq!(first.await, Err(expected.clone()));
+    assert_eq!(second.await, Err(expected.clone()));
+    assert_eq!(log.seal(partition).await, Err(expected));
+    assert_eq!(poisoned.await, "simulated I/O error");
+    assert_eq!(
+        log.read(partition, 0, 10, 100).await.unwrap().entries.len(),
+        1,
+        "reads go on"
+    );
+    drop(log);
+    disk.crash(1);
+    let log = open(&disk, &clock, 2).unwrap();
+    assert_eq!(log.partition(partition).end, 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_said_to_be_full_and_can_be_read() {
+    let disk = SimDisk::new();
+    let clock = SimClock::default();
+    let log = open(&disk, &clock, 1).unwrap();
+    let partition = PartitionId::new(ServiceTag::Streams, 1);
+    let entry = |bytes: usize| Batch {
+        entries: vec![(partition, vec![1; bytes].into())],
+    };
+    log.append(entry(10)).await.unwrap();
+    let used: usize = disk.files().iter().map(|(_, size)| size).sum();
+    disk.set_capacity(Some(used + 100));
+    for _ in 0..2 {
+        let refused = log.append(entry(20_000)).await.unwrap_err();
+        assert!(matches!(refused, AppendError::Full { .. }), "{refused}");
+        assert_eq!(refused.determinacy(), Determinacy::Determinate);
+    }
+    assert_eq!(
+        log.read(partition, 0, 10, 100).await.unwrap().entries.len(),
+        1
+    );
+    drop(log);
+    disk.set_capacity(None);
+    let log = open(&disk, &clock, 2).unwrap();
+    assert_eq!(log.append(entry(10)).await.unwrap()[0].position, 1);
+}
+
+#[tokio::test]
+async fn too_much_that_waits_is_refused() {
+    let disk = SimDisk::new();
+    let log = open(&disk, &SimClock::default(), 1).unwrap();
+    let partition = PartitionId::new(ServiceTag::Streams, 1);
+    let payload = Bytes::from(vec![1; 16 << 20]);
+    let appends: Vec<_> = (0..12)
+        .map(|_| {
+            log.append(Batch {
+                entries: vec![(partition, payload.clone())],
+            })
+        })
+        .collect();
+    let mut overloaded = 0;
+    for append in appends {
+        match append.await {
+            Ok(_) => {}
+            Err(AppendError::Overloaded { .. }) => overloaded += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(overloaded > 0);
+    assert_eq!(log.partition(partition).end, 12 - overloaded);
+}
+
+#[tokio::test]
+async fn files_are_removed_when_nothing_in_them_is_needed() {
+    let disk = SimDisk::new();
+    let clock = SimClock::default();
+    let log = open(&disk, &clock, 1).unwrap();
+    let [left, right] = [1, 2].map(|number| PartitionId::new(ServiceTag::Streams, number));
+    for _ in 0..20 {
+        let entries = vec![(left, vec![1; 5000].into()), (right, vec![2; 5000].into())];
+        log.append(Batch { entries }).await.unwrap();
+    }
+    let files = || {
+        disk.files()
+            .iter()
+            .filter(|(path, _)| path.ends_with(".wal"))
+            .count()
+    };
+    let before = files();
+    assert!(before > 5);
+    log.trim(left, 20).await.unwrap();
+    assert!(files() >= before, "the other partition still needs them");
+    log.delete(right).await.unwrap();
+    // The answer comes before the files go: the next change waits behind them.
+    log.seal(left).await.unwrap();
+    assert_eq!(files(), 1);
+    drop(log);
+    let log = open(&disk, &clock, 2).unwrap();
+    assert_eq!(log.partition(left).start, 20);
+    assert_eq!(files(), 1);
+}
