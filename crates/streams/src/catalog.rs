@@ -67,7 +67,7 @@ impl Catalog {
         })
     }
 
-    /// The streams that are not gone, in the order of account or region and name.
+    /// The streams that are not gone, in the order of region, account and name.
     pub fn streams(&self, now: Timestamp) -> impl Iterator<Item = &Stream> {
         self.streams
             .values()

@@ -42,12 +42,12 @@ impl From<AppendError> for Failure {
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Failure {
-        unreadable(error.to_string())
+        nothing_happened(error.to_string())
     }
 }
 
-/// The storage gave nothing, or something that is not ours; nothing has changed by that.
-pub fn unreadable(detail: String) -> Failure {
+/// The storage failed, and nothing has changed by that.
+pub fn nothing_happened(detail: String) -> Failure {
     Failure::Storage(StorageFailure {
         detail,
         determinacy: Determinacy::Determinate,

@@ -7,7 +7,7 @@
 //! added to a shard after its closing, and none is lost between the parent and its children.
 
 use tidemill_log::{PartitionId, ServiceTag};
-use tidemill_model::{ShardId, StreamArn};
+use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::command::Command;
 use crate::failure::Failure;
@@ -15,26 +15,37 @@ use crate::stream::{SealedParent, Shard};
 use crate::streams::Streams;
 
 impl Streams {
-    /// Completes what a crash left unfinished. To be called once, before the first request.
+    /// Completes what a crash left unfinished. To be called once, before the first request. A stream
+    /// whose reshard cannot be finished stays in UPDATING, and the others are served.
     pub async fn recover(&self) -> Result<(), Failure> {
         self.token_key().await?;
-        self.finish_reshards().await?;
+        if let Err(error) = self.finish_reshards().await {
+            tracing::warn!(%error, "a reshard is left to the next sweep");
+        }
         self.delete_garbage().await
     }
 
     /// Gives back what retention has taken and what deleted streams have left; finishes reshards that
-    /// were given up on. To be called every minute or so: nothing but space depends on it.
+    /// were given up on. To be called every minute or so: nothing but space depends on it. What fails
+    /// for one stream is done for the others all the same, and tried again by the next sweep.
     pub async fn sweep(&self) -> Result<(), Failure> {
-        self.finish_reshards().await?;
-        if self.catalog(|catalog, now| catalog.is_sweep_due(now)) {
-            self.submit(Command::Sweep).await?;
-        }
-        self.trim_expired().await?;
-        self.delete_garbage().await?;
+        let outcome = [
+            self.finish_reshards().await,
+            self.forget().await,
+            self.trim_expired().await,
+            self.delete_garbage().await,
+        ];
         let kept = self.catalog(|catalog, _| catalog.partitions());
         let now = self.clock().now();
         if let Some(mut throttle) = self.throttle() {
             throttle.forget(now, |partition| kept.contains(&partition));
+        }
+        outcome.into_iter().collect()
+    }
+
+    async fn forget(&self) -> Result<(), Failure> {
+        if self.catalog(|catalog, now| catalog.is_sweep_due(now)) {
+            self.submit(Command::Sweep).await?;
         }
         Ok(())
     }
@@ -46,10 +57,11 @@ impl Streams {
                 .filter(|stream| stream.reshard.is_some());
             begun.map(|stream| stream.arn.clone()).collect()
         });
+        let mut outcome = Ok(());
         for stream in begun {
-            self.finish_reshard(&stream).await?;
+            outcome = outcome.and(self.finish_reshard(&stream).await);
         }
-        Ok(())
+        outcome
     }
 
     /// Finishes the reshard of `stream`, if one has begun.
@@ -110,11 +122,17 @@ impl Streams {
             });
             shards.collect()
         });
+        let mut outcome = Ok(());
         for (partition, horizon) in shards {
-            let before = self.log().position_at(partition, horizon).await?;
-            if before > self.log().partition(partition).start {
-                self.log().trim(partition, before).await?;
-            }
+            outcome = outcome.and(self.trim_before(partition, horizon).await);
+        }
+        outcome
+    }
+
+    async fn trim_before(&self, partition: PartitionId, horizon: Timestamp) -> Result<(), Failure> {
+        let before = self.log().position_at(partition, horizon).await?;
+        if before > self.log().partition(partition).start {
+            self.log().trim(partition, before).await?;
         }
         Ok(())
     }

@@ -9,21 +9,21 @@
 //! record is added to a shard after its closing; none is given out after its retention. One file in
 //! [`ops`] for each operation of AWS; [`Streams`] is the handle they work on.
 
-pub mod limits;
-pub mod routing;
-pub mod stored_record;
-pub mod throttle;
-pub mod reshard;
-pub mod refused;
-pub mod failure;
+mod limits;
+mod routing;
+mod stored_record;
+mod throttle;
+mod reshard;
+mod refused;
+mod failure;
 mod tags;
-pub mod token;
-pub mod stream;
-pub mod iterator;
-pub mod shard_filter;
-pub mod command;
-pub mod catalog;
-pub mod streams;
+mod token;
+mod stream;
+mod iterator;
+mod shard_filter;
+mod command;
+mod catalog;
+mod streams;
 mod finish;
 mod control;
 mod write;

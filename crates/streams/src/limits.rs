@@ -146,7 +146,6 @@ pub enum Scope {
 
 /// The operations that have a rate of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are the operations'")]
 pub enum ControlOperation {
     AddTagsToStream,
     CreateStream,

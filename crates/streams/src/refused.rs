@@ -12,7 +12,6 @@ use crate::limits::{ITERATOR_AGE_MAX, RETENTION_HOURS_MIN, TAGS_MAX};
 
 /// AWS's exceptions that this crate answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are AWS's, without their suffix")]
 pub enum Exception {
     AccessDenied,
     DryRunOperation,
@@ -27,12 +26,8 @@ pub enum Exception {
     Validation,
 }
 
-/// Why an operation is refused.
+/// Why an operation is refused. Each variant's text says what it is, its fields what of.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[expect(
-    missing_docs,
-    reason = "each variant's text says what it is, its fields what of"
-)]
 pub enum Refused {
     #[error("Stream {} not found.", under(.stream))]
     StreamNotFound { stream: StreamArn },

@@ -38,7 +38,6 @@ pub enum Phase {
 
 /// AWS's status of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are AWS's")]
 pub enum Status {
     Creating,
     Active,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tidemill_log::{AppendError, Appended, Batch, PartitionId};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hash_of};
@@ -206,7 +206,7 @@ impl Streams {
                 Ok(appended) => return Ok(numbered(&records, &appended)),
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
-                    self.finish_reshard(stream).await?;
+                    self.finish_reshard(stream).await.map_err(nothing_put)?;
                     let hashes = records.iter().map(|(_, record)| record.hash);
                     let places = self.places(stream, incarnation, hashes)?;
                     for ((place, _), now) in records.iter_mut().zip(places) {
@@ -216,6 +216,14 @@ impl Streams {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// The failure to finish a reshard, as a put has it: whatever became of that, nothing was put.
+fn nothing_put(failure: Failure) -> Failure {
+    match failure {
+        Failure::Storage(storage) => nothing_happened(storage.detail),
+        Failure::Refused(refused) => Failure::Refused(refused),
     }
 }
 

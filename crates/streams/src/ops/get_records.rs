@@ -10,7 +10,7 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::describe::{children, page};
-use crate::failure::{Failure, unreadable};
+use crate::failure::{Failure, nothing_happened};
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
 use crate::refused::Refused;
@@ -120,8 +120,9 @@ fn find(
 
 fn records(found: &FoundShard, entries: &[Entry]) -> Result<Vec<Record>, Failure> {
     let records = entries.iter().map(|entry| {
-        let stored = StoredRecord::decode(&entry.payload)
-            .map_err(|error| unreadable(format!("{} at {}: {error}", found.id, entry.position)))?;
+        let stored = StoredRecord::decode(&entry.payload).map_err(|error| {
+            nothing_happened(format!("{} at {}: {error}", found.id, entry.position))
+        })?;
         let number = SequenceNumber::of_record(
             found.id,
             found.shard.created_secs,

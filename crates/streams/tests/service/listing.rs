@@ -313,3 +313,16 @@ async fn a_stream_is_described_a_hundred_shards_at_a_time() {
         "Could not find shard x in stream s under account 000000000000."
     );
 }
+
+#[tokio::test]
+async fn listing_streams_five_times_a_second_is_the_rate() {
+    let f = Fixture::new().await;
+    for _ in 0..5 {
+        call!(f, list_streams, ListStreamsInput::default()).expect("listed");
+    }
+    assert_refused!(
+        call!(f, list_streams, ListStreamsInput::default()),
+        "LimitExceededException",
+        "Rate exceeded for account 000000000000."
+    );
+}

@@ -335,3 +335,13 @@ async fn a_storage_failure_says_whether_the_record_may_be_there() {
     f.put_at("s", "0", "x").await;
     assert_eq!(f.all("s", &shard(0)).await, ["x"]);
 }
+
+#[tokio::test]
+async fn the_same_record_put_twice_is_two_records() {
+    let f = Fixture::new().await;
+    f.create("s", 1).await;
+    let first = f.put_at("s", "0", "x").await;
+    let second = f.put_at("s", "0", "x").await;
+    assert!(first.sequence_number < second.sequence_number);
+    assert_eq!(f.all("s", &shard(0)).await, ["x", "x"]);
+}

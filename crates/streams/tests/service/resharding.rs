@@ -1,7 +1,9 @@
 //! SplitShard and MergeShards, and what a crash in the middle of one leaves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tidemill_model::Determinacy;
 use tidemill_shapes::kinesis::*;
 use tidemill_streams::Settings;
 
@@ -248,8 +250,7 @@ async fn cut_off_after_the_seal(f: &Fixture) {
     f.create("s", 1).await;
     f.put_at("s", "0", "old").await;
     f.log.set(Trouble::CommandsAfterSeal);
-    let refused = call!(f, split_shard, split("s", &shard(0), HALF)).expect_err("storage failed");
-    assert_eq!(answer(&refused).0, "InternalFailure");
+    f.split("s", &shard(0), HALF).await;
     f.log.set(None);
     let stream = f.describe("s").await;
     assert_eq!(
@@ -277,7 +278,7 @@ async fn a_split_that_a_crash_cut_off_before_the_seal_is_finished_at_the_start()
     let mut f = Fixture::new().await;
     f.create("s", 1).await;
     f.log.set(Trouble::Seals);
-    assert!(call!(f, split_shard, split("s", &shard(0), HALF)).is_err());
+    f.split("s", &shard(0), HALF).await;
     assert_eq!(
         f.put_at("s", "0", "late").await.shard_id,
         shard(0),
@@ -332,7 +333,10 @@ async fn a_put_that_cannot_be_routed_again_is_a_storage_failure_and_stores_nothi
     cut_off_after_the_seal(&f).await;
     f.log.set(Trouble::Commands);
     let refused = call!(f, put_record, record("s", "k", b"x")).expect_err("storage failed");
-    assert_eq!(answer(&refused).0, "InternalFailure");
+    let PutRecordError::Storage(storage) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(storage.determinacy, Determinacy::Determinate);
     f.log.set(None);
     f.streams.sweep().await.expect("the sweep finishes it");
     assert_eq!(f.describe("s").await.stream_status, StreamStatus::Active);
@@ -358,4 +362,52 @@ async fn a_clock_that_steps_back_keeps_parents_before_children() {
     assert_eq!(ends.len(), 2);
     assert!(ends[0] < ends[1] && ends[1] < put.sequence_number);
     assert!(shards[3].sequence_number_range.starting_sequence_number > ends[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_record_put_while_shards_are_split_is_there_once_and_in_its_place() {
+    const WRITERS: usize = 4;
+    const RECORDS: usize = 300;
+    let f = Fixture::unlimited().await;
+    f.create("s", 1).await;
+    let writers = (0..WRITERS).map(|writer| {
+        let (streams, caller) = (f.streams.clone(), f.caller.clone());
+        tokio::spawn(async move {
+            let mut put = Vec::new();
+            for number in 0..RECORDS {
+                let key = format!("{writer}-{number}");
+                let input = record("s", &key, b"x");
+                let output = tidemill_streams::ops::put_record(&streams, &caller, input).await;
+                let output = output.expect("put");
+                put.push((key, (output.shard_id, output.sequence_number)));
+                tokio::task::yield_now().await;
+            }
+            put
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for (number, at) in [
+        (0, HALF),
+        (1, QUARTER),
+        (2, "240000000000000000000000000000000000000"),
+    ] {
+        tokio::task::yield_now().await;
+        f.split("s", &shard(number), at).await;
+    }
+    let mut acknowledged = BTreeMap::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.expect("no panic"));
+    }
+    let mut found = BTreeMap::new();
+    for number in 0..7 {
+        let iterator = f
+            .iterator("s", &shard(number), ShardIteratorType::TrimHorizon)
+            .await;
+        for record in f.read(&iterator).await.records {
+            let key = record.partition_key.expect("given");
+            let before = found.insert(key, (shard(number), record.sequence_number));
+            assert_eq!(before, None, "twice");
+        }
+    }
+    assert_eq!(found, acknowledged);
 }
