@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tidemill_model::ShardId;
 
-use crate::machine::{LastResult, Status};
+use crate::status::{LastResult, Status};
 
 /// What can be seen of a mapping's machines.
 #[derive(Debug, Default)]

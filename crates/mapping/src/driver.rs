@@ -20,11 +20,11 @@ use crate::checkpoint::Checkpoint;
 use crate::checkpoints::{Command, Stale};
 use crate::config::Place;
 use crate::event::Envelope;
+use crate::exchange::{Effect, Input, Reply};
 use crate::machine::Machine;
 use crate::partial_failure::looks_like_report;
 use crate::parts::MappingsParts;
 use crate::ports::Invoked;
-use crate::exchange::{Effect, Input, Reply};
 
 /// How a task ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

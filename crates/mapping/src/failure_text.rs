@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use tidemill_model::Record;
 
-use crate::limits::ERROR_TEXT_BYTES_MAX;
 use crate::exchange::Reply;
+use crate::limits::ERROR_TEXT_BYTES_MAX;
 
 /// Said when the function was throttled.
 pub const THROTTLED: &str = "the function was throttled";

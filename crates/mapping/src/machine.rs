@@ -19,63 +19,21 @@ use tidemill_model::{Determinacy, Timestamp};
 use crate::ahead::Ahead;
 use crate::bisect;
 use crate::chance::Chance;
-use crate::checkpoint::{Blocked, GivingUp};
+use crate::checkpoint::GivingUp;
 use crate::config::{Config, Place};
 use crate::event::Envelope;
+use crate::exchange::{Effect, Input, Reply};
 use crate::failure_text;
 use crate::give_up;
 use crate::limits::{DELIVERY_ATTEMPTS_MAX, EVENT_BYTES_MAX};
 use crate::partial_failure::{self, Report};
 use crate::piece::Piece;
-use crate::exchange::{Effect, Input, Reply};
 use crate::reading::{Ask, Reading};
+use crate::resume::Resume;
 use crate::retry::{self, Next, Ran};
 use crate::saving::Saving;
-
-/// Where a machine begins: what the last checkpoint says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resume {
-    /// First position that is not closed.
-    pub next: u64,
-    /// Records before it may have reached the function.
-    pub delivered_to: u64,
-    /// What the shard stood still behind.
-    pub blocked: Option<Blocked>,
-    /// What was being given up.
-    pub giving_up: Option<GivingUp>,
-}
-
-impl Resume {
-    /// A shard on which nothing has been done: its first record is the one at `next`.
-    pub fn fresh(next: u64) -> Resume {
-        Resume {
-            next,
-            delivered_to: next,
-            blocked: None,
-            giving_up: None,
-        }
-    }
-}
-
-/// What the last invocation came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LastResult {
-    /// Every record was taken.
-    Ok,
-    /// Some were not.
-    Problem,
-}
-
-/// What can be seen of a machine that runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Status {
-    /// What the last invocation came to, if there was one.
-    pub last_result: Option<LastResult>,
-    /// What the shard stands still behind.
-    pub blocked: Option<Blocked>,
-    /// Duplicates that no checkpoint holds yet.
-    pub unsaved_duplicates: u64,
-}
+use crate::status::{LastResult, Status};
+use crate::work::Work;
 
 /// The mapping on one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,33 +53,6 @@ pub struct Machine {
     saving: Saving,
     stopping: bool,
     last_result: Option<LastResult>,
-}
-
-/// What is being done with the records next in line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Work {
-    /// No piece is in work. `since`: when the first record of the next batch was there.
-    Gathering { since: Option<Timestamp> },
-    /// A piece is about to be handed to the function.
-    Due(Piece),
-    /// The function has it.
-    Invoking(Piece),
-    /// It failed and is tried again later.
-    Waiting { piece: Piece, until: Timestamp },
-    /// It is time to try again; the source is asked whether the records still exist.
-    Checking(Piece),
-    /// It is given up; the message about it becomes durable.
-    Recording(GivingUp),
-    /// The destination is being told, for the `attempt`th time.
-    Delivering { giving_up: GivingUp, attempt: u32 },
-    /// The destination could not be told and is told again later.
-    AwaitingRedelivery {
-        giving_up: GivingUp,
-        attempt: u32,
-        until: Timestamp,
-    },
-    /// The shard is done, or the machine was stopped.
-    Ended,
 }
 
 impl Machine {
@@ -190,20 +121,12 @@ impl Machine {
 
     /// When to send [`Input::TimerFired`], if ever.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let work = match &self.work {
-            Work::Ended => return None,
+        let work = match (&self.work, self.stopping) {
+            (Work::Ended, _) => return None,
             // A machine that stops waits for what is on its way and for nothing else.
-            _ if self.stopping => None,
-            Work::Waiting { until, .. } | Work::AwaitingRedelivery { until, .. } => Some(*until),
-            Work::Gathering { since: Some(since) } if !self.saving.is_behind() => {
-                Some(since.plus(self.config.batching_window))
-            }
-            Work::Gathering { .. }
-            | Work::Due(_)
-            | Work::Invoking(_)
-            | Work::Checking(_)
-            | Work::Recording(_)
-            | Work::Delivering { .. } => None,
+            (_, true) => None,
+            (Work::Gathering { .. }, false) if self.saving.is_behind() => None,
+            (work, false) => work.deadline(self.config.batching_window),
         };
         [work, self.reading.deadline(), self.saving.deadline()]
             .into_iter()

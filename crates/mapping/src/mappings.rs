@@ -18,9 +18,9 @@ use tidemill_model::Timestamp;
 use crate::board::Board;
 use crate::catalog::{self, Change, Mapping, Refused};
 use crate::checkpoints;
-use crate::machine::LastResult;
 use crate::parts::MappingsParts;
 use crate::report::mapping_report;
+use crate::status::LastResult;
 use crate::supervisor::{self, BeginError, Supervisor};
 
 /// The service; cheap to clone.

@@ -12,7 +12,7 @@ use tidemill_model::ShardId;
 use crate::catalog::Mapping;
 use crate::checkpoint;
 use crate::checkpoints::MappingWork;
-use crate::machine::Status;
+use crate::status::Status;
 
 /// The ledger of `mapping`: `heads` gives one past the last durable position of each shard that
 /// exists, `shown` what the machine of a shard shows.

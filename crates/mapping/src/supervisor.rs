@@ -22,8 +22,9 @@ use crate::checkpoints::{Command, MappingWork, ShardWork};
 use crate::config::{Config, Place};
 use crate::driver::{Driver, Ended};
 use crate::limits::ABSENT_STREAM_POLL;
-use crate::machine::{Machine, Resume};
+use crate::machine::Machine;
 use crate::parts::MappingsParts;
+use crate::resume::Resume;
 
 /// Why the shards of a mapping could not be begun.
 #[derive(Debug, thiserror::Error)]
