@@ -232,3 +232,71 @@ impl Blobs for DiskBlobs {
         self.shared.disk.outside_path(&join(DIRECTORY, name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file_disk::FileDisk;
+
+    fn on_disk(directory: &std::path::Path) -> DiskBlobs {
+        DiskBlobs::open(Arc::new(FileDisk::open(directory).unwrap())).unwrap()
+    }
+
+    async fn keeps_what_is_put(blobs: &dyn Blobs) {
+        let bytes = Bytes::from_static(b"abc");
+        let name = blobs.put(bytes.clone()).await.unwrap();
+        let published = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(name, published);
+        assert_eq!(
+            blobs.put(bytes.clone()).await,
+            Ok(name.clone()),
+            "twice is once"
+        );
+        assert_eq!(blobs.get(&name).await, Ok(Some(bytes)));
+        let other = name_of(b"other");
+        for absent in [other.as_str(), "", "../SUPER", &name.to_uppercase()] {
+            assert_eq!(blobs.get(absent).await, Ok(None), "{absent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_kept_under_the_hash_of_its_bytes() {
+        keeps_what_is_put(&MemoryBlobs::default()).await;
+        let directory = tempfile::tempdir().unwrap();
+        keeps_what_is_put(&on_disk(directory.path())).await;
+    }
+
+    #[tokio::test]
+    async fn a_blob_outlives_the_process_and_has_a_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = on_disk(directory.path())
+            .put(Bytes::from_static(b"code"))
+            .await
+            .unwrap();
+        let blobs = on_disk(directory.path());
+        assert_eq!(
+            blobs.get(&name).await,
+            Ok(Some(Bytes::from_static(b"code")))
+        );
+        assert_eq!(std::fs::read(blobs.path(&name).unwrap()).unwrap(), b"code");
+        assert_eq!(blobs.path("../LOCK"), None);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_blob_is_refused_and_can_be_put_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = on_disk(directory.path());
+        let name = blobs.put(Bytes::from_static(b"code")).await.unwrap();
+        std::fs::write(blobs.path(&name).unwrap(), b"c0de").unwrap();
+        let corrupt = BlobError::Corrupt {
+            name: name.clone(),
+            actual: name_of(b"c0de"),
+        };
+        assert_eq!(blobs.get(&name).await, Err(corrupt));
+        blobs.put(Bytes::from_static(b"code")).await.unwrap();
+        assert_eq!(
+            blobs.get(&name).await,
+            Ok(Some(Bytes::from_static(b"code")))
+        );
+    }
+}

@@ -408,3 +408,6 @@ impl FrameHeader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

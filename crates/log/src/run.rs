@@ -492,3 +492,6 @@ impl Fields<'_> {
         Ok(files)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //! disk, and on a simulated disk with files so small and a cache so short that every read is from disk
 //! and every few frames begin a file.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,0 +1,232 @@
+//! The frozen layouts of file header and frame, and how frames are told from what is not one.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::port::PartitionId;
+use crate::run::{Change, Command, PlacedEntry, SnapshotPointer, put_command, put_entries, runs};
+use crate::tail::{Tail, frame_at, judge, next_valid};
+
+fn file_header() -> FileHeader {
+    FileHeader {
+        file: 0x0102,
+        unsynced: true,
+        salt: 0x0304_0506_0708_090a,
+        first_lsn: 0x0b0c,
+        created: Timestamp::from_millis(0x0d0e),
+        previous: Some(FileTail {
+            file: 0x0101,
+            end: 0x2000,
+            checksum: 0x0f10_1112,
+        }),
+    }
+}
+
+const CHAIN: Chain = Chain {
+    salt: 0x0102_0304_0506_0708,
+    lsn: 9,
+    checksum: 0x0a0b_0c0d,
+};
+
+fn frame(payloads: &[&[u8]]) -> (Bytes, Chain) {
+    let mut writer = FrameWriter::with_capacity(0);
+    let entries: Vec<PlacedEntry> = payloads
+        .iter()
+        .enumerate()
+        .map(|(index, payload)| PlacedEntry {
+            partition: PartitionId(0x0100_0000_0000_0002),
+            position: 3 + index as u64,
+            at: Timestamp::from_millis(0x0405),
+            payload_checksum: crc32c(payload),
+            payload: Bytes::copy_from_slice(payload),
+        })
+        .collect();
+    put_entries(writer.run(), &entries.iter().collect::<Vec<_>>());
+    put_command(
+        writer.run(),
+        PartitionId(0x0100_0000_0000_0003),
+        &Command::Trim(6),
+    );
+    writer.finish(FrameKind::Commands, CHAIN, Timestamp::from_millis(0x0708))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn the_layout_of_a_file_header_is_frozen() {
+    let (block, checksum) = file_header().encode();
+    let golden = "5449444557414c00 01000000 01000000 0201000000000000 0a09080706050403 \
+                  0c0b000000000000 0e0d000000000000 0101000000000000 0020000000000000 1211100f";
+    assert_eq!(hex(&block[..68]), golden.replace(' ', ""));
+    assert!(is_zero(&block[68..BLOCK_BYTES - 4]));
+    assert_eq!(hex(&block[BLOCK_BYTES - 4..]), "e5bdf8cb");
+    assert_eq!(FileHeader::decode(&block), Ok((file_header(), checksum)));
+}
+
+#[test]
+fn the_layout_of_a_frame_is_frozen() {
+    let (frame, next) = frame(&[b"one", b"", b"three"]);
+    let golden = include_str!("golden_frame.txt").replace(char::is_whitespace, "");
+    let content = golden.len() / 2;
+    assert_eq!(hex(&frame[..content]), golden);
+    assert!(is_zero(&frame[content..]));
+    assert_eq!(frame.len(), BLOCK_BYTES);
+    let header = frame_at(&frame, 0, &CHAIN).unwrap();
+    assert_eq!(
+        (header.runs, header.zero_sectors, header.next()),
+        (2, 7, next)
+    );
+}
+
+#[test]
+fn a_file_of_a_newer_layout_is_told_from_a_damaged_one() {
+    let (mut block, _) = file_header().encode();
+    block[8] = 2;
+    assert_eq!(
+        FileHeader::decode(&block),
+        Err(BadFrame::Checksum("header"))
+    );
+    let checksum = crc32c(&block[..BLOCK_BYTES - 4]);
+    block[BLOCK_BYTES - 4..].copy_from_slice(&checksum.to_le_bytes());
+    assert_eq!(FileHeader::decode(&block), Err(BadFrame::Layout(2)));
+}
+
+#[test]
+fn a_frame_is_believed_only_in_its_place() {
+    let (frame, _) = frame(&[b"x"]);
+    let cases = [
+        (Chain { salt: 1, ..CHAIN }, "salt"),
+        (Chain { lsn: 8, ..CHAIN }, "sequence number"),
+        (Chain { lsn: 10, ..CHAIN }, "sequence number"),
+        (
+            Chain {
+                checksum: 1,
+                ..CHAIN
+            },
+            "checksum of the frame before",
+        ),
+    ];
+    for (chain, field) in cases {
+        assert_eq!(frame_at(&frame, 0, &chain), Err(BadFrame::Place(field)));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_frame_is_noticed_and_is_no_torn_tail() {
+    let (frame, _) = frame(&[&[1; 3000], &[0; 2000]]);
+    for bit in 0..frame.len() * 8 {
+        let mut flipped = frame.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(frame_at(&flipped, 0, &CHAIN).is_err(), "bit {bit}");
+        if bit % 61 == 0 {
+            let tail = judge(&flipped, 0, &CHAIN, false);
+            assert!(matches!(tail, Tail::Damaged(_)), "bit {bit}: {tail:?}");
+        }
+    }
+}
+
+#[test]
+fn a_write_that_was_cut_short_is_a_torn_tail() {
+    let (frame, _) = frame(&[&[1; 3000], &[0; 2000]]);
+    let sectors = frame.len() / SECTOR_BYTES;
+    for missing in 0..1_u32 << sectors.min(12) {
+        let mut torn = frame.to_vec();
+        for (index, sector) in torn.chunks_mut(SECTOR_BYTES).enumerate() {
+            if missing >> index & 1 == 1 {
+                sector.fill(0);
+            }
+        }
+        if torn == frame {
+            assert!(frame_at(&torn, 0, &CHAIN).is_ok());
+        } else {
+            assert_eq!(judge(&torn, 0, &CHAIN, false), Tail::Torn, "{missing:b}");
+        }
+    }
+    for size in 1..sectors {
+        let short = &frame[..size * SECTOR_BYTES];
+        assert_eq!(judge(short, 0, &CHAIN, false), Tail::Torn, "{size} sectors");
+    }
+    assert_eq!(judge(&[], 0, &CHAIN, false), Tail::Clean);
+}
+
+#[test]
+fn a_bad_frame_before_a_good_one_is_no_torn_tail() {
+    let (first, next) = frame(&[b"first"]);
+    let mut writer = FrameWriter::with_capacity(0);
+    put_command(writer.run(), PartitionId(1), &Command::Delete);
+    let (second, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
+    let mut file = vec![0; first.len()];
+    file.extend_from_slice(&second);
+    let (offset, header) = next_valid(&file, 0, &CHAIN).unwrap();
+    assert_eq!((offset, header.lsn), (first.len(), 10));
+    assert!(matches!(judge(&file, 0, &CHAIN, false), Tail::Damaged(_)));
+    assert_eq!(
+        judge(&file, 0, &CHAIN, true),
+        Tail::Torn,
+        "unsynced frames may go missing"
+    );
+    assert_eq!(
+        next_valid(&file, 0, &Chain { salt: 5, ..CHAIN }),
+        None,
+        "of another file"
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_is_put_into_a_frame_is_read_back(
+        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 1..20),
+        numbers in any::<(u64, u64, u64, u32)>(),
+    ) {
+        let entries: Vec<PlacedEntry> = payloads
+            .iter()
+            .enumerate()
+            .map(|(index, payload)| PlacedEntry {
+                partition: PartitionId(numbers.0),
+                position: (numbers.1 >> 1) + index as u64,
+                at: Timestamp::from_millis(numbers.2),
+                payload_checksum: crc32c(payload),
+                payload: payload.clone().into(),
+            })
+            .collect();
+        let pointer = SnapshotPointer {
+            position: numbers.0,
+            number: numbers.1,
+            bytes: numbers.2,
+            checksum: numbers.3,
+        };
+        let mut writer = FrameWriter::with_capacity(0);
+        put_entries(writer.run(), &entries.iter().collect::<Vec<_>>());
+        put_command(writer.run(), PartitionId(numbers.0), &Command::Snapshot(pointer));
+        let (frame, _) = writer.finish(FrameKind::Commands, CHAIN, Timestamp::EPOCH);
+        let header = frame_at(&frame, 0, &CHAIN).unwrap();
+        let payload = &frame[header.payload()];
+        let mut read = runs(payload);
+        let Some(Ok((partition, Change::Entries(run)))) = read.next() else {
+            panic!("entries stand first");
+        };
+        prop_assert_eq!(partition, PartitionId(numbers.0));
+        let body = &payload[run.body.clone()];
+        let rows: Vec<_> = crate::run::rows(body, run.count).collect();
+        prop_assert_eq!(rows.len(), entries.len());
+        for (index, (row, entry)) in rows.iter().zip(&entries).enumerate() {
+            let found = &body[row.payload_offset..row.payload_offset + row.payload_bytes];
+            let position = run.first + index as u64;
+            prop_assert_eq!((row.at, position, found), (entry.at, entry.position, &entry.payload[..]));
+            prop_assert_eq!(crate::run::check_entry(row, partition, position, found), Ok(()));
+            let elsewhere = crate::run::check_entry(row, partition, position + 1, found);
+            prop_assert!(elsewhere.is_err(), "an entry is bound to its place");
+        }
+        prop_assert_eq!(read.next(), Some(Ok((partition, Change::Snapshot(pointer)))));
+        prop_assert_eq!(read.next(), None);
+    }
+
+    #[test]
+    fn no_bytes_make_the_readers_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = FileHeader::decode(&bytes);
+        let _ = FrameHeader::decode(&bytes);
+        prop_assert!(runs(&bytes).count() <= bytes.len());
+    }
+}
