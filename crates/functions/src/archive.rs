@@ -118,7 +118,7 @@ fn walk(
         }
         let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         let is_link = entry.is_symlink();
-        let mut contents = Counted {
+        let mut contents = Metric {
             inner: &mut entry,
             left: &mut left,
             exceeded: false,
@@ -183,14 +183,14 @@ fn checked_link(path: &Path, target: &str) -> io::Result<PathBuf> {
 }
 
 /// Contents of an entry, counted as they come, because headers can lie.
-struct Counted<'a, R> {
+struct Metric<'a, R> {
     inner: &'a mut R,
     left: &'a mut u64,
     exceeded: bool,
     failed: Option<String>,
 }
 
-impl<R: Read> Read for Counted<'_, R> {
+impl<R: Read> Read for Metric<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer).inspect_err(|error| {
             self.failed = Some(error.to_string());

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tidemill_log::{Position, Replicated};
 use tidemill_model::{BoxFuture, Clock, Timestamp};
 
-use crate::counters::{Counted, Counters};
 use crate::delivery::{Attempt, Delivery, Effect, Input};
 use crate::invocation::{Invocation, InvokeFailure, Reply};
+use crate::metrics::{Metric, Metrics};
 use crate::queue::{Command, Queue, Queued};
 
 /// Runs a function.
@@ -28,7 +28,7 @@ pub struct Deliverer {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where discarded invocations are counted.
-    pub counters: Arc<Counters>,
+    pub metrics: Arc<Metrics>,
     /// Most attempts at once.
     pub attempts_max: usize,
     /// Runs a function.
@@ -76,7 +76,7 @@ impl Deliverer {
                             "an asynchronous invocation was given up"
                         );
                     }
-                    self.counters.add(Counted::AsyncDiscarded);
+                    self.metrics.add(Metric::AsyncDiscarded);
                     self.record(Command::Finish { id });
                 }
             }

@@ -18,7 +18,7 @@ use tidemill_model::fault::{Fault, Seam};
 
 use crate::configuration::Configuration;
 use crate::exchange::Ticket;
-use crate::function_logs::{Lines, Report, Status, Tail, start_line};
+use crate::function_logs::{Lines, Report, Status, Tail, init_report_line, start_line};
 use crate::function_name::LATEST;
 use crate::invocation::{Invocation, InvokeFailure, Reply};
 use crate::limits::INIT_TIME_MAX;
@@ -64,6 +64,27 @@ enum PhaseEnd {
 enum Outcome {
     Answered(Answer),
     Ended(Ending),
+}
+
+impl Outcome {
+    /// As the report of an invocation has it: an error of the handler is an end like any other.
+    fn status(&self) -> Status<'_> {
+        match self {
+            Outcome::Answered(_) => Status::Ended,
+            Outcome::Ended(Ending::TimedOut { .. }) => Status::TimedOut,
+            Outcome::Ended(ending) => Status::Failed(ending.error_type()),
+        }
+    }
+
+    /// As the report of a start has it, which is answered only by an error.
+    fn status_of_start(&self) -> Status<'_> {
+        match self {
+            Outcome::Answered(Answer::Error { kind, .. }) => Status::Failed(kind),
+            Outcome::Answered(Answer::Response(_) | Answer::TooLarge) | Outcome::Ended(_) => {
+                self.status()
+            }
+        }
+    }
 }
 
 /// The task's state.
@@ -145,34 +166,60 @@ impl Environment {
 
     async fn invoke(&mut self, invocation: Invocation) -> Result<Reply, InvokeFailure> {
         self.tail.clear();
-        let surroundings = Arc::clone(&self.surroundings);
-        let mut init_duration = None;
-        let timeout = Duration::from_secs(self.configuration.timeout_seconds.into());
-        let begun;
-        let outcome = if self.running.is_some() {
-            begun = surroundings.clock.now();
+        let clock = Arc::clone(&self.surroundings.clock);
+        let mut begun = clock.now();
+        let (outcome, init_duration) = if self.running.is_some() {
             self.log_start(&invocation);
-            self.work(&invocation, begun.plus(timeout)).await?
+            (self.work(&invocation, self.deadline(begun)).await?, None)
         } else {
-            let init_begun = surroundings.clock.now();
-            let first = self.start(init_begun.plus(INIT_TIME_MAX)).await?;
-            begun = surroundings.clock.now();
-            init_duration = Some(begun.since(init_begun));
-            self.log_start(&invocation);
-            match first {
-                Started::Ready => self.work(&invocation, begun.plus(timeout)).await?,
-                Started::Not(Outcome::Ended(ending @ Ending::InvalidEntrypoint { .. })) => {
-                    Outcome::Ended(ending)
-                }
-                Started::Not(_) => match self.start(begun.plus(timeout)).await? {
-                    Started::Ready => self.work(&invocation, begun.plus(timeout)).await?,
-                    Started::Not(outcome) => outcome,
-                },
-            }
+            let first = self.start(begun.plus(INIT_TIME_MAX)).await?;
+            let init_duration = clock.now().since(begun);
+            begun = clock.now();
+            let outcome = self
+                .invoke_cold(&invocation, begun, first, init_duration)
+                .await?;
+            (outcome, Some(init_duration))
         };
-        let duration = surroundings.clock.now().since(begun);
-        self.log_end(&invocation, &outcome, duration, init_duration);
+        self.log_end(
+            &invocation,
+            &outcome,
+            clock.now().since(begun),
+            init_duration,
+        );
         Ok(self.reply(&invocation, outcome))
+    }
+
+    /// Runs an invocation whose environment has just been started for the `first` time.
+    async fn invoke_cold(
+        &mut self,
+        invocation: &Invocation,
+        begun: Timestamp,
+        first: Started,
+        init_duration: Duration,
+    ) -> Result<Outcome, InvokeFailure> {
+        let deadline = self.deadline(begun);
+        let failed = match first {
+            Started::Ready => {
+                self.log_start(invocation);
+                return self.work(invocation, deadline).await;
+            }
+            Started::Not(failed) => failed,
+        };
+        self.log(init_report_line(init_duration, failed.status_of_start()).as_bytes());
+        self.log_start(invocation);
+        if let Outcome::Ended(Ending::InvalidEntrypoint { .. }) = failed {
+            return Ok(failed);
+        }
+        match self.start(deadline).await? {
+            Started::Ready => self.work(invocation, deadline).await,
+            Started::Not(failed) => Ok(failed),
+        }
+    }
+
+    fn deadline(&self, begun: Timestamp) -> Timestamp {
+        begun.plus(Duration::from_secs(
+            self.configuration.timeout_seconds.into(),
+        ))
     }
 
     /// Starts a process and waits for it to ask for work.
@@ -399,17 +446,12 @@ impl Environment {
         init_duration: Option<Duration>,
     ) {
         let request_id = invocation.request_id.as_str();
-        let status = match outcome {
-            Outcome::Answered(_) => Status::Ended,
-            Outcome::Ended(Ending::TimedOut { seconds }) => {
-                let now = self.surroundings.clock.now();
-                let line =
-                    format!("{now} {request_id} Task timed out after {seconds}.00 seconds\n");
-                self.log(line.as_bytes());
-                Status::TimedOut
-            }
-            Outcome::Ended(ending) => Status::Failed(ending.error_type()),
-        };
+        if let Outcome::Ended(Ending::TimedOut { seconds }) = outcome {
+            let now = self.surroundings.clock.now();
+            let line = format!("{now} {request_id} Task timed out after {seconds}.00 seconds\n");
+            self.log(line.as_bytes());
+        }
+        let status = outcome.status();
         let memory_mb = self.configuration.memory_mb;
         let report = Report {
             request_id,

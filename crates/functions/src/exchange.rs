@@ -55,11 +55,11 @@ pub enum Call<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The call does not fit where the process stands.
-    InvalidStateTransition,
+    StateTransition,
     /// The answer names no work of this process, or names it a second time.
-    InvalidRequestId,
+    RequestId,
     /// The answer names the right request and another attempt.
-    InvalidInvocationId,
+    InvocationId,
 }
 
 /// The rules, and where one process stands in them.
@@ -82,7 +82,7 @@ impl Exchange {
         self.state = match (&self.state, call) {
             (State::Initializing | State::Silent | State::Answered, Call::Next) => State::Asking,
             (State::Failed | State::Asking | State::Working(_), Call::Next) => {
-                return Err(Refusal::InvalidStateTransition);
+                return Err(Refusal::StateTransition);
             }
             (
                 State::Working(ticket),
@@ -95,16 +95,16 @@ impl Exchange {
                 State::Answered
             }
             (State::Answered | State::Asking | State::Silent, Call::Answer { .. }) => {
-                return Err(Refusal::InvalidRequestId);
+                return Err(Refusal::RequestId);
             }
             (State::Initializing | State::Failed, Call::Answer { .. }) => {
-                return Err(Refusal::InvalidStateTransition);
+                return Err(Refusal::StateTransition);
             }
             (State::Initializing, Call::InitError) => State::Failed,
             (
                 State::Failed | State::Asking | State::Silent | State::Working(_) | State::Answered,
                 Call::InitError,
-            ) => return Err(Refusal::InvalidStateTransition),
+            ) => return Err(Refusal::StateTransition),
         };
         Ok(())
     }
@@ -134,11 +134,6 @@ impl Exchange {
         self.state == State::Asking
     }
 
-    /// Whether the process has got through its initialization.
-    pub fn is_initialized(&self) -> bool {
-        !matches!(self.state, State::Initializing | State::Failed)
-    }
-
     /// Whether the process has reported that it cannot start.
     pub fn has_failed(&self) -> bool {
         self.state == State::Failed
@@ -147,10 +142,10 @@ impl Exchange {
 
 fn check(ticket: &Ticket, request_id: &str, invocation_id: Option<&str>) -> Result<(), Refusal> {
     if ticket.request_id != request_id {
-        return Err(Refusal::InvalidRequestId);
+        return Err(Refusal::RequestId);
     }
     match invocation_id {
-        Some(id) if id != ticket.invocation_id => Err(Refusal::InvalidInvocationId),
+        Some(id) if id != ticket.invocation_id => Err(Refusal::InvocationId),
         _ => Ok(()),
     }
 }
@@ -199,7 +194,7 @@ mod tests {
 
     #[test]
     fn every_call_is_allowed_or_refused_in_every_state() {
-        use Refusal::{InvalidRequestId, InvalidStateTransition};
+        use Refusal::{RequestId, StateTransition};
         let states = [
             State::Initializing,
             State::Failed,
@@ -208,7 +203,7 @@ mod tests {
             State::Working(ticket()),
             State::Answered,
         ];
-        let transition = Err(InvalidStateTransition);
+        let transition = Err(StateTransition);
         let table: [(Call<'_>, [Result<State, Refusal>; 6]); 3] = [
             (
                 Call::Next,
@@ -226,10 +221,10 @@ mod tests {
                 [
                     transition.clone(),
                     transition.clone(),
-                    Err(InvalidRequestId),
-                    Err(InvalidRequestId),
+                    Err(RequestId),
+                    Err(RequestId),
                     Ok(State::Answered),
-                    Err(InvalidRequestId),
+                    Err(RequestId),
                 ],
             ),
             (
@@ -274,11 +269,8 @@ mod tests {
                 invocation_id,
             })
         };
-        assert_eq!(answer("other", None), Err(Refusal::InvalidRequestId));
-        assert_eq!(
-            answer("r", Some("other")),
-            Err(Refusal::InvalidInvocationId)
-        );
+        assert_eq!(answer("other", None), Err(Refusal::RequestId));
+        assert_eq!(answer("r", Some("other")), Err(Refusal::InvocationId));
         assert_eq!(answer("r", Some("i")), Ok(()));
         assert_eq!(answer("r", None), Ok(()));
     }
@@ -287,7 +279,7 @@ mod tests {
     fn a_call_that_went_away_can_be_made_again() {
         let mut exchange = exchange(State::Asking);
         exchange.abandoned();
-        assert!(!exchange.is_asking() && exchange.is_initialized());
+        assert!(!exchange.is_asking() && !exchange.has_failed());
         assert_eq!(exchange.called(Call::Next), Ok(()));
         exchange.given(ticket());
         exchange.abandoned();

@@ -75,15 +75,34 @@ pub fn start_line(request_id: &str, version: &str) -> String {
     format!("START RequestId: {request_id} Version: {version}\n")
 }
 
+/// The line after a start that failed and is tried again.
+pub fn init_report_line(duration: Duration, status: Status<'_>) -> String {
+    let duration = milliseconds(duration);
+    format!(
+        "INIT_REPORT Init Duration: {duration} ms\tPhase: init\t{}\n",
+        status.suffix()
+    )
+}
+
 /// How an invocation ended, for its report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
+pub enum Status<'a> {
     /// With an answer or an error of the handler.
     Ended,
     /// The timeout passed.
     TimedOut,
     /// It broke, with this error type.
-    Failed(&'static str),
+    Failed(&'a str),
+}
+
+impl Status<'_> {
+    fn suffix(self) -> String {
+        match self {
+            Status::Ended => String::new(),
+            Status::TimedOut => "Status: timeout".to_owned(),
+            Status::Failed(kind) => format!("Status: error\tError Type: {kind}"),
+        }
+    }
 }
 
 /// The facts of the lines after an invocation's output.
@@ -98,7 +117,7 @@ pub struct Report<'a> {
     /// The function's memory size in MB.
     pub memory_mb: u32,
     /// How it ended.
-    pub status: Status,
+    pub status: Status<'a>,
 }
 
 fn milliseconds(duration: Duration) -> String {
@@ -127,11 +146,7 @@ impl Report<'_> {
         if let Some(init) = self.init_duration {
             text.push_str(&format!("Init Duration: {} ms\t", milliseconds(init)));
         }
-        match self.status {
-            Status::Ended => {}
-            Status::TimedOut => text.push_str("Status: timeout"),
-            Status::Failed(kind) => text.push_str(&format!("Status: error\tError Type: {kind}")),
-        }
+        text.push_str(&self.status.suffix());
         text.push('\n');
         text
     }

@@ -17,13 +17,13 @@ use tidemill_model::{AccountId, Clock, Entropy, FunctionArn, Region, Timestamp};
 use tidemill_shapes::lambda::ThrottleReason;
 
 use crate::catalog::{Catalog, NotServing, RevisionIds, Serving};
-use crate::counters::{Counted, Counters};
 use crate::delivery;
 use crate::driver::Deliverer;
 use crate::environment::{Environment, Job};
 use crate::function_name;
 use crate::invocation::{Invocation, InvokeFailure, Reply};
 use crate::limits::STOP_TIME_MAX;
+use crate::metrics::{Metric, Metrics};
 use crate::pool::{Bounds, Effect, EnvironmentId, Input, Pool};
 use crate::ports::Processes;
 use crate::queue::Queue;
@@ -93,7 +93,7 @@ struct Shared {
     /// Wakes the task that ends idle environments.
     sooner: Notify,
     stop: watch::Sender<bool>,
-    counters: Arc<Counters>,
+    metrics: Arc<Metrics>,
     deliveries: mpsc::Sender<delivery::Input>,
     /// Taken by the delivery's task.
     delivered: Mutex<Option<mpsc::Receiver<delivery::Input>>>,
@@ -157,7 +157,7 @@ impl Functions {
             rooms: Mutex::new(rooms),
             sooner: Notify::new(),
             stop: watch::Sender::new(false),
-            counters: Arc::default(),
+            metrics: Arc::default(),
             deliveries,
             delivered: Mutex::new(Some(delivered)),
             tasks: Mutex::default(),
@@ -180,7 +180,7 @@ impl Functions {
         let deliverer = Deliverer {
             queue: self.shared.queue.clone(),
             clock: Arc::clone(&self.surroundings().clock),
-            counters: Arc::clone(&self.shared.counters),
+            metrics: Arc::clone(&self.shared.metrics),
             attempts_max: self.surroundings().settings.concurrency_max,
             invoke: Arc::new(move |invocation| {
                 let functions = functions.clone();
@@ -235,13 +235,13 @@ impl Functions {
 
     /// Runs a function and gives its answer. When the future is dropped the function goes on.
     pub async fn invoke(&self, invocation: Invocation) -> Result<Reply, InvokeFailure> {
-        let counters = &self.shared.counters;
-        counters.add(Counted::Invocations);
+        let metrics = &self.shared.metrics;
+        metrics.add(Metric::Invocations);
         let result = self.invoke_uncounted(invocation).await;
         match &result {
-            Ok(reply) if reply.function_error.is_some() => counters.add(Counted::Errors),
-            Err(InvokeFailure::Throttled { .. }) => counters.add(Counted::Throttles),
-            Err(InvokeFailure::Service { .. }) => counters.add(Counted::ServiceFailures),
+            Ok(reply) if reply.function_error.is_some() => metrics.add(Metric::Errors),
+            Err(InvokeFailure::Throttled { .. }) => metrics.add(Metric::Throttles),
+            Err(InvokeFailure::Service { .. }) => metrics.add(Metric::ServiceFailures),
             Ok(_) | Err(InvokeFailure::NoFunction { .. } | InvokeFailure::NotReady) => {}
         }
         result
@@ -327,7 +327,7 @@ impl Functions {
     }
 
     fn open(&self, id: EnvironmentId, serving: &Serving) -> Seat {
-        self.shared.counters.add(Counted::EnvironmentsStarted);
+        self.shared.metrics.add(Metric::EnvironmentsStarted);
         let environment = Environment::new(
             id,
             Arc::clone(&serving.configuration),
@@ -393,9 +393,9 @@ impl Functions {
         }
     }
 
-    /// The counters since the start.
-    pub fn counters(&self) -> &Counters {
-        &self.shared.counters
+    /// The metrics since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     /// How many environments exist, and how many of them run an invocation.

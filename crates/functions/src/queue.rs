@@ -221,6 +221,36 @@ mod tests {
     }
 
     #[test]
+    fn the_persisted_layout_is_what_it_was() {
+        let standing = Standing {
+            queued_at: Timestamp::from_millis(1),
+            not_before: Timestamp::from_millis(2),
+            function_errors: 3,
+            system_errors: 4,
+        };
+        let cases = [
+            (
+                enqueue("{}"),
+                concat!(
+                    r#"{"Enqueue":{"function":{"region":"us-east-1","account":"123456789012","#,
+                    r#""name":"f","qualifier":null},"request_id":"r","payload":"{}"}}"#,
+                ),
+            ),
+            (
+                Command::Postpone { id: 9, standing },
+                concat!(
+                    r#"{"Postpone":{"id":9,"standing":{"queued_at":1,"not_before":2,"#,
+                    r#""function_errors":3,"system_errors":4}}}"#,
+                ),
+            ),
+            (Command::Finish { id: 9 }, r#"{"Finish":{"id":9}}"#),
+        ];
+        for (command, text) in cases {
+            assert_eq!(serde_json::to_string(&command).expect("plain values"), text);
+        }
+    }
+
+    #[test]
     fn a_full_queue_refuses() {
         let now = Timestamp::EPOCH;
         let mut queue = Queue::default();

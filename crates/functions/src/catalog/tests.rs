@@ -203,3 +203,44 @@ fn the_hash_of_the_code_is_spelled_in_base64() {
     let expected = base64_simd::STANDARD.encode_to_string([0xab; 32]);
     assert_eq!(created.latest.configuration.code_sha256(), expected);
 }
+
+#[test]
+fn the_persisted_layout_is_what_it_was() {
+    let commands = [
+        create("f", 5),
+        update("f", Some("g"), 0),
+        Command::Delete { function: arn("f") },
+    ];
+    let text: Vec<String> = commands
+        .iter()
+        .map(|command| serde_json::to_string(command).expect("plain values"))
+        .collect();
+    assert_eq!(
+        text,
+        [
+            concat!(
+                r#"{"Create":{"configuration":{"arn":{"region":"us-east-1","account":"123456789012","#,
+                r#""name":"f","qualifier":null},"runtime":{"Python":"python3.12"},"handler":"a.b","#,
+                r#""role":"arn:aws:iam::123456789012:role/r","code":{"blob":"#,
+                r#""abababababababababababababababababababababababababababababababab","size":1},"#,
+                r#""description":"","timeout_seconds":3,"memory_mb":128,"ephemeral_storage_mb":512,"#,
+                r#""architecture":"x86_64","variables":null,"log_group":null},"tags":{},"#,
+                r#""revision_ids":{"settling":"create-settling","settled":"create-settled"},"#,
+                r#""settles_after_ms":5}}"#,
+            ),
+            concat!(
+                r#"{"Update":{"function":{"region":"us-east-1","account":"123456789012","name":"f","#,
+                r#""qualifier":null},"changes":{"runtime":null,"handler":null,"role":null,"#,
+                r#""description":null,"timeout_seconds":9,"memory_mb":null,"#,
+                r#""ephemeral_storage_mb":null,"variables":null,"log_group":null,"code":null,"#,
+                r#""architecture":null},"guard":"g","#,
+                r#""revision_ids":{"settling":"update-settling","settled":"update-settled"},"#,
+                r#""settles_after_ms":0}}"#,
+            ),
+            concat!(
+                r#"{"Delete":{"function":{"region":"us-east-1","account":"123456789012","name":"f","#,
+                r#""qualifier":null}}}"#,
+            ),
+        ]
+    );
+}

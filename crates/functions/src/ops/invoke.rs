@@ -12,11 +12,11 @@ use tidemill_shapes::lambda::{
 };
 
 use crate::catalog::NotServing;
-use crate::counters::Counted;
 use crate::delivery::Input;
 use crate::functions::Functions;
 use crate::invocation::{Invocation, InvokeFailure};
 use crate::limits::CLIENT_CONTEXT_BYTES_MAX;
+use crate::metrics::Metric;
 use crate::payload_check::{self, Refused};
 use crate::queue::{Command, Outcome};
 use crate::{exceptions, function_name};
@@ -154,7 +154,7 @@ async fn enqueue(
     let outcome = functions.queue().submit(command).await;
     match outcome.map_err(|cause| exceptions::append::<InvokeError>(&cause))? {
         Outcome::Queued(id, standing) => {
-            functions.counters().add(Counted::AsyncQueued);
+            functions.metrics().add(Metric::AsyncQueued);
             functions.tell(Input::Queued(id, standing)).await;
             Ok(())
         }

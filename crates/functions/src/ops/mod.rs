@@ -1,14 +1,14 @@
 //! The operations, one file and one public function each.
 
 mod code;
-pub mod create_function;
-pub mod delete_function;
-pub mod get_function;
-pub mod get_function_configuration;
-pub mod invoke;
-pub mod list_functions;
-pub mod update_function_code;
-pub mod update_function_configuration;
+mod create_function;
+mod delete_function;
+mod get_function;
+mod get_function_configuration;
+mod invoke;
+mod list_functions;
+mod update_function_code;
+mod update_function_configuration;
 
 pub use create_function::create_function;
 pub use delete_function::delete_function;

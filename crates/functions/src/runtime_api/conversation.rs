@@ -102,11 +102,6 @@ impl Conversation {
         }
     }
 
-    /// Whether the process can be given work.
-    pub fn is_initialized(&self) -> bool {
-        self.lock().exchange.is_initialized()
-    }
-
     /// The answer to the last work, or the report of why it cannot start; once.
     pub fn take_answer(&self) -> Option<Answer> {
         self.lock().answer.take()
@@ -234,7 +229,6 @@ mod tests {
     async fn work_given_while_no_call_waits_is_there_for_the_next_one() {
         let conversation = Arc::new(Conversation::default());
         drop(conversation.next().expect("the first call"));
-        assert!(conversation.is_initialized());
         conversation.give(work("r"));
         let mut asking = conversation.next().expect("a call after a lost connection");
         assert_eq!(asking.work().await, Some(work("r")));

@@ -337,17 +337,17 @@ fn accepted() -> Reply {
 
 fn refused(refusal: Refusal) -> Reply {
     match refusal {
-        Refusal::InvalidStateTransition => failure(
+        Refusal::StateTransition => failure(
             StatusCode::FORBIDDEN,
             "InvalidStateTransition",
             "the call does not fit the state of the environment",
         ),
-        Refusal::InvalidRequestId => failure(
+        Refusal::RequestId => failure(
             StatusCode::BAD_REQUEST,
             "InvalidRequestID",
             "Invalid request ID",
         ),
-        Refusal::InvalidInvocationId => failure(
+        Refusal::InvocationId => failure(
             StatusCode::BAD_REQUEST,
             "InvalidInvocationId",
             "Invalid invocation ID",

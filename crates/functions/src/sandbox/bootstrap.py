@@ -54,13 +54,29 @@ class RuntimeApi:
             raise Gone from None
 
     def _receive(self):
+        # Small, so that the buffer comes from the heap and not from a mapping of its own.
         try:
-            received = self._socket.recv(262144)
+            received = self._socket.recv(16384)
         except OSError:
             raise Gone from None
         if not received:
             raise Gone
         return received
+
+    def _receive_rest(self, begun, length):
+        whole = bytearray(length)
+        count = len(begun)
+        whole[:count] = begun
+        with memoryview(whole) as view:
+            while count < length:
+                try:
+                    received = self._socket.recv_into(view[count:])
+                except OSError:
+                    raise Gone from None
+                if not received:
+                    raise Gone
+                count += received
+        return whole
 
     def read(self):
         """The next answer, in the order of the requests."""
@@ -77,15 +93,10 @@ class RuntimeApi:
         length = int(headers.get("content-length", "0"))
         body = unread[end + 4:]
         if len(body) < length:
-            parts = [body]
-            missing = length - len(body)
-            while missing > 0:
-                received = self._receive()
-                parts.append(received)
-                missing -= len(received)
-            body = b"".join(parts)
-        self._unread = body[length:]
-        return Answer(int(lines[0].split(" ", 2)[1]), headers, body[:length])
+            body, self._unread = self._receive_rest(body, length), b""
+        else:
+            body, self._unread = body[:length], body[length:]
+        return Answer(int(lines[0].split(" ", 2)[1]), headers, body)
 
     def ask(self):
         self.send(self._next)
@@ -138,15 +149,15 @@ class ClientContext:
 class Context:
     """What a handler is told about its invocation."""
 
+    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+
     def __init__(self, headers):
-        variable = os.environ.get
         self.aws_request_id = headers.get("lambda-runtime-aws-request-id")
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
-        self.function_name = variable("AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = variable("AWS_LAMBDA_FUNCTION_VERSION")
-        self.memory_limit_in_mb = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.log_group_name = variable("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = variable("AWS_LAMBDA_LOG_STREAM_NAME")
         self.identity = CognitoIdentity()
         self.client_context = None
         self.tenant_id = None
@@ -163,7 +174,8 @@ class Context:
         sys.stdout.write(str(message))
 
     def __repr__(self):
-        shown = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name[0] != "_")
+        names = ("aws_request_id", "function_name", "function_version", "invoked_function_arn")
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"LambdaContext([{shown}])"
 
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use tidemill_functions::InvokeFailure;
-use tidemill_functions::counters::Counted;
+use tidemill_functions::metrics::Metric;
 use tidemill_model::Determinacy;
 use tidemill_model::fault::{Fault, Seam};
 
@@ -27,7 +27,7 @@ async fn a_warm_environment_is_used_again_and_an_idle_one_is_ended() {
     let first = stage.result("null").await;
     assert_eq!(stage.result("null").await, first);
     assert_eq!(
-        stage.functions.counters().get(Counted::EnvironmentsStarted),
+        stage.functions.metrics().get(Metric::EnvironmentsStarted),
         1
     );
     stage.let_pass(Duration::from_secs(600)).await;

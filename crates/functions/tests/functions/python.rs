@@ -133,6 +133,13 @@ async fn a_function_that_cannot_start_says_why() {
             (Some(kind), Some(message))
         );
         assert_eq!(report["requestId"], "");
+        let tail = stage.invoke("{}").await.log_tail.unwrap();
+        let tail = String::from_utf8(base64_simd::STANDARD.decode_to_vec(tail).unwrap()).unwrap();
+        assert!(tail.contains("INIT_REPORT Init Duration: "), "{tail}");
+        assert!(
+            tail.contains(&format!("[ERROR] {kind}: {message}\r")),
+            "{tail}"
+        );
     }
 }
 

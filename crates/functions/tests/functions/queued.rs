@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use tidemill_functions::counters::Counted;
+use tidemill_functions::metrics::Metric;
 use tidemill_functions::ops;
 use tidemill_shapes::lambda::{InvocationType, InvokeInput};
 
@@ -57,14 +57,14 @@ async fn a_failing_one_is_tried_three_times_under_one_id_and_then_given_up() {
     for (attempts, wait) in [(1, 60), (2, 120)] {
         until("the attempt", || notes(&path).len() == attempts).await;
         until("the failure has been told", || {
-            stage.functions.counters().get(Counted::Errors) == attempts as u64
+            stage.functions.metrics().get(Metric::Errors) == attempts as u64
         })
         .await;
         stage.let_pass(Duration::from_secs(wait)).await;
     }
     until("it is given up", || stage.functions.queued() == 0).await;
     assert_eq!(notes(&path), vec![stage.caller.request_id.clone(); 3]);
-    assert_eq!(stage.functions.counters().get(Counted::AsyncDiscarded), 1);
+    assert_eq!(stage.functions.metrics().get(Metric::AsyncDiscarded), 1);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn after_a_restart_a_queued_invocation_is_taken_up_where_it_stood() {
     std::fs::write(stage.path("notes.fail"), "").unwrap();
     queue(&stage, &path).await;
     until("the first attempt has failed", || {
-        stage.functions.counters().get(Counted::Errors) == 1
+        stage.functions.metrics().get(Metric::Errors) == 1
     })
     .await;
     let stage = stage.restart().await;
@@ -95,7 +95,7 @@ async fn what_is_queued_before_an_update_runs_with_the_new_code() {
     std::fs::write(stage.path("notes.fail"), "").unwrap();
     queue(&stage, &path).await;
     until("the first attempt has failed", || {
-        stage.functions.counters().get(Counted::Errors) == 1
+        stage.functions.metrics().get(Metric::Errors) == 1
     })
     .await;
     stage
