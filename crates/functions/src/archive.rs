@@ -4,6 +4,7 @@
 //! links say, and never more bytes than AWS allows, whatever its headers say. Both walk the archive in
 //! the same way, so what passed the inspection can be unpacked.
 
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
@@ -31,6 +32,10 @@ pub enum Refused {
     #[error("the archive could not be unpacked")]
     Disk(#[from] io::Error),
 }
+
+/// Longest name and longest path, in bytes, that leave room for where the code is unpacked.
+const NAME_BYTES_MAX: usize = 255;
+const PATH_BYTES_MAX: usize = 1024;
 
 fn broken(detail: impl ToString) -> Refused {
     Refused::Broken {
@@ -108,17 +113,28 @@ fn walk(
         return Err(broken(format!("{} entries", archive.len())));
     }
     let mut left = UNZIPPED_BYTES_MAX;
+    let mut places = Places::default();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(broken)?;
         let name = entry.name().map_err(broken)?;
         let path = checked_path(&name)?;
+        let is_link = entry.is_symlink();
+        places.take(
+            &path,
+            if entry.is_dir() {
+                Place::Directory
+            } else if is_link {
+                Place::Link
+            } else {
+                Place::File
+            },
+        )?;
         if entry.is_dir() {
             visit(&path, Kind::Directory, None)?;
             continue;
         }
         let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
-        let is_link = entry.is_symlink();
-        let mut contents = Metric {
+        let mut contents = Counted {
             inner: &mut entry,
             left: &mut left,
             exceeded: false,
@@ -145,6 +161,40 @@ fn walk(
     Ok(())
 }
 
+/// What stands at a path of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Directory,
+    File,
+    Link,
+}
+
+/// The paths that an archive has taken, so that no two entries need the same one for different things.
+#[derive(Default)]
+struct Places {
+    taken: BTreeMap<PathBuf, Place>,
+}
+
+impl Places {
+    fn take(&mut self, path: &Path, place: Place) -> Result<(), Refused> {
+        let directories = path
+            .ancestors()
+            .skip(1)
+            .filter(|path| !path.as_os_str().is_empty());
+        for (path, place) in directories
+            .map(|path| (path, Place::Directory))
+            .chain([(path, place)])
+        {
+            let before = self.taken.insert(path.to_owned(), place);
+            // The same file twice is the second one; a link cannot be made twice.
+            if before.is_some_and(|before| before != place || place == Place::Link) {
+                return Err(broken(format!("two entries are at {}", path.display())));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The place of an entry below the target; no name leads out of it.
 fn checked_path(name: &str) -> Result<PathBuf, Refused> {
     let mut path = PathBuf::new();
@@ -152,11 +202,14 @@ fn checked_path(name: &str) -> Result<PathBuf, Refused> {
         match part {
             "" | "." => {}
             ".." => return Err(broken(format!("entry {name:?} leads out of the archive"))),
-            part if part.contains('\0') => return Err(broken(format!("entry {name:?} has a NUL"))),
+            part if part.contains('\0') || part.len() > NAME_BYTES_MAX => {
+                return Err(broken(format!("entry {name:?} cannot be a file's name")));
+            }
             part => path.push(part),
         }
     }
-    if name.starts_with(['/', '\\']) || path.as_os_str().is_empty() {
+    let bytes = path.as_os_str().len();
+    if name.starts_with(['/', '\\']) || bytes == 0 || bytes > PATH_BYTES_MAX {
         return Err(broken(format!(
             "entry {name:?} has no place in the archive"
         )));
@@ -166,6 +219,12 @@ fn checked_path(name: &str) -> Result<PathBuf, Refused> {
 
 /// The target of the link at `path`, when it stays inside the archive.
 fn checked_link(path: &Path, target: &str) -> io::Result<PathBuf> {
+    if target.is_empty() || target.contains('\0') || target.len() > PATH_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a link without a usable target",
+        ));
+    }
     let mut depth = path.components().count() as i64 - 1;
     for component in Path::new(target).components() {
         depth += match component {
@@ -183,14 +242,14 @@ fn checked_link(path: &Path, target: &str) -> io::Result<PathBuf> {
 }
 
 /// Contents of an entry, counted as they come, because headers can lie.
-struct Metric<'a, R> {
+struct Counted<'a, R> {
     inner: &'a mut R,
     left: &'a mut u64,
     exceeded: bool,
     failed: Option<String>,
 }
 
-impl<R: Read> Read for Metric<'_, R> {
+impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer).inspect_err(|error| {
             self.failed = Some(error.to_string());

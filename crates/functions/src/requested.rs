@@ -367,6 +367,9 @@ fn variables(
         return Ok(None);
     };
     variables::check(variables).map_err(unacceptable)?;
+    // It would start another program in place of the runtime.
+    let wrapper = "AWS_LAMBDA_EXEC_WRAPPER";
+    refuse(&[(wrapper, variables.contains_key(wrapper))])?;
     Ok(Some(variables.clone()))
 }
 

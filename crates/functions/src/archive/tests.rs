@@ -111,3 +111,19 @@ fn an_archive_that_grows_without_end_is_refused() {
     assert!(bomb.len() < 1 << 20);
     assert!(matches!(inspect(&bomb), Err(Refused::UnzippedTooLarge)));
 }
+
+#[test]
+fn two_entries_do_not_need_one_place_for_different_things() {
+    for names in [["a", "a/b"], ["a/b", "a"], ["a/b/c", "a/b"]] {
+        let zip = zipped(&[(names[0], 0o644, b"x"), (names[1], 0o644, b"x")]);
+        assert!(
+            matches!(inspect(&zip), Err(Refused::Broken { .. })),
+            "{names:?}"
+        );
+    }
+    let long = "n".repeat(256);
+    assert!(matches!(
+        inspect(&zipped(&[(&long, 0o644, b"x")])),
+        Err(Refused::Broken { .. })
+    ));
+}

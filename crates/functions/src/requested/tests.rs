@@ -54,7 +54,13 @@ fn what_is_left_out_has_awss_defaults() {
 #[test]
 fn a_parameter_without_effect_is_refused_by_its_name() {
     type Change = fn(&mut CreateFunctionInput);
-    let cases: [(&str, Change); 12] = [
+    let cases: [(&str, Change); 13] = [
+        ("AWS_LAMBDA_EXEC_WRAPPER", |input| {
+            let wrapper = ("AWS_LAMBDA_EXEC_WRAPPER".to_owned(), "/opt/w".to_owned());
+            input.environment = Some(Environment {
+                variables: Some([wrapper].into()),
+            });
+        }),
         ("VpcConfig", |input| {
             let subnet_ids = Some(vec!["subnet-1".into()]);
             input.vpc_config = Some(VpcConfig {

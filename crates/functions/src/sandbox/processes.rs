@@ -309,3 +309,81 @@ impl Drop for LocalProcess {
         self.kill();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn shell(script: &str) -> (tempfile::TempDir, Command) {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let command = Command {
+            program: Program::Executable(program),
+            variables: vec![("ONLY".into(), "this".into())],
+            directory: directory.path().to_owned(),
+        };
+        (directory, command)
+    }
+
+    /// All that `process` writes, and how it ends.
+    async fn watch(process: &mut dyn Process) -> (String, Exit) {
+        let mut text = Vec::new();
+        loop {
+            match poll_fn(|context| process.poll(context)).await {
+                Happening::Wrote(bytes) => text.extend_from_slice(&bytes),
+                Happening::Ended(exit) => {
+                    text.extend_from_slice(&process.written());
+                    return (String::from_utf8(text).unwrap(), exit);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_has_the_given_variables_no_input_and_one_output() {
+        let processes = LocalProcesses::new().unwrap();
+        let (_kept, command) =
+            shell("echo \"$ONLY\" \"$HOME\"; echo error >&2; cat; ulimit -n; exit 5");
+        let mut process = processes.start(command).await.unwrap();
+        let (text, exit) = watch(&mut *process).await;
+        assert_eq!(
+            (text.as_str(), exit),
+            ("this \nerror\n1024\n", Exit::Code(5))
+        );
+    }
+
+    #[tokio::test]
+    async fn killing_takes_what_the_process_started_along() {
+        let processes = LocalProcesses::new().unwrap();
+        let (_kept, command) = shell("sleep 600 & echo $!; wait");
+        let mut process = processes.start(command).await.unwrap();
+        let Happening::Wrote(started) = poll_fn(|context| process.poll(context)).await else {
+            panic!("it writes before it ends")
+        };
+        let started = std::str::from_utf8(&started).unwrap().trim().to_owned();
+        process.kill();
+        assert_eq!(watch(&mut *process).await.1, Exit::Signal(9));
+        let place = format!("/proc/{started}/cwd");
+        while Path::new(&place).exists() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_does_not_outlive_the_one_that_starts_processes() {
+        let processes = LocalProcesses::new().unwrap();
+        let (_kept, command) = shell("echo ready; exec sleep 600");
+        let mut process = processes.start(command).await.unwrap();
+        assert!(matches!(
+            poll_fn(|context| process.poll(context)).await,
+            Happening::Wrote(_)
+        ));
+        drop(processes);
+        assert_eq!(watch(&mut *process).await.1, Exit::Signal(9));
+    }
+}
