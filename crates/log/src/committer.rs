@@ -187,7 +187,8 @@ impl Committer {
         current.chain = next;
         self.next_lsn = next.lsn;
         if has_commands {
-            self.clean(shared);
+            self.clean(shared)
+                .map_err(|failure| (failure, Vec::new()))?;
         }
         Ok(())
     }
@@ -216,8 +217,7 @@ impl Committer {
         // Nothing but this thread changes the table, so it may be read bit by bit.
         let checkpoint = self.encode_checkpoint(&shared.lock().table);
         self.put_to_use(checkpoint).map_err(before_frame)?;
-        self.clean(shared);
-        Ok(())
+        self.clean(shared)
     }
 
     fn begin_file(&mut self, table: &Table) -> io::Result<()> {
@@ -305,7 +305,7 @@ impl Committer {
     }
 
     /// Removes the files that nothing needs any more.
-    fn clean(&mut self, shared: &Shared) {
+    fn clean(&mut self, shared: &Shared) -> Result<(), Failure> {
         let (unused, snapshots) = {
             let mut state = shared.lock();
             let unused: Vec<u64> = self
@@ -316,11 +316,19 @@ impl Committer {
                 .collect();
             (unused, state.table.take_unused_snapshots())
         };
+        if unused.is_empty() && snapshots.is_empty() {
+            return Ok(());
+        }
+        if self.writing.durability != Durability::Sync {
+            // What makes them unneeded must not be lost when they are gone.
+            self.current().file.sync().map_err(Failure::Unknown)?;
+        }
         self.remove_unused(|file| unused.contains(&file));
         for number in snapshots {
             let name = snapshot_file::file_name(number);
             remove(&*self.world.disk, &join(snapshot_file::DIRECTORY, &name));
         }
+        Ok(())
     }
 
     fn remove_unused(&mut self, is_unused: impl Fn(u64) -> bool) {

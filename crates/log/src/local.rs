@@ -9,6 +9,7 @@
 //! Below it stand the frames (`frame`, `run`), what is durable (`table`), what is in line (`line`), the
 //! thread that writes (`committer`), and the start (`recovery`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -119,7 +120,14 @@ impl LocalLog {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("tidemill-log".to_owned())
-            .spawn(move || committer.run(&theirs))
+            .spawn(move || {
+                let run = AssertUnwindSafe(|| committer.run(&theirs));
+                if catch_unwind(run).is_err() {
+                    // Whoever waits must not wait for ever.
+                    let status = Status::Poisoned("the committer panicked".to_owned());
+                    theirs.fail(status, Vec::new());
+                }
+            })
             .map_err(|error| failure("the committer thread", &error))?;
         Ok(LocalLog {
             disk,

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use tidemill_log::{
-    AppendError, Batch, LocalError, LocalLog, LocalOptions, Log, PartitionId, Position, ReadError,
-    ServiceTag, Snapshot,
+    AppendError, Batch, Durability, LocalError, LocalLog, LocalOptions, Log, PartitionId, Position,
+    ReadError, ServiceTag, Snapshot,
 };
 use tidemill_model::{Clock, Determinacy, Entropy, Timestamp};
 use tidemill_testkit::{DiskFailure, SimClock, SimDisk, SimEntropy};
@@ -433,6 +433,53 @@ fn a_power_cut_at_any_io_loses_nothing_that_was_acknowledged() {
         });
     }
     println!("{count} power cuts");
+}
+
+#[test]
+fn without_syncs_a_power_cut_leaves_the_state_of_an_earlier_moment() {
+    for durability in [Durability::Os, Durability::Memory] {
+        for seed in seeds(SEEDS / 6) {
+            runtime().block_on(cut_unsynced(seed, durability));
+        }
+    }
+}
+
+async fn cut_unsynced(seed: u64, durability: Durability) {
+    let disk = SimDisk::new();
+    let mut workload = Workload::new(seed);
+    disk.record_cuts();
+    let options = LocalOptions {
+        durability,
+        ..options()
+    };
+    let log = open_with(&disk, &workload.clock, seed, options).expect("the disk is empty");
+    let mut models = vec![Model::default()];
+    for _ in 0..CHANGES {
+        let mut model = models[models.len() - 1].clone();
+        let change = workload.next(&model);
+        model.apply(workload.clock.now(), &change);
+        carry_out(&log, &change)
+            .await
+            .unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
+        models.push(model);
+    }
+    drop(log);
+    let models: Vec<Model> = models.iter().map(visible).collect();
+    for (io, cut) in (1_u64..).zip(disk.take_cuts()) {
+        let place = format!("SEED={seed}, {durability:?}, power cut at I/O {io}");
+        cut.crash(seed << 32 | io);
+        let log =
+            open(&cut, &workload.clock, io).unwrap_or_else(|error| panic!("{place}: {error}"));
+        let found = observe(&log)
+            .await
+            .unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert!(models.contains(&found), "{place}");
+    }
+    let log = open(&disk, &workload.clock, seed).expect("the process ended in peace");
+    assert!(
+        observe(&log).await.expect("nothing is damaged") == models[models.len() - 1],
+        "SEED={seed}, {durability:?}"
+    );
 }
 
 #[test]
