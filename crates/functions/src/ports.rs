@@ -1,6 +1,6 @@
 //! What this crate needs of the world: [`Processes`], which starts the processes of environments.
 //!
-//! The real one stands in [`crate::sandbox`]. A process is watched by polling, so that one task can wait
+//! The real one stands in `sandbox`. A process is watched by polling, so that one task can wait
 //! for its output, its end and a deadline at once.
 
 use std::path::PathBuf;
