@@ -152,12 +152,14 @@ async fn a_closed_shard_is_forgotten_when_all_it_held_has_expired() {
     f.create("s", 1).await;
     f.put_at("s", "0", "old").await;
     f.split("s", &shard(0), HALF).await;
+    // The shard was closed a millisecond after it was created.
     f.advance_secs(24 * HOUR);
+    f.clock.advance(std::time::Duration::from_millis(1));
     let iterator = f
         .iterator("s", &shard(0), ShardIteratorType::TrimHorizon)
         .await;
     assert_eq!(f.shard_ids("s", None).await, [shard(0), shard(1), shard(2)]);
-    f.advance_secs(1);
+    f.clock.advance(std::time::Duration::from_millis(1));
     for _ in 0..2 {
         assert_eq!(f.shard_ids("s", None).await, [shard(1), shard(2)]);
         let text =
