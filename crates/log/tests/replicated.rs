@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use tidemill_log::replicated::OpenError;
 use tidemill_log::{
-    AppendError, Batch, Log, MemoryLog, PartitionId, Position, RestoreError, ServiceTag, StateLog,
-    StateMachine,
+    AppendError, Batch, LocalLog, LocalOptions, Log, MemoryLog, PartitionId, Position,
+    RestoreError, ServiceTag, StateLog, StateMachine,
 };
 use tidemill_model::{Clock, Timestamp};
-use tidemill_testkit::SimClock;
+use tidemill_testkit::{SimClock, SimDisk, SimEntropy};
 
 /// Takes names, each once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -280,4 +280,48 @@ async fn a_command_is_applied_with_the_timestamp_of_its_entry() {
     let arrivals: Vec<Timestamp> =
         names.read(|names| names.taken.iter().map(|(.., at)| *at).collect());
     assert_eq!(arrivals, [first, first]);
+}
+
+#[test]
+fn a_state_outlives_a_power_cut_with_every_command_that_was_answered() {
+    for seed in 1..=40 {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("a runtime can be built");
+        runtime.block_on(outlive_a_power_cut(seed));
+    }
+}
+
+async fn outlive_a_power_cut(seed: u64) {
+    let disk = SimDisk::new();
+    let mut answered = 0;
+    // Three lives, each with its end in the middle of some I/O.
+    for life in 1..=3 {
+        let log = LocalLog::open(
+            Arc::new(disk.clone()),
+            Arc::new(SimClock::default()),
+            Arc::new(SimEntropy::new(seed + life)),
+            LocalOptions {
+                file_bytes: 16 * 1024,
+                ..LocalOptions::default()
+            },
+        );
+        let log: Arc<dyn Log> = Arc::new(log.unwrap_or_else(|error| panic!("{seed}: {error}")));
+        let mut state = state_log(&log).snapshot_every(4);
+        let sum = state.register(Sum::default());
+        state
+            .open()
+            .await
+            .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let found = sum.read(|sum| sum.0);
+        assert!(
+            found == answered || found == answered + 1,
+            "seed {seed}: {found} of {answered}"
+        );
+        answered = found;
+        disk.crash_at(disk.io_count() + seed * life);
+        while let Ok(outcome) = sum.submit(1).await {
+            answered = outcome;
+        }
+        disk.crash(seed << 8 | life);
+    }
 }
