@@ -25,6 +25,7 @@ mod superblock;
 mod snapshot_file;
 mod recovery;
 mod shared;
+mod reading;
 mod committer;
 pub mod local;
 

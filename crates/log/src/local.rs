@@ -25,17 +25,14 @@ use crate::limits::checked_bytes;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError, Snapshot,
 };
-use crate::reader::{Asked, Collected, DIRECTORY, file_path, position_in};
+use crate::reader::{Asked, DIRECTORY, file_path};
+use crate::reading;
 use crate::recovery::{LocalError, recover};
 use crate::run::{
     Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
 };
 use crate::shared::{Answer, Shared, State, Status, Waiting};
 use crate::snapshot_file;
-use crate::table::Extent;
-
-/// How many extents are looked at under one hold of the lock.
-const EXTENTS_AT_ONCE: usize = 64;
 
 /// What an entry adds to a frame beside its payload, at most.
 const ENTRY_OVERHEAD_BYTES: usize = RUN_HEADER_BYTES + ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES;
@@ -274,87 +271,12 @@ impl Shared {
         Ok(receiver)
     }
 
-    /// The extents that hold `from` and what follows, a limited number.
-    fn extents(&self, partition: PartitionId, from: Position) -> Result<Vec<Extent>, ReadError> {
-        let state = self.lock();
-        let Some(kept) = state.table.partition(partition) else {
-            return Ok(Vec::new());
-        };
-        let start = kept.row.start;
-        if from < start {
-            return Err(ReadError::Trimmed {
-                partition,
-                position: from,
-                start,
-            });
-        }
-        let first = kept.extents.partition_point(|extent| extent.end() <= from);
-        Ok(kept
-            .extents
-            .iter()
-            .skip(first)
-            .take(EXTENTS_AT_ONCE)
-            .cloned()
-            .collect())
-    }
-
     fn is_worth_waking(&self, state: &State, partition: PartitionId, from: Position) -> bool {
         state
             .table
             .partition(partition)
             .is_some_and(|kept| kept.row.end > from || kept.row.sealed || kept.row.start > from)
     }
-}
-
-/// Collects what was asked for; whatever lies in memory without leaving the task.
-async fn collect(
-    shared: Arc<Shared>,
-    disk: Arc<dyn Disk>,
-    asked: Asked,
-) -> Result<Read, ReadError> {
-    let mut collected = Collected::new(asked);
-    while !collected.is_full() {
-        let from = collected.next();
-        let extents = match shared.extents(asked.partition, from) {
-            Ok(extents) => extents,
-            // Trimmed while this read was going on: what has been read is still good.
-            Err(_) if from > asked.from => break,
-            Err(error) => return Err(error),
-        };
-        if extents.is_empty() {
-            break;
-        }
-        let in_memory = extents
-            .iter()
-            .take_while(|extent| !collected.is_full() && collected.add_from_memory(extent))
-            .count();
-        if collected.is_full() || in_memory == extents.len() {
-            continue;
-        }
-        let disk = Arc::clone(&disk);
-        let read = spawn_blocking(move || {
-            for extent in &extents[in_memory..] {
-                if collected.is_full() {
-                    break;
-                }
-                if !collected.add_from_memory(extent) {
-                    collected.add_from_disk(&*disk, extent)?;
-                }
-            }
-            Ok(collected)
-        });
-        collected = match read.await.expect("reading does not panic") {
-            Ok(collected) => collected,
-            // Its file may have been removed since because the entries were trimmed.
-            Err(error) => {
-                shared.extents(asked.partition, asked.from)?;
-                return Err(error);
-            }
-        };
-    }
-    Ok(Read {
-        entries: collected.into_entries(),
-    })
 }
 
 impl Log for LocalLog {
@@ -375,7 +297,7 @@ impl Log for LocalLog {
             entries_max,
             bytes_max,
         };
-        Box::pin(collect(
+        Box::pin(reading::read(
             Arc::clone(&self.shared),
             Arc::clone(&self.disk),
             asked,
@@ -428,31 +350,8 @@ impl Log for LocalLog {
         partition: PartitionId,
         at: Timestamp,
     ) -> BoxFuture<'static, Result<Position, ReadError>> {
-        let found = {
-            let state = self.shared.lock();
-            let Some(kept) = state.table.partition(partition) else {
-                return Box::pin(std::future::ready(Ok(0)));
-            };
-            let index = kept.extents.partition_point(|extent| extent.last_at < at);
-            let (start, end) = (kept.row.start, kept.row.end);
-            match kept.extents.get(index) {
-                None => Err(end),
-                Some(extent) if extent.first_at >= at => Err(extent.first.max(start)),
-                Some(extent) => Ok((extent.clone(), start)),
-            }
-        };
-        let disk = Arc::clone(&self.disk);
-        Box::pin(async move {
-            let (extent, start) = match found {
-                Ok(found) => found,
-                Err(position) => return Ok(position),
-            };
-            let search = move || position_in(&*disk, partition, &extent, at);
-            let position = spawn_blocking(search)
-                .await
-                .expect("reading does not panic")?;
-            Ok(position.max(start))
-        })
+        let (shared, disk) = (Arc::clone(&self.shared), Arc::clone(&self.disk));
+        Box::pin(reading::position_at(shared, disk, partition, at))
     }
 
     fn seal(&self, partition: PartitionId) -> BoxFuture<'static, Result<Position, AppendError>> {
@@ -531,23 +430,8 @@ impl Log for LocalLog {
         &self,
         partition: PartitionId,
     ) -> BoxFuture<'static, Result<Option<Snapshot>, ReadError>> {
-        let pointer = {
-            let state = self.shared.lock();
-            state
-                .table
-                .partition(partition)
-                .and_then(|kept| kept.row.snapshot)
-        };
-        let disk = Arc::clone(&self.disk);
-        Box::pin(async move {
-            let Some(pointer) = pointer else {
-                return Ok(None);
-            };
-            let read = move || snapshot_file::read(&*disk, partition, &pointer);
-            let read = spawn_blocking(read).await.expect("reading does not panic");
-            read.map(Some)
-                .map_err(|error| unreadable_snapshot(partition, &pointer, &error))
-        })
+        let (shared, disk) = (Arc::clone(&self.shared), Arc::clone(&self.disk));
+        Box::pin(reading::restore(shared, disk, partition))
     }
 }
 
@@ -587,27 +471,4 @@ fn snapshot_failure(shared: &Shared, error: &std::io::Error) -> AppendError {
     }
     shared.fail(Status::Poisoned(detail.clone()), Vec::new());
     AppendError::Poisoned { detail }
-}
-
-fn unreadable_snapshot(
-    partition: PartitionId,
-    pointer: &SnapshotPointer,
-    error: &std::io::Error,
-) -> ReadError {
-    let place = format!(
-        "{}/{}",
-        snapshot_file::DIRECTORY,
-        snapshot_file::file_name(pointer.number)
-    );
-    if error.kind() == std::io::ErrorKind::InvalidData {
-        return ReadError::Corrupt {
-            partition,
-            place,
-            detail: error.to_string(),
-        };
-    }
-    ReadError::Disk {
-        partition,
-        detail: format!("{place}: {error}"),
-    }
 }

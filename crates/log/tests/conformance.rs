@@ -128,6 +128,7 @@ conformance!(
     a_read_keeps_its_limits,
     a_read_crosses_many_appends,
     a_read_of_what_is_not_there_is_empty,
+    a_read_beside_trims_and_a_delete_never_fails_otherwise,
     timestamps_never_go_back,
     a_position_is_found_by_its_time,
     a_wait_ends_with_an_append,
@@ -336,6 +337,38 @@ async fn a_read_of_what_is_not_there_is_empty(subject: Subject) {
     append(&log, &[(LEFT, "a")]).await;
     assert_eq!(texts(&log, LEFT, 1).await, [""; 0]);
     assert_eq!(texts(&log, LEFT, 1 << 60).await, [""; 0]);
+}
+
+async fn a_read_beside_trims_and_a_delete_never_fails_otherwise(subject: Subject) {
+    let log = subject.open();
+    append(&log, &[(LEFT, "first")]).await;
+    let reading = Arc::clone(&log);
+    let reader = tokio::spawn(async move {
+        let mut reads = 0;
+        while reading.partitions().contains(&LEFT) {
+            let from = reading.partition(LEFT).start;
+            match reading.read(LEFT, from, 50, usize::MAX).await {
+                Ok(_) | Err(ReadError::Trimmed { .. }) => reads += 1,
+                Err(error) => panic!("{error}"),
+            }
+            reading.position_at(LEFT, Timestamp::from_millis(1)).await.unwrap();
+            reading.restore(LEFT).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        reads
+    });
+    let text = "text".repeat(500);
+    for position in 1..150 {
+        subject.clock.advance(Duration::from_millis(1));
+        append(&log, &[(LEFT, &text), (LEFT, &text), (LEFT, &text)]).await;
+        if position % 10 == 0 {
+            let snapshot = Snapshot { position, bytes: Bytes::from_static(b"state") };
+            log.snapshot(LEFT, snapshot).await.unwrap();
+        }
+        log.trim(LEFT, 3 * position - 2).await.unwrap();
+    }
+    log.delete(LEFT).await.unwrap();
+    assert!(reader.await.unwrap() > 0);
 }
 
 async fn timestamps_never_go_back(subject: Subject) {

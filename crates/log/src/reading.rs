@@ -1,0 +1,207 @@
+//! How a local log is read: what lies in memory at once, the rest from the disk on a blocking thread.
+//!
+//! What must hold: the lock is held to look up where entries lie, never while they are read. So a file
+//! may be gone when its turn comes; whether that is because its entries are not needed any more is
+//! looked up again before it is called a failure.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use tidemill_model::Timestamp;
+
+use crate::disk::Disk;
+use crate::port::{PartitionId, Position, Read, ReadError, Snapshot};
+use crate::reader::{Asked, Collected, position_in};
+use crate::run::SnapshotPointer;
+use crate::shared::Shared;
+use crate::snapshot_file;
+use crate::table::Extent;
+
+/// How many extents are looked up under one hold of the lock.
+const EXTENTS_AT_ONCE: usize = 64;
+
+/// The entries that are asked for.
+pub async fn read(
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    asked: Asked,
+) -> Result<Read, ReadError> {
+    let mut collected = Collected::new(asked);
+    while !collected.is_full() {
+        let from = collected.next();
+        let extents = match extents(&shared, asked.partition, from) {
+            Ok(extents) => extents,
+            // Trimmed while this read was going on: what has been read is still good.
+            Err(_) if from > asked.from => break,
+            Err(error) => return Err(error),
+        };
+        let in_memory = extents
+            .iter()
+            .take_while(|extent| !collected.is_full() && collected.add_from_memory(extent))
+            .count();
+        if extents.is_empty() || collected.is_full() {
+            break;
+        }
+        let rest = extents[in_memory..].to_vec();
+        if rest.is_empty() {
+            continue;
+        }
+        let disk = Arc::clone(&disk);
+        let read = spawn_blocking(move || add_from_disk(collected, &*disk, &rest));
+        collected = match read.await.expect("reading does not panic") {
+            Ok(collected) => collected,
+            Err(_) if self::extents(&shared, asked.partition, asked.from)?.is_empty() => {
+                return Ok(Read::default());
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    let entries = collected.into_entries();
+    Ok(Read { entries })
+}
+
+fn add_from_disk(
+    mut collected: Collected,
+    disk: &dyn Disk,
+    extents: &[Extent],
+) -> Result<Collected, ReadError> {
+    for extent in extents {
+        if collected.is_full() {
+            break;
+        }
+        if !collected.add_from_memory(extent) {
+            collected.add_from_disk(disk, extent)?;
+        }
+    }
+    Ok(collected)
+}
+
+/// The extents that hold `from` and what follows, a limited number.
+fn extents(
+    shared: &Shared,
+    partition: PartitionId,
+    from: Position,
+) -> Result<Vec<Extent>, ReadError> {
+    let state = shared.lock();
+    let Some(kept) = state.table.partition(partition) else {
+        return Ok(Vec::new());
+    };
+    let start = kept.row.start;
+    if from < start {
+        let position = from;
+        return Err(ReadError::Trimmed {
+            partition,
+            position,
+            start,
+        });
+    }
+    let first = kept.extents.partition_point(|extent| extent.end() <= from);
+    let found = kept.extents.iter().skip(first).take(EXTENTS_AT_ONCE);
+    Ok(found.cloned().collect())
+}
+
+/// Where to look for a time.
+enum Search {
+    /// At this position, without a look.
+    Found(Position),
+    /// In this extent.
+    In(Extent),
+}
+
+fn search(shared: &Shared, partition: PartitionId, at: Timestamp) -> Search {
+    let state = shared.lock();
+    let Some(kept) = state.table.partition(partition) else {
+        return Search::Found(0);
+    };
+    let index = kept.extents.partition_point(|extent| extent.last_at < at);
+    match kept.extents.get(index) {
+        None => Search::Found(kept.row.end),
+        Some(extent) if extent.first_at >= at => Search::Found(extent.first.max(kept.row.start)),
+        Some(extent) => Search::In(extent.clone()),
+    }
+}
+
+/// The first position of `partition` whose entry arrived at or after `at`; the end without one.
+pub async fn position_at(
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    partition: PartitionId,
+    at: Timestamp,
+) -> Result<Position, ReadError> {
+    loop {
+        let extent = match search(&shared, partition, at) {
+            Search::Found(position) => return Ok(position),
+            Search::In(extent) => extent,
+        };
+        let first = extent.first;
+        let disk = Arc::clone(&disk);
+        let found = spawn_blocking(move || position_in(&*disk, partition, &extent, at));
+        let found = found.await.expect("reading does not panic");
+        let start = shared
+            .lock()
+            .table
+            .partition(partition)
+            .map(|kept| kept.row.start);
+        match (found, start) {
+            (Ok(position), Some(start)) => return Ok(position.max(start)),
+            (Ok(_), None) => return Ok(0),
+            (Err(error), _) => match search(&shared, partition, at) {
+                // Still there, and not readable.
+                Search::In(extent) if extent.first == first => return Err(error),
+                // Trimmed meanwhile: each turn is further on.
+                Search::In(_) | Search::Found(_) => {}
+            },
+        }
+    }
+}
+
+/// The newest snapshot of `partition`.
+pub async fn restore(
+    shared: Arc<Shared>,
+    disk: Arc<dyn Disk>,
+    partition: PartitionId,
+) -> Result<Option<Snapshot>, ReadError> {
+    loop {
+        let newest = || {
+            shared
+                .lock()
+                .table
+                .partition(partition)
+                .and_then(|kept| kept.row.snapshot)
+        };
+        let Some(pointer) = newest() else {
+            return Ok(None);
+        };
+        let disk = Arc::clone(&disk);
+        let read = spawn_blocking(move || snapshot_file::read(&*disk, partition, &pointer));
+        match read.await.expect("reading does not panic") {
+            Ok(snapshot) => return Ok(Some(snapshot)),
+            Err(error) if newest() == Some(pointer) => {
+                return Err(unreadable(partition, &pointer, &error));
+            }
+            // Replaced meanwhile, and its file removed: look again.
+            Err(_) => {}
+        }
+    }
+}
+
+fn unreadable(
+    partition: PartitionId,
+    pointer: &SnapshotPointer,
+    error: &std::io::Error,
+) -> ReadError {
+    let name = snapshot_file::file_name(pointer.number);
+    let place = format!("{}/{name}", snapshot_file::DIRECTORY);
+    if error.kind() == std::io::ErrorKind::InvalidData {
+        return ReadError::Corrupt {
+            partition,
+            place,
+            detail: error.to_string(),
+        };
+    }
+    ReadError::Disk {
+        partition,
+        detail: format!("{place}: {error}"),
+    }
+}
