@@ -351,7 +351,10 @@ async fn a_read_beside_trims_and_a_delete_never_fails_otherwise(subject: Subject
                 Ok(_) | Err(ReadError::Trimmed { .. }) => reads += 1,
                 Err(error) => panic!("{error}"),
             }
-            reading.position_at(LEFT, Timestamp::from_millis(1)).await.unwrap();
+            reading
+                .position_at(LEFT, Timestamp::from_millis(1))
+                .await
+                .unwrap();
             reading.restore(LEFT).await.unwrap();
             tokio::task::yield_now().await;
         }
@@ -362,10 +365,14 @@ async fn a_read_beside_trims_and_a_delete_never_fails_otherwise(subject: Subject
         subject.clock.advance(Duration::from_millis(1));
         append(&log, &[(LEFT, &text), (LEFT, &text), (LEFT, &text)]).await;
         if position % 10 == 0 {
-            let snapshot = Snapshot { position, bytes: Bytes::from_static(b"state") };
+            let snapshot = Snapshot {
+                position,
+                bytes: Bytes::from_static(b"state"),
+            };
             log.snapshot(LEFT, snapshot).await.unwrap();
         }
         log.trim(LEFT, 3 * position - 2).await.unwrap();
+        tokio::task::yield_now().await;
     }
     log.delete(LEFT).await.unwrap();
     assert!(reader.await.unwrap() > 0);
