@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tidemill_model::Timestamp;
 use tidemill_shapes::lambda::{
     Architecture, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, LastUpdateStatus,
-    LogFormat, LoggingConfig, PackageType, Runtime, RuntimeVersionConfig, SnapStartApplyOn,
+    LogFormat, LoggingConfig, PackageType, RuntimeVersionConfig, SnapStartApplyOn,
     SnapStartOptimizationStatus, SnapStartResponse, State, StateReasonCode, TracingConfigResponse,
     TracingMode,
 };
@@ -75,10 +75,7 @@ fn constant_parts(configuration: &Configuration, qualified: bool) -> FunctionCon
     FunctionConfiguration {
         function_name: Some(arn.name.clone()),
         function_arn: Some(arn.to_string()),
-        runtime: Runtime::ALL
-            .iter()
-            .find(|value| value.as_str() == configuration.runtime.name())
-            .copied(),
+        runtime: Some(configuration.runtime.name().to_owned()),
         role: Some(configuration.role.clone()),
         handler: Some(configuration.handler.clone()),
         code_size: Some(i64::try_from(configuration.code.size).unwrap_or(i64::MAX)),

@@ -17,6 +17,7 @@ use tidemill_model::{AccountId, Clock, Entropy, FunctionArn, Region, Timestamp};
 use tidemill_shapes::lambda::ThrottleReason;
 
 use crate::catalog::{Catalog, NotServing, RevisionIds, Serving};
+use crate::configuration::Code;
 use crate::delivery;
 use crate::driver::Deliverer;
 use crate::environment::{Environment, Job};
@@ -436,6 +437,12 @@ impl Functions {
 
     pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {
         &self.shared.surroundings
+    }
+
+    /// Where the archive of `code` can be fetched: the server gives out blobs by their hashes.
+    pub(crate) fn code_address(&self, code: &Code) -> Option<String> {
+        let server = self.surroundings().settings.endpoint_url.as_ref()?;
+        Some(format!("{server}/_tidemill/code/{}", code.blob))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -242,14 +242,14 @@ pub fn configuration(
         ("TenancyConfig", input.tenancy_config.is_some()),
     ])?;
     refuse_versions(input.publish, input.publish_to.is_some())?;
-    let (Some(runtime), Some(handler)) = (input.runtime, &input.handler) else {
+    let (Some(runtime), Some(handler)) = (&input.runtime, &input.handler) else {
         return Err(unacceptable(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
         ));
     };
     Ok(Configuration {
         arn,
-        runtime: Runtime::named(runtime.as_str()).map_err(unacceptable)?,
+        runtime: Runtime::named(runtime).map_err(unacceptable)?,
         handler: handler.clone(),
         role: input.role.clone(),
         code,
@@ -298,9 +298,7 @@ pub fn changes(input: &UpdateFunctionConfigurationInput) -> Result<Changes, Unac
         ],
     }
     .check()?;
-    let runtime = input
-        .runtime
-        .map(|runtime| Runtime::named(runtime.as_str()));
+    let runtime = input.runtime.as_deref().map(Runtime::named);
     Ok(Changes {
         runtime: runtime.transpose().map_err(unacceptable)?,
         handler: input.handler.clone(),

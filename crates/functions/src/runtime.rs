@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use tidemill_shapes::lambda::LISTED_RUNTIME;
+
 /// A runtime that can be started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Runtime {
@@ -19,6 +21,13 @@ pub enum Runtime {
 /// Why a runtime is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoRuntime {
+    /// AWS does not know it.
+    #[error(
+        "Value {0} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \
+         [{listed}] or be a valid ARN",
+        listed = LISTED_RUNTIME.join(", ")
+    )]
+    Unknown(String),
     /// AWS takes no functions for it any more.
     #[error(
         "The runtime parameter of {0} is no longer supported for creating or updating AWS Lambda \
@@ -55,6 +64,8 @@ impl Runtime {
     pub fn named(name: &str) -> Result<Runtime, NoRuntime> {
         if RETIRED.contains(&name) {
             Err(NoRuntime::Retired(name.to_owned()))
+        } else if !LISTED_RUNTIME.contains(&name) {
+            Err(NoRuntime::Unknown(name.to_owned()))
         } else if name.starts_with("python3.") {
             Ok(Runtime::Python(name.to_owned()))
         } else if name.starts_with("provided.") {
@@ -96,5 +107,11 @@ mod tests {
                 "{refused}"
             );
         }
+        let refused = Runtime::named("cobol85").expect_err("unknown").to_string();
+        assert!(
+            refused.starts_with("Value cobol85 at 'runtime' failed"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("] or be a valid ARN"), "{refused}");
     }
 }

@@ -49,6 +49,7 @@ pub fn types(facts: &Facts) -> String {
     for shape in facts.shapes().filter(|shape| !shape.is_exception()) {
         match shape.kind() {
             "structure" => text += &structure(facts, shape),
+            "string" if shape.is_open_enum() => text += &listed(shape),
             "string" if !shape.values().is_empty() => text += &enumeration(shape),
             _ => {}
         }
@@ -134,6 +135,17 @@ fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
         serde.join(", "),
         names::field(member.name)
     )
+}
+
+/// What the model lists for an enum that is read as a text.
+fn listed(shape: Shape<'_>) -> String {
+    let values: String = shape
+        .listed()
+        .iter()
+        .map(|value| format!("\"{value}\","))
+        .collect();
+    let name = names::rules(shape.name).replace("RULES_", "LISTED_");
+    format!("pub static {name}: &[&str] = &[{values}];\n")
 }
 
 fn enumeration(shape: Shape<'_>) -> String {

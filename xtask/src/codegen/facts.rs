@@ -117,9 +117,14 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// Enums that the service takes more of than its model lists, and refuses in its own words: SQS is sent
-/// the names of system attributes where the model has queue attributes.
-const OPEN_ENUMS: [&str; 2] = ["QueueAttributeName", "MessageSystemAttributeName"];
+/// Enums that are read as texts, because the service takes more than its model lists (SQS is sent the
+/// names of system attributes where the model has queue attributes) or refuses in other words than the
+/// model's (a runtime).
+const OPEN_ENUMS: [&str; 3] = [
+    "QueueAttributeName",
+    "MessageSystemAttributeName",
+    "Runtime",
+];
 
 /// Enums whose values the service lists in another order than its model, as recorded answers show.
 const RECORDED_ORDERS: [(&str, [&str; 3]); 1] = [(
@@ -164,12 +169,22 @@ impl<'a> Shape<'a> {
 
     /// The values of an enum; empty for other shapes and for open enums.
     pub fn values(&self) -> Vec<&'a str> {
-        if OPEN_ENUMS.contains(&self.name) {
+        if self.is_open_enum() {
             return Vec::new();
         }
         if let Some((_, order)) = RECORDED_ORDERS.iter().find(|(name, _)| *name == self.name) {
             return order.to_vec();
         }
+        self.listed()
+    }
+
+    /// Whether the enum is read as a text.
+    pub fn is_open_enum(&self) -> bool {
+        OPEN_ENUMS.contains(&self.name)
+    }
+
+    /// The values that the model lists.
+    pub fn listed(&self) -> Vec<&'a str> {
         let values = self.facts.get("enum").and_then(Value::as_array);
         values
             .into_iter()

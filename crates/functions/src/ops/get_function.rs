@@ -10,7 +10,7 @@ use crate::described::{self, Shown};
 use crate::functions::Functions;
 use crate::{exceptions, function_name};
 
-/// Describes a function. There is no address to fetch its code from, so none is given.
+/// Describes a function; its archive can be fetched from the address that is given.
 pub async fn get_function(
     functions: &Functions,
     caller: &Caller,
@@ -36,6 +36,7 @@ pub async fn get_function(
         configuration: Some(configuration),
         code: Some(FunctionCodeLocation {
             repository_type: Some("S3".to_owned()),
+            location: functions.code_address(&function.latest.configuration.code),
             ..FunctionCodeLocation::default()
         }),
         tags: Some(function.tags).filter(|tags| !tags.is_empty()),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use tidemill_shapes::lambda::{EphemeralStorage, Runtime as NamedRuntime};
+use tidemill_shapes::lambda::EphemeralStorage;
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn input() -> CreateFunctionInput {
     CreateFunctionInput {
         function_name: "f".into(),
         role: "arn:aws:iam::123456789012:role/r".into(),
-        runtime: Some(NamedRuntime::Python3_12),
+        runtime: Some("python3.12".to_owned()),
         handler: Some("a.b".into()),
         code: FunctionCode {
             zip_file: Some(Bytes::from_static(b"zip")),
@@ -103,7 +103,7 @@ fn a_parameter_without_effect_is_refused_by_its_name() {
             input.package_type = Some(PackageType::Image)
         }),
         ("nodejs22.x", |input| {
-            input.runtime = Some(NamedRuntime::Nodejs22X)
+            input.runtime = Some("nodejs22.x".to_owned())
         }),
     ];
     for (parameter, change) in cases {

@@ -1,4 +1,4 @@
-//! Our own API: health and the ledger.
+//! Our own API: health, the ledger, and the code of functions.
 //!
 //! What must hold: these paths never change, for scripts and test tools know them. `/_localstack/health`
 //! has the form that the ecosystem's tools wait for.
@@ -13,21 +13,43 @@ use crate::config::{Config, Durability, Storage};
 use crate::wiring::services::Services;
 
 /// Answers a `GET` of one of our own paths.
-pub fn answer(services: &Services, config: &Config, method: &http::Method, path: &str) -> Response {
-    let known = match path {
-        "/_tidemill/health" => health(config),
-        "/_localstack/health" => ecosystem_health(),
-        "/_tidemill/ledger" => json!(services.mappings.report()),
-        _ => {
-            let text = "no such path; there are /_tidemill/health, /_tidemill/ledger and \
-                        /_localstack/health";
-            return json_answer(404, &json!({ "error": text }));
-        }
-    };
+pub async fn answer(
+    services: &Services,
+    config: &Config,
+    method: &http::Method,
+    path: &str,
+) -> Response {
     if method != http::Method::GET && method != http::Method::HEAD {
         return json_answer(405, &json!({ "error": "only GET is answered here" }));
     }
-    json_answer(200, &known)
+    if let Some(name) = path.strip_prefix(CODE) {
+        return code(services, name).await;
+    }
+    match path {
+        "/_tidemill/health" => json_answer(200, &health(config)),
+        "/_localstack/health" => json_answer(200, &ecosystem_health()),
+        "/_tidemill/ledger" => json_answer(200, &json!(services.mappings.report())),
+        _ => {
+            let text = "no such path; there are /_tidemill/health, /_tidemill/ledger and \
+                        /_localstack/health";
+            json_answer(404, &json!({ "error": text }))
+        }
+    }
+}
+
+/// Where the archives of functions are fetched, each by its hash: who knows it has been told by
+/// GetFunction.
+const CODE: &str = "/_tidemill/code/";
+
+async fn code(services: &Services, name: &str) -> Response {
+    match services.blobs.get(name).await {
+        Ok(Some(archive)) => Response::new(200, "application/zip", archive),
+        Ok(None) => json_answer(404, &json!({ "error": "there is no such code" })),
+        Err(error) => {
+            tracing::error!(%error, "an archive could not be read");
+            json_answer(500, &json!({ "error": "the code could not be read" }))
+        }
+    }
 }
 
 fn health(config: &Config) -> serde_json::Value {

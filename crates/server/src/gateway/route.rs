@@ -85,7 +85,7 @@ impl Gateway {
     async fn route(&self, request: Request<'_>, request_id: &str) -> Response {
         let path = request.uri.path();
         if path.starts_with("/_tidemill/") || path.starts_with("/_localstack/") {
-            return own_api::answer(&self.services, &self.config, request.method, path);
+            return own_api::answer(&self.services, &self.config, request.method, path).await;
         }
         let now = self.clock.now();
         let authenticated = authenticate(&request, &self.identities.credentials, now);

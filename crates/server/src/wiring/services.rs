@@ -6,9 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use tidemill_destinations::{Queues, QueuesParts};
-use tidemill_functions::queue::Queue;
-use tidemill_functions::sandbox::processes::LocalProcesses;
-use tidemill_functions::{Functions, FunctionsParts};
+use tidemill_functions::{Functions, FunctionsParts, LocalProcesses, Queue};
 use tidemill_log::{Blobs, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog};
 use tidemill_mapping::{Mappings, MappingsParts};
 use tidemill_model::fault::Faults;
@@ -31,6 +29,8 @@ pub struct Services {
     pub mappings: Mappings,
     /// SQS.
     pub queues: Queues,
+    /// Large immutable things, by their hashes.
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// Why the services cannot take up their state. Nothing has been served.
@@ -130,7 +130,9 @@ pub async fn assemble(
     queues.recover().await?;
     functions.recover().await;
     mappings.recover().await;
+    let blobs = ground.blobs;
     Ok(Services {
+        blobs,
         streams,
         functions,
         mappings,

@@ -1341,7 +1341,7 @@ pub struct CreateFunctionInput {
     #[serde(rename = "Role")]
     pub role: String,
     #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
     pub runtime_config: Option<FunctionRuntimeConfig>,
     #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
@@ -1871,7 +1871,7 @@ pub struct FunctionConfiguration {
     #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
     pub runtime_config: Option<FunctionRuntimeConfig>,
     #[serde(
@@ -2592,231 +2592,60 @@ pub struct ResolvedS3Object {
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub s3_object_version: Option<String>,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Runtime {
-    #[serde(rename = "nodejs")]
-    Nodejs,
-    #[serde(rename = "nodejs4.3")]
-    Nodejs4_3,
-    #[serde(rename = "nodejs6.10")]
-    Nodejs6_10,
-    #[serde(rename = "nodejs8.10")]
-    Nodejs8_10,
-    #[serde(rename = "nodejs10.x")]
-    Nodejs10X,
-    #[serde(rename = "nodejs12.x")]
-    Nodejs12X,
-    #[serde(rename = "nodejs14.x")]
-    Nodejs14X,
-    #[serde(rename = "nodejs16.x")]
-    Nodejs16X,
-    #[serde(rename = "nodejs18.x")]
-    Nodejs18X,
-    #[serde(rename = "nodejs20.x")]
-    Nodejs20X,
-    #[serde(rename = "nodejs22.x")]
-    Nodejs22X,
-    #[serde(rename = "nodejs24.x")]
-    Nodejs24X,
-    #[serde(rename = "java8")]
-    Java8,
-    #[serde(rename = "java8.al2")]
-    Java8Al2,
-    #[serde(rename = "java11")]
-    Java11,
-    #[serde(rename = "java17")]
-    Java17,
-    #[serde(rename = "java21")]
-    Java21,
-    #[serde(rename = "java25")]
-    Java25,
-    #[serde(rename = "python2.7")]
-    Python2_7,
-    #[serde(rename = "python3.6")]
-    Python3_6,
-    #[serde(rename = "python3.7")]
-    Python3_7,
-    #[serde(rename = "python3.8")]
-    Python3_8,
-    #[serde(rename = "python3.9")]
-    Python3_9,
-    #[serde(rename = "python3.10")]
-    Python3_10,
-    #[serde(rename = "python3.11")]
-    Python3_11,
-    #[serde(rename = "python3.12")]
-    Python3_12,
-    #[serde(rename = "python3.13")]
-    Python3_13,
-    #[serde(rename = "python3.14")]
-    Python3_14,
-    #[serde(rename = "dotnetcore1.0")]
-    Dotnetcore1_0,
-    #[serde(rename = "dotnetcore2.0")]
-    Dotnetcore2_0,
-    #[serde(rename = "dotnetcore2.1")]
-    Dotnetcore2_1,
-    #[serde(rename = "dotnetcore3.1")]
-    Dotnetcore3_1,
-    #[serde(rename = "dotnet6")]
-    Dotnet6,
-    #[serde(rename = "dotnet8")]
-    Dotnet8,
-    #[serde(rename = "dotnet10")]
-    Dotnet10,
-    #[serde(rename = "nodejs4.3-edge")]
-    Nodejs4_3Edge,
-    #[serde(rename = "go1.x")]
-    Go1X,
-    #[serde(rename = "ruby2.5")]
-    Ruby2_5,
-    #[serde(rename = "ruby2.7")]
-    Ruby2_7,
-    #[serde(rename = "ruby3.2")]
-    Ruby3_2,
-    #[serde(rename = "ruby3.3")]
-    Ruby3_3,
-    #[serde(rename = "ruby3.4")]
-    Ruby3_4,
-    #[serde(rename = "ruby4.0")]
-    Ruby4_0,
-    #[serde(rename = "provided")]
-    Provided,
-    #[serde(rename = "provided.al2")]
-    ProvidedAl2,
-    #[serde(rename = "provided.al2023")]
-    ProvidedAl2023,
-    #[serde(rename = "nodejs26.x")]
-    Nodejs26X,
-    #[serde(rename = "python3.15")]
-    Python3_15,
-    #[serde(rename = "java8.al2023")]
-    Java8Al2023,
-    #[serde(rename = "java11.al2023")]
-    Java11Al2023,
-    #[serde(rename = "java17.al2023")]
-    Java17Al2023,
-    #[serde(rename = "custom")]
-    Custom,
-}
-impl Runtime {
-    pub const ALL: &'static [Runtime] = &[
-        Runtime::Nodejs,
-        Runtime::Nodejs4_3,
-        Runtime::Nodejs6_10,
-        Runtime::Nodejs8_10,
-        Runtime::Nodejs10X,
-        Runtime::Nodejs12X,
-        Runtime::Nodejs14X,
-        Runtime::Nodejs16X,
-        Runtime::Nodejs18X,
-        Runtime::Nodejs20X,
-        Runtime::Nodejs22X,
-        Runtime::Nodejs24X,
-        Runtime::Java8,
-        Runtime::Java8Al2,
-        Runtime::Java11,
-        Runtime::Java17,
-        Runtime::Java21,
-        Runtime::Java25,
-        Runtime::Python2_7,
-        Runtime::Python3_6,
-        Runtime::Python3_7,
-        Runtime::Python3_8,
-        Runtime::Python3_9,
-        Runtime::Python3_10,
-        Runtime::Python3_11,
-        Runtime::Python3_12,
-        Runtime::Python3_13,
-        Runtime::Python3_14,
-        Runtime::Dotnetcore1_0,
-        Runtime::Dotnetcore2_0,
-        Runtime::Dotnetcore2_1,
-        Runtime::Dotnetcore3_1,
-        Runtime::Dotnet6,
-        Runtime::Dotnet8,
-        Runtime::Dotnet10,
-        Runtime::Nodejs4_3Edge,
-        Runtime::Go1X,
-        Runtime::Ruby2_5,
-        Runtime::Ruby2_7,
-        Runtime::Ruby3_2,
-        Runtime::Ruby3_3,
-        Runtime::Ruby3_4,
-        Runtime::Ruby4_0,
-        Runtime::Provided,
-        Runtime::ProvidedAl2,
-        Runtime::ProvidedAl2023,
-        Runtime::Nodejs26X,
-        Runtime::Python3_15,
-        Runtime::Java8Al2023,
-        Runtime::Java11Al2023,
-        Runtime::Java17Al2023,
-        Runtime::Custom,
-    ];
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Runtime::Nodejs => "nodejs",
-            Runtime::Nodejs4_3 => "nodejs4.3",
-            Runtime::Nodejs6_10 => "nodejs6.10",
-            Runtime::Nodejs8_10 => "nodejs8.10",
-            Runtime::Nodejs10X => "nodejs10.x",
-            Runtime::Nodejs12X => "nodejs12.x",
-            Runtime::Nodejs14X => "nodejs14.x",
-            Runtime::Nodejs16X => "nodejs16.x",
-            Runtime::Nodejs18X => "nodejs18.x",
-            Runtime::Nodejs20X => "nodejs20.x",
-            Runtime::Nodejs22X => "nodejs22.x",
-            Runtime::Nodejs24X => "nodejs24.x",
-            Runtime::Java8 => "java8",
-            Runtime::Java8Al2 => "java8.al2",
-            Runtime::Java11 => "java11",
-            Runtime::Java17 => "java17",
-            Runtime::Java21 => "java21",
-            Runtime::Java25 => "java25",
-            Runtime::Python2_7 => "python2.7",
-            Runtime::Python3_6 => "python3.6",
-            Runtime::Python3_7 => "python3.7",
-            Runtime::Python3_8 => "python3.8",
-            Runtime::Python3_9 => "python3.9",
-            Runtime::Python3_10 => "python3.10",
-            Runtime::Python3_11 => "python3.11",
-            Runtime::Python3_12 => "python3.12",
-            Runtime::Python3_13 => "python3.13",
-            Runtime::Python3_14 => "python3.14",
-            Runtime::Dotnetcore1_0 => "dotnetcore1.0",
-            Runtime::Dotnetcore2_0 => "dotnetcore2.0",
-            Runtime::Dotnetcore2_1 => "dotnetcore2.1",
-            Runtime::Dotnetcore3_1 => "dotnetcore3.1",
-            Runtime::Dotnet6 => "dotnet6",
-            Runtime::Dotnet8 => "dotnet8",
-            Runtime::Dotnet10 => "dotnet10",
-            Runtime::Nodejs4_3Edge => "nodejs4.3-edge",
-            Runtime::Go1X => "go1.x",
-            Runtime::Ruby2_5 => "ruby2.5",
-            Runtime::Ruby2_7 => "ruby2.7",
-            Runtime::Ruby3_2 => "ruby3.2",
-            Runtime::Ruby3_3 => "ruby3.3",
-            Runtime::Ruby3_4 => "ruby3.4",
-            Runtime::Ruby4_0 => "ruby4.0",
-            Runtime::Provided => "provided",
-            Runtime::ProvidedAl2 => "provided.al2",
-            Runtime::ProvidedAl2023 => "provided.al2023",
-            Runtime::Nodejs26X => "nodejs26.x",
-            Runtime::Python3_15 => "python3.15",
-            Runtime::Java8Al2023 => "java8.al2023",
-            Runtime::Java11Al2023 => "java11.al2023",
-            Runtime::Java17Al2023 => "java17.al2023",
-            Runtime::Custom => "custom",
-        }
-    }
-    pub fn parse(text: &str) -> Option<Runtime> {
-        Runtime::ALL
-            .iter()
-            .copied()
-            .find(|value| value.as_str() == text)
-    }
-}
+pub static LISTED_RUNTIME: &[&str] = &[
+    "nodejs",
+    "nodejs4.3",
+    "nodejs6.10",
+    "nodejs8.10",
+    "nodejs10.x",
+    "nodejs12.x",
+    "nodejs14.x",
+    "nodejs16.x",
+    "nodejs18.x",
+    "nodejs20.x",
+    "nodejs22.x",
+    "nodejs24.x",
+    "java8",
+    "java8.al2",
+    "java11",
+    "java17",
+    "java21",
+    "java25",
+    "python2.7",
+    "python3.6",
+    "python3.7",
+    "python3.8",
+    "python3.9",
+    "python3.10",
+    "python3.11",
+    "python3.12",
+    "python3.13",
+    "python3.14",
+    "dotnetcore1.0",
+    "dotnetcore2.0",
+    "dotnetcore2.1",
+    "dotnetcore3.1",
+    "dotnet6",
+    "dotnet8",
+    "dotnet10",
+    "nodejs4.3-edge",
+    "go1.x",
+    "ruby2.5",
+    "ruby2.7",
+    "ruby3.2",
+    "ruby3.3",
+    "ruby3.4",
+    "ruby4.0",
+    "provided",
+    "provided.al2",
+    "provided.al2023",
+    "nodejs26.x",
+    "python3.15",
+    "java8.al2023",
+    "java11.al2023",
+    "java17.al2023",
+    "custom",
+];
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RuntimeVersionConfig {
     #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
@@ -3590,7 +3419,7 @@ pub struct UpdateFunctionConfigurationInput {
     #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
+    pub runtime: Option<String>,
     #[serde(rename = "RuntimeConfig", skip_serializing_if = "Option::is_none")]
     pub runtime_config: Option<FunctionRuntimeConfig>,
     #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
@@ -4264,7 +4093,7 @@ impl FromWire for CreateFunctionInput {
         let mut publish: Field<bool> = Field::Absent;
         let mut publish_to: Field<FunctionVersionLatestPublished> = Field::Absent;
         let mut role: Field<String> = Field::Absent;
-        let mut runtime: Field<Runtime> = Field::Absent;
+        let mut runtime: Field<String> = Field::Absent;
         let mut runtime_config: Field<FunctionRuntimeConfig> = Field::Absent;
         let mut snap_start: Field<SnapStart> = Field::Absent;
         let mut tags: Field<BTreeMap<String, String>> = Field::Absent;
@@ -4378,7 +4207,7 @@ impl FromWire for CreateFunctionInput {
                 Some(19) => publish = wire::member(&mut map, "publish", &RULES_BOOLEAN, check)?,
                 Some(20) => publish_to = wire::member(&mut map, "publishTo", &Rules::NONE, check)?,
                 Some(21) => role = wire::member(&mut map, "role", &RULES_ROLE_ARN, check)?,
-                Some(22) => runtime = wire::member(&mut map, "runtime", &Rules::NONE, check)?,
+                Some(22) => runtime = wire::member(&mut map, "runtime", &RULES_RUNTIME, check)?,
                 Some(23) => {
                     runtime_config = wire::member(&mut map, "runtimeConfig", &Rules::NONE, check)?
                 }
@@ -6554,76 +6383,14 @@ static RULES_ROLE_ARN: Rules = Rules {
     element: None,
     value: None,
 };
-impl FromWire for Runtime {
-    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
-        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
-            return Ok(Field::Broken);
-        };
-        Ok(match Runtime::parse(&text) {
-            Some(value) => Field::Given(value),
-            None => {
-                check.not_of_enum(
-                    &text,
-                    &[
-                        "nodejs",
-                        "nodejs4.3",
-                        "nodejs6.10",
-                        "nodejs8.10",
-                        "nodejs10.x",
-                        "nodejs12.x",
-                        "nodejs14.x",
-                        "nodejs16.x",
-                        "nodejs18.x",
-                        "nodejs20.x",
-                        "nodejs22.x",
-                        "nodejs24.x",
-                        "java8",
-                        "java8.al2",
-                        "java11",
-                        "java17",
-                        "java21",
-                        "java25",
-                        "python2.7",
-                        "python3.6",
-                        "python3.7",
-                        "python3.8",
-                        "python3.9",
-                        "python3.10",
-                        "python3.11",
-                        "python3.12",
-                        "python3.13",
-                        "python3.14",
-                        "dotnetcore1.0",
-                        "dotnetcore2.0",
-                        "dotnetcore2.1",
-                        "dotnetcore3.1",
-                        "dotnet6",
-                        "dotnet8",
-                        "dotnet10",
-                        "nodejs4.3-edge",
-                        "go1.x",
-                        "ruby2.5",
-                        "ruby2.7",
-                        "ruby3.2",
-                        "ruby3.3",
-                        "ruby3.4",
-                        "ruby4.0",
-                        "provided",
-                        "provided.al2",
-                        "provided.al2023",
-                        "nodejs26.x",
-                        "python3.15",
-                        "java8.al2023",
-                        "java11.al2023",
-                        "java17.al2023",
-                        "custom",
-                    ],
-                );
-                Field::Broken
-            }
-        })
-    }
-}
+static RULES_RUNTIME: Rules = Rules {
+    min: None,
+    max: None,
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 static RULES_S3_BUCKET: Rules = Rules {
     min: Some(3),
     max: Some(63),
@@ -7619,7 +7386,7 @@ impl FromWire for UpdateFunctionConfigurationInput {
         let mut memory_size: Field<i32> = Field::Absent;
         let mut revision_id: Field<String> = Field::Absent;
         let mut role: Field<String> = Field::Absent;
-        let mut runtime: Field<Runtime> = Field::Absent;
+        let mut runtime: Field<String> = Field::Absent;
         let mut runtime_config: Field<FunctionRuntimeConfig> = Field::Absent;
         let mut snap_start: Field<SnapStart> = Field::Absent;
         let mut timeout: Field<i32> = Field::Absent;
@@ -7709,7 +7476,7 @@ impl FromWire for UpdateFunctionConfigurationInput {
                     revision_id = wire::member(&mut map, "revisionId", &RULES_STRING, check)?
                 }
                 Some(16) => role = wire::member(&mut map, "role", &RULES_ROLE_ARN, check)?,
-                Some(17) => runtime = wire::member(&mut map, "runtime", &Rules::NONE, check)?,
+                Some(17) => runtime = wire::member(&mut map, "runtime", &RULES_RUNTIME, check)?,
                 Some(18) => {
                     runtime_config = wire::member(&mut map, "runtimeConfig", &Rules::NONE, check)?
                 }
@@ -7971,6 +7738,7 @@ pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_RESOURCE_ARN,
     &RULES_RETENTION_PERIOD_IN_DAYS,
     &RULES_ROLE_ARN,
+    &RULES_RUNTIME,
     &RULES_S3_BUCKET,
     &RULES_S3_KEY,
     &RULES_S3_OBJECT_VERSION,

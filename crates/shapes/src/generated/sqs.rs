@@ -194,6 +194,18 @@ pub struct MessageAttributeValue {
     #[serde(rename = "StringValue", skip_serializing_if = "Option::is_none")]
     pub string_value: Option<String>,
 }
+pub static LISTED_MESSAGE_SYSTEM_ATTRIBUTE_NAME: &[&str] = &[
+    "All",
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum MessageSystemAttributeNameForSends {
     #[serde(rename = "AWSTraceHeader")]
@@ -240,6 +252,30 @@ pub struct PurgeQueueInput {
     #[serde(rename = "QueueUrl")]
     pub queue_url: String,
 }
+pub static LISTED_QUEUE_ATTRIBUTE_NAME: &[&str] = &[
+    "All",
+    "Policy",
+    "VisibilityTimeout",
+    "MaximumMessageSize",
+    "MessageRetentionPeriod",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+    "QueueArn",
+    "ApproximateNumberOfMessagesDelayed",
+    "DelaySeconds",
+    "ReceiveMessageWaitTimeSeconds",
+    "RedrivePolicy",
+    "FifoQueue",
+    "ContentBasedDeduplication",
+    "KmsMasterKeyId",
+    "KmsDataKeyReusePeriodSeconds",
+    "DeduplicationScope",
+    "FifoThroughputLimit",
+    "RedriveAllowPolicy",
+    "SqsManagedSseEnabled",
+];
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReceiveMessageInput {
     #[serde(rename = "AttributeNames", skip_serializing_if = "Option::is_none")]
