@@ -24,7 +24,7 @@ pub async fn run(options: args::Bench) -> Result<Ending, Failed> {
         progress.reach(done);
     });
     let report = report.await.context("the benchmark could not run");
-    let report = report.or_try(format!("{} bench --dir DIR", output::program()))?;
+    let report = report.or_try(format!("{} bench --dir /tmp", output::program()))?;
     progress.finish("done");
     if options.json {
         output::print(&output::envelope(

@@ -93,8 +93,10 @@ impl Host {
             });
         }
         check_python()?;
-        let (directory, temporary, kept) =
-            directories(options).or_try(format!("{} demo --data-dir DIR", output::program()))?;
+        let (directory, temporary, kept) = directories(options).or_try(format!(
+            "{} demo --data-dir ./tidemill-demo",
+            output::program()
+        ))?;
         let suffix = match &options.suffix {
             Some(suffix) => suffix.clone(),
             // A directory that is given may hold an earlier run.
@@ -109,7 +111,10 @@ impl Host {
         let server = tidemill_server::start(config).await;
         let server = server
             .context("the embedded server did not start")
-            .or_try(format!("{} demo --data-dir DIR", output::program()))?;
+            .or_try(format!(
+                "{} demo --data-dir ./tidemill-demo",
+                output::program()
+            ))?;
         let endpoint = server
             .endpoint()
             .parse()

@@ -3,9 +3,13 @@
 //! What must hold: standard output gets `Ready.` on its own line once requests are served, and nothing
 //! else; SIGTERM and SIGINT stop gracefully with status 0; a fatal storage error ends with status 3.
 
+use std::io::ErrorKind;
+
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
+use tidemill_log::LocalError;
+use tidemill_server::wiring::storage::StorageError;
 use tidemill_server::{Config, Durability, LimitsMode, PaceMode, Running, StartError, Storage};
 
 use crate::args;
@@ -91,16 +95,59 @@ fn config_of(options: &args::Start) -> Config {
 
 /// A start that was refused, with the way around what was in the way.
 fn refused(error: StartError) -> Failed {
-    let program = output::program();
-    let next = match &error {
-        StartError::Listen { .. } => format!("{program} start --port 0"),
-        StartError::Config(_) => format!("{program} start, without --config"),
-        StartError::Storage(_) | StartError::Assemble(_) => {
-            format!("{program} start --data-dir ./tidemill-data-2")
-        }
-    };
+    let next = format!("{} start {}", output::program(), way_around(&error));
     Failed {
         error: anyhow::Error::new(error),
-        next: vec![next],
+        next: vec![next.trim_end().to_owned()],
+    }
+}
+
+/// The option to start with instead.
+fn way_around(error: &StartError) -> &'static str {
+    match error {
+        StartError::Listen { source, .. } => match source.kind() {
+            ErrorKind::AddrNotAvailable => "--bind 127.0.0.1",
+            _ => "--port 0",
+        },
+        StartError::Config(_) => "",
+        StartError::Storage(StorageError::Log(
+            LocalError::Damaged { .. } | LocalError::Missing { .. },
+        )) => "--accept-data-loss",
+        StartError::Storage(_) | StartError::Assemble(_) => "--data-dir ./tidemill-data-2",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_way_around() {
+        let listen = |kind| StartError::Listen {
+            address: ([127, 0, 0, 1], 4566).into(),
+            source: std::io::Error::from(kind),
+        };
+        let damaged = LocalError::Damaged {
+            path: "wal/1".to_owned(),
+            offset: 0,
+            detail: "checksum".to_owned(),
+        };
+        let disk = LocalError::Disk {
+            path: "wal/1".to_owned(),
+            detail: "no space".to_owned(),
+        };
+        let cases = [
+            (listen(ErrorKind::AddrInUse), "--port 0"),
+            (listen(ErrorKind::PermissionDenied), "--port 0"),
+            (listen(ErrorKind::AddrNotAvailable), "--bind 127.0.0.1"),
+            (StorageError::from(damaged).into(), "--accept-data-loss"),
+            (
+                StorageError::from(disk).into(),
+                "--data-dir ./tidemill-data-2",
+            ),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(way_around(&error), expected, "{error}");
+        }
     }
 }
