@@ -6,7 +6,10 @@ use std::process::{Child, Command, Output, Stdio};
 
 fn tidemill(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidemill"));
-    command.args(arguments).stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("RUST_LOG");
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDEMILL_")) {
         command.env_remove(name);
     }
@@ -31,7 +34,10 @@ struct Server {
 impl Server {
     fn start(arguments: &[&str]) -> Server {
         let mut command = tidemill(&["start", "--port", "0"]);
-        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let stderr = child.stderr.take().expect("piped");
         let (found, endpoint) = std::sync::mpsc::sync_channel(1);
@@ -45,19 +51,29 @@ impl Server {
                 }
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "a test reads a pipe beside its own work")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test reads a pipe beside its own work"
+        )]
         std::thread::spawn(reader);
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
         assert_eq!(line, "Ready.\n");
         let endpoint = endpoint.recv().expect("the endpoint is told before");
-        Server { child, endpoint, stdout }
+        Server {
+            child,
+            endpoint,
+            stdout,
+        }
     }
 
     fn stop(mut self, signal: &str) -> (i32, String) {
         let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        let sent = Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .expect("kill runs");
         assert!(sent.success());
         let status = self.child.wait().expect("it ends");
         let mut rest = String::new();
@@ -90,11 +106,19 @@ fn start_says_ready_alone_on_standard_output_and_stops_at_a_signal() {
 #[test]
 fn a_port_in_use_is_told_with_the_next_command() {
     let server = Server::start(&["--ephemeral"]);
-    let port = server.endpoint.rsplit(':').next().expect("a port").to_owned();
+    let port = server
+        .endpoint
+        .rsplit(':')
+        .next()
+        .expect("a port")
+        .to_owned();
     let second = run(&["start", "--ephemeral", "--port", &port]);
     let stderr = text(&second.stderr);
     assert_eq!(second.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains(&port) && stderr.contains("try: "), "{stderr}");
+    assert!(
+        stderr.contains(&port) && stderr.contains("try: "),
+        "{stderr}"
+    );
     assert!(!stderr.contains("panicked"), "{stderr}");
     assert_eq!(text(&second.stdout), "");
 }
@@ -111,7 +135,10 @@ fn a_data_directory_that_cannot_be_used_is_told_with_the_next_command() {
         let second = run(&["start", "--port", "0", "--data-dir", path(place)]);
         let stderr = text(&second.stderr);
         assert_eq!(second.status.code(), Some(3), "{stderr}");
-        assert!(stderr.contains(path(place)) && stderr.contains("try: "), "{stderr}");
+        assert!(
+            stderr.contains(path(place)) && stderr.contains("try: "),
+            "{stderr}"
+        );
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
     assert_eq!(server.stop("-TERM").0, 0);
@@ -137,7 +164,12 @@ fn wrong_usage_ends_with_status_2() {
         &[],
     ] {
         let output = run(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
     }
 }
 
@@ -151,18 +183,33 @@ fn a_server_that_is_not_there_is_told_in_both_forms() {
         assert_eq!(output.status.code(), Some(3), "{command}");
         let envelope: serde_json::Value = serde_json::from_slice(&output.stdout).expect("is JSON");
         assert_eq!(envelope["schema_version"], 1);
-        assert_eq!((&envelope["command"], &envelope["status"]), (&command.into(), &"error".into()));
+        assert_eq!(
+            (&envelope["command"], &envelope["status"]),
+            (&command.into(), &"error".into())
+        );
         let message = envelope["error"]["message"].as_str().expect("a message");
         assert!(message.contains(&endpoint), "{message}");
-        assert!(text(&output.stderr).contains("try: "), "{}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains("try: "),
+            "{}",
+            text(&output.stderr)
+        );
     }
 }
 
 #[test]
 fn help_opens_with_examples() {
-    for arguments in [["--help"].as_slice(), &["start", "--help"], &["demo", "--help"], &["bench", "--help"]] {
+    for arguments in [
+        ["--help"].as_slice(),
+        &["start", "--help"],
+        &["demo", "--help"],
+        &["bench", "--help"],
+    ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0));
-        assert!(text(&output.stdout).starts_with("Examples:\n  tidemill "), "{arguments:?}");
+        assert!(
+            text(&output.stdout).starts_with("Examples:\n  tidemill "),
+            "{arguments:?}"
+        );
     }
 }
