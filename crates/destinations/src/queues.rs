@@ -256,8 +256,18 @@ impl Queues {
         Ok(opened)
     }
 
-    /// Deletes a queue with its messages; durable when it completes.
+    /// Deletes a queue with its messages; durable when it completes. Once begun it is done whole, even
+    /// when the caller is dropped meanwhile: the messages of a queue that the catalog does not list
+    /// would take memory and space until the next start.
     pub(crate) async fn delete(&self, arn: QueueArn) -> Result<(), QueueError> {
+        let queues = self.clone();
+        let deleted = tokio::spawn(async move { queues.delete_whole(arn).await });
+        deleted
+            .await
+            .expect("deleting does not panic, and nobody cuts it off")
+    }
+
+    async fn delete_whole(&self, arn: QueueArn) -> Result<(), QueueError> {
         let _changing = self.shared.changing.lock().await;
         let deleted = self.catalog().submit(Command::Delete { arn }).await;
         let listed = match deleted.map_err(|error| storage_failure(&error))? {

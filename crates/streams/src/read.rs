@@ -9,6 +9,14 @@ use tidemill_model::Timestamp;
 
 use crate::streams::Streams;
 
+/// What was read.
+pub(crate) struct Fresh {
+    /// The entries, dense.
+    pub entries: Vec<Entry>,
+    /// Where reading goes on: behind the entries, and behind what has expired.
+    pub next: Position,
+}
+
 impl Streams {
     /// Entries of `partition` from `from` on, or from the first that arrived at `horizon` or later:
     /// at most `entries_max` and `bytes_max`, one at least if there is one.
@@ -19,7 +27,7 @@ impl Streams {
         horizon: Timestamp,
         entries_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<Entry>, ReadError> {
+    ) -> Result<Fresh, ReadError> {
         let mut from = from.max(self.log().partition(partition).start);
         // Each turn moves `from` forward: two are enough unless a sweep trims at the same time.
         loop {
@@ -33,7 +41,11 @@ impl Streams {
                         let fresh = self.log().position_at(partition, horizon).await?;
                         from = fresh.max(from + 1);
                     }
-                    Some(_) | None => return Ok(read.entries),
+                    Some(_) | None => {
+                        let entries = read.entries;
+                        let next = entries.last().map_or(from, |last| last.position + 1);
+                        return Ok(Fresh { entries, next });
+                    }
                 },
                 Err(ReadError::Trimmed { start, .. }) if start > from => from = start,
                 Err(error) => return Err(error),

@@ -49,10 +49,10 @@ impl Streams {
         let partition = found.shard.partition_id();
         let text = |error: ReadError| error.to_string();
         let (records, bytes) = (limit.records.max(1), limit.bytes);
-        let entries = self
+        let fresh = self
             .read_fresh(partition, from, found.horizon, records, bytes)
             .await;
-        let records = entries.map_err(text)?.into_iter().map(|entry| {
+        let records = fresh.map_err(text)?.entries.into_iter().map(|entry| {
             let stored = StoredRecord::decode(&entry.payload)
                 .map_err(|error| format!("{} at {}: {error}", found.id, entry.position))?;
             Ok(Record {

@@ -136,11 +136,19 @@ impl Streams {
         })
     }
 
-    /// Makes `command` durable and applies it.
+    /// Makes `command` durable and applies it, and tells those who wait for changes, even when the
+    /// caller is dropped meanwhile: a reader at the end of a closed shard waits for nothing else.
     pub(crate) async fn submit(&self, command: Command) -> Result<(), Failure> {
-        let outcome = self.shared.parts.catalog.submit(command).await?;
-        self.shared.changes.send_modify(|count| *count += 1);
-        Ok(outcome?)
+        let shared = Arc::clone(&self.shared);
+        let submitted = tokio::spawn(async move {
+            let outcome = shared.parts.catalog.submit(command).await;
+            shared.changes.send_modify(|count| *count += 1);
+            outcome
+        });
+        let outcome = submitted
+            .await
+            .expect("submitting does not panic, and nobody cuts it off");
+        Ok(outcome??)
     }
 
     /// The key of tokens; the first call of all draws it.

@@ -176,10 +176,11 @@ impl Streams {
         records: &[(Place, Routable)],
         record_bytes_max: u64,
     ) -> Vec<bool> {
-        let now = self.clock().now();
         let Some(mut throttle) = self.throttle() else {
             return vec![true; records.len()];
         };
+        // Read under the lock: a time older than the last refill's counts as a clock stepping back.
+        let now = self.clock().now();
         let admitted = records.iter().map(|(place, record)| {
             let partition = place.partition.number();
             throttle.admit_write(partition, record.bytes, record_bytes_max, now)

@@ -13,6 +13,7 @@ use crate::describe::{children, page};
 use crate::failure::{Failure, nothing_happened};
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
+use crate::read::Fresh;
 use crate::refused::Refused;
 use crate::stored_record::StoredRecord;
 use crate::stream::FoundShard;
@@ -45,7 +46,7 @@ pub async fn get_records(
         .into());
     }
     let records_max = page(input.limit, GET_RECORDS_MAX);
-    let entries = streams
+    let Fresh { entries, next } = streams
         .read_fresh(
             found.shard.partition_id(),
             iterator.from,
@@ -59,9 +60,6 @@ pub async fn get_records(
     if let Some(mut throttle) = streams.throttle() {
         throttle.charge_read(partition, bytes(&records), now);
     }
-    let next = entries
-        .last()
-        .map_or(iterator.from, |last| last.position + 1);
     let at_end = found
         .shard
         .closed

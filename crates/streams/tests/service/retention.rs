@@ -184,6 +184,23 @@ async fn a_closed_shard_is_forgotten_when_all_it_held_has_expired() {
 }
 
 #[tokio::test]
+async fn a_reader_of_a_closed_shard_reaches_its_end_though_all_before_it_has_expired() {
+    let f = Fixture::unlimited().await;
+    f.create("s", 1).await;
+    f.put_at("s", "0", "old").await;
+    f.advance_secs(HOUR);
+    f.split("s", &shard(0), HALF).await;
+    f.advance_secs(23 * HOUR - 1);
+    let token = f
+        .iterator("s", &shard(0), ShardIteratorType::TrimHorizon)
+        .await;
+    f.advance_secs(2);
+    let end = f.read(&token).await;
+    assert!(end.records.is_empty() && end.next_shard_iterator.is_none());
+    assert_eq!(end.child_shards.expect("the end").len(), 2);
+}
+
+#[tokio::test]
 async fn the_sweep_frees_what_has_expired_and_nothing_else() {
     let f = Fixture::unlimited().await;
     f.create("s", 1).await;

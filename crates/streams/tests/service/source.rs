@@ -1,5 +1,6 @@
 //! The port through which mappings read.
 
+use std::task::Poll;
 use std::time::Duration;
 
 use tidemill_model::source::{ReadLimit, SourceError, StartingPoint};
@@ -244,4 +245,57 @@ async fn a_reader_can_wait_for_a_new_shard() {
     assert!(!wait.is_finished());
     f.split("s", &shard(0), HALF).await;
     wait.await.expect("woken");
+}
+
+/// Polls `call` up to `polls` times, other tasks running in between, and drops it.
+async fn cut_off<T>(polls: usize, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = Box::pin(call);
+    for _ in 0..polls {
+        let polled = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+        if let Poll::Ready(output) = polled.await {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_split_whose_caller_hangs_up_anywhere_is_finished_and_its_readers_are_woken() {
+    for polls in 1.. {
+        let f = Fixture::new().await;
+        f.create("s", 1).await;
+        let wait = waiting(&f, 0).await;
+        let input = split("s", &shard(0), HALF);
+        let call = tidemill_streams::ops::split_shard(&f.streams, &f.caller, input);
+        let answered = cut_off(polls, call).await.is_some();
+        settle().await;
+        f.streams.sweep().await.expect("finishes the split");
+        assert_eq!(f.shard_ids("s", None).await.len(), 3, "{polls} polls");
+        settle().await;
+        assert!(wait.is_finished(), "{polls} polls");
+        if answered {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_caller_hangs_up_anywhere_is_finished_and_its_readers_are_woken() {
+    for polls in 1.. {
+        let f = Fixture::new().await;
+        f.create("s", 1).await;
+        f.put_at("s", "0", "a").await;
+        let wait = waiting(&f, 1).await;
+        let call = tidemill_streams::ops::delete_stream(&f.streams, &f.caller, delete("s"));
+        let answered = cut_off(polls, call).await.is_some();
+        settle().await;
+        assert!(wait.is_finished(), "{polls} polls");
+        f.streams.sweep().await.expect("frees the rest");
+        assert_eq!(f.log_partitions(), 0, "{polls} polls");
+        f.create("s", 1).await;
+        if answered {
+            break;
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! What requests are answered: what is accepted, refused, listed and shown.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use super::*;
 use crate::digest;
 use crate::message::{Attribute, Value};
@@ -308,10 +311,7 @@ async fn the_attributes_of_a_queue_are_given_by_name() {
             .map(|attributes| attributes.into_keys().collect::<Vec<_>>())
     };
     assert_eq!(get(None).await, None);
-    assert_eq!(
-        get(Some(vec!["RedrivePolicy".to_owned()])).await,
-        None
-    );
+    assert_eq!(get(Some(vec!["RedrivePolicy".to_owned()])).await, None);
     let names = vec!["Policy".to_owned(), "DelaySeconds".to_owned()];
     assert_eq!(
         get(Some(names)).await,
@@ -374,4 +374,34 @@ async fn a_queue_of_another_account_or_region_is_not_to_be_seen() {
         ..caller("000000000000")
     };
     assert_eq!(world.send("x").await, Err(no_such_queue().into()));
+}
+
+#[tokio::test]
+async fn a_deletion_whose_caller_hangs_up_anywhere_leaves_nothing_of_the_queue() {
+    for polls in 1.. {
+        let world = World::with_queue(&[]).await;
+        world.send("a").await.unwrap();
+        let queue = world.queues.find(&arn("q")).await.unwrap();
+        let mut deletion = Box::pin(world.queues.delete(arn("q")));
+        let mut answered = false;
+        for _ in 0..polls {
+            let polled = poll_fn(|context| Poll::Ready(deletion.as_mut().poll(context)));
+            answered = polled.await.is_ready();
+            if answered {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(deletion);
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert!(queue.is_gone(), "{polls} polls");
+        let is_queue = |id: &PartitionId| id.owner() == Some(ServiceTag::Destinations);
+        let left = world.log.partitions().into_iter().filter(is_queue).count();
+        assert_eq!(left, 0, "{polls} polls");
+        if answered {
+            break;
+        }
+    }
 }
