@@ -26,7 +26,7 @@ impl Board {
     pub fn show(&self, shard: ShardId, status: Status, invoked: bool) {
         let mut state = self.lock();
         if invoked {
-            state.last_result = status.last_result;
+            state.last_result.clone_from(&status.last_result);
         }
         state.shards.insert(shard, status);
     }
@@ -43,7 +43,7 @@ impl Board {
 
     /// What the last invocation of any shard came to.
     pub fn last_result(&self) -> Option<LastResult> {
-        self.lock().last_result
+        self.lock().last_result.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -116,9 +116,15 @@ impl Mapping {
         format!("arn:aws:lambda:{region}:{account}:event-source-mapping:{uuid}")
     }
 
+    /// Whether its last change holds at `now`. A change without delay holds at once, also where the
+    /// clock has been set back behind it.
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        now >= self.settled_at || self.settled_at == self.last_modified
+    }
+
     /// Its state at `now`, in AWS's words; none when it is gone.
     pub fn state(&self, now: Timestamp) -> Option<&'static str> {
-        if now < self.settled_at {
+        if !self.is_settled(now) {
             return Some(self.change.as_str());
         }
         match (self.change, self.enabled) {
@@ -232,10 +238,10 @@ impl Catalog {
         if mapping.state(at).is_none() {
             return Err(Refused::Missing);
         }
-        if at < mapping.settled_at {
-            Err(Refused::InUse)
-        } else {
+        if mapping.is_settled(at) {
             Ok(mapping)
+        } else {
+            Err(Refused::InUse)
         }
     }
 
@@ -413,6 +419,26 @@ mod tests {
             (Some("Deleting"), None)
         );
         assert_eq!(catalog.apply(at(160), 0, delete), Err(Refused::Missing));
+    }
+
+    #[test]
+    fn a_change_without_delay_holds_though_the_clock_is_set_back() {
+        let mut catalog = Catalog::default();
+        let mapping = mapping("a", "f");
+        let delay = Duration::ZERO;
+        assert!(
+            catalog
+                .apply(at(100), 0, Command::Create { mapping, delay })
+                .is_ok()
+        );
+        assert_eq!(state(&catalog, 50), Some("Enabled"));
+        let uuid = "a".to_owned();
+        assert!(
+            catalog
+                .apply(at(100), 0, Command::Delete { uuid, delay })
+                .is_ok()
+        );
+        assert_eq!(state(&catalog, 50), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! shard where the last checkpoint has it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::watch;
@@ -51,6 +51,8 @@ pub struct Driver {
     pub reads_reports: bool,
     /// Where the machine is shown.
     pub board: Arc<Board>,
+    /// Whether it has been said that the function reports failures and nobody reads them.
+    pub said_unread: AtomicBool,
     /// Becomes true when the task is to stop.
     pub stop: watch::Receiver<bool>,
 }
@@ -214,27 +216,36 @@ impl Driver {
                     function_error,
                     payload,
                 };
-                if !failed && !self.reads_reports && looks_like_report(&reply.payload) {
-                    tracing::warn!(
-                        mapping = self.place.uuid,
-                        "the function reports failures and the mapping does not read them: set \
-                         FunctionResponseTypes to ReportBatchItemFailures"
-                    );
-                }
                 if failed {
-                    Input::InvocationFailed(reply)
-                } else {
-                    Input::InvocationSucceeded(reply)
+                    return Input::InvocationFailed(reply);
                 }
+                self.warn_of_unread_report(&reply);
+                Input::InvocationSucceeded(reply)
             }
             Invoked::Throttled => Input::InvocationThrottled,
             Invoked::Unavailable {
                 determinacy,
                 detail,
-            } => Input::InvocationUnavailable {
-                determinacy,
-                detail,
-            },
+            } => {
+                tracing::warn!(mapping = self.place.uuid, detail, "a function was not run");
+                Input::InvocationUnavailable {
+                    determinacy,
+                    detail,
+                }
+            }
+        }
+    }
+
+    /// Once in the life of a task: the function would say it with every batch.
+    fn warn_of_unread_report(&self, reply: &Reply) {
+        let is_unread = !self.reads_reports && !self.said_unread.load(Ordering::Relaxed);
+        if is_unread && looks_like_report(&reply.payload) {
+            self.said_unread.store(true, Ordering::Relaxed);
+            tracing::warn!(
+                mapping = self.place.uuid,
+                "the function reports failures and the mapping does not read them: set \
+                 FunctionResponseTypes to ReportBatchItemFailures"
+            );
         }
     }
 

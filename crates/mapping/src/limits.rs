@@ -33,6 +33,9 @@ pub const AHEAD_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How often a failed batch is offered to its destination before it is discarded; our choice.
 pub const DELIVERY_ATTEMPTS_MAX: u32 = 5;
 
+/// How often the failures of a batch that stands still are written down, at most; our choice.
+pub const FAILURES_SAVED_EVERY: Duration = Duration::from_secs(10);
+
 /// Longest text kept of a function's error, in bytes; our choice, it stands in every ledger.
 pub const ERROR_TEXT_BYTES_MAX: usize = 512;
 

@@ -137,7 +137,7 @@ impl Machine {
     /// What can be seen of it.
     pub fn status(&self) -> Status {
         Status {
-            last_result: self.last_result,
+            last_result: self.last_result.clone(),
             blocked: self.saving.blocked().cloned(),
             unsaved_duplicates: self.saving.unsaved_duplicates(),
         }
@@ -237,11 +237,12 @@ impl Machine {
         reply: Option<Reply>,
     ) -> Work {
         piece.attempts += u32::from(ran != Ran::NotAtAll);
-        let well = ran == Ran::Well;
-        self.last_result = Some(if well {
-            LastResult::Ok
-        } else {
-            LastResult::Problem
+        self.last_result = Some(match ran {
+            Ran::Well => LastResult::Ok,
+            Ran::UpTo(_) | Ran::Badly => LastResult::Failed,
+            Ran::NotAtAll => LastResult::NotRun {
+                reason: text.clone(),
+            },
         });
         let (from, to) = (piece.from(), piece.to());
         let next = retry::decide(self.config.policy, ran, piece.records.len(), piece.attempts);
@@ -339,7 +340,11 @@ impl Machine {
         if self.work == Work::Ended {
             return effects;
         }
-        if let Some(checkpoint) = self.saving.next_checkpoint(now) {
+        let handed_to = match &self.work {
+            Work::Invoking(piece) => piece.to(),
+            _ => 0,
+        };
+        if let Some(checkpoint) = self.saving.next_checkpoint(now, handed_to) {
             effects.push(Effect::Checkpoint(Box::new(checkpoint)));
         }
         effects.extend(self.read_on(now));

@@ -1,19 +1,22 @@
 //! [`Mappings`]: the service, as other code holds it.
 //!
 //! What must hold: a mapping has one supervisor at most that works; one that takes over waits for the
-//! one before to have ended, so a changed mapping never runs beside its former self. Whatever is
-//! running is forgotten by a restart and begun again from the catalog and the checkpoints:
+//! one before to have ended, so a changed mapping never runs beside its former self. An operation that has
+//! begun is carried out whole, also when its caller goes away: what the catalog says of a mapping and
+//! what runs of it are never apart. Nothing starts once [`Mappings::shutdown`] has been called.
+//! Whatever is running is forgotten by a restart and begun again from the catalog and the checkpoints:
 //! [`Mappings::recover`] is the only way in.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinSet};
 
 use tidemill_ledger::{Outcome, Report};
 use tidemill_log::AppendError;
 use tidemill_model::Timestamp;
+use tidemill_model::source::SourceError;
 
 use crate::board::Board;
 use crate::catalog::{self, Change, Mapping, Refused};
@@ -27,13 +30,22 @@ use crate::supervisor::{self, BeginError, Supervisor};
 #[derive(Clone)]
 pub struct Mappings {
     parts: MappingsParts,
-    running: Arc<Mutex<BTreeMap<String, Running>>>,
+    tasks: Arc<Mutex<Tasks>>,
+}
+
+/// What runs.
+#[derive(Default)]
+struct Tasks {
+    running: BTreeMap<String, Running>,
+    /// Whether the service has been shut down: nothing is started any more.
+    closed: bool,
 }
 
 /// The task of a mapping.
 struct Running {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// One task, which ends with the set; it holds the set of the one that it took over from.
+    task: JoinSet<()>,
     board: Arc<Board>,
 }
 
@@ -42,7 +54,7 @@ impl Mappings {
     pub fn new(parts: MappingsParts) -> Mappings {
         Mappings {
             parts,
-            running: Arc::default(),
+            tasks: Arc::default(),
         }
     }
 
@@ -74,9 +86,14 @@ impl Mappings {
     }
 
     /// Stops every mapping. Waits for what is running as long as the settings allow; what is
-    /// abandoned then is delivered again after the next start.
+    /// abandoned then is delivered again after the next start. A mapping that is created or changed
+    /// afterwards starts with the next start.
     pub async fn shutdown(&self) {
-        let running = std::mem::take(&mut *self.lock());
+        let running = {
+            let mut tasks = self.lock();
+            tasks.closed = true;
+            std::mem::take(&mut tasks.running)
+        };
         for one in running.values() {
             one.stop.send_replace(true);
         }
@@ -85,10 +102,10 @@ impl Mappings {
         for (uuid, mut one) in running {
             tokio::select! {
                 biased;
-                ended = &mut one.task => note_panic(&uuid, ended),
+                () = ended(&uuid, &mut one.task) => {}
                 () = clock.sleep_until(deadline) => {
                     tracing::warn!(mapping = uuid, "a running invocation is abandoned");
-                    one.task.abort();
+                    one.task.abort_all();
                 }
             }
         }
@@ -148,24 +165,36 @@ impl Mappings {
         &self,
         mapping: Mapping,
     ) -> Result<Result<Mapping, Refused>, AppendError> {
+        let mappings = self.clone();
+        to_its_end(async move { mappings.create_whole(mapping).await }).await
+    }
+
+    async fn create_whole(
+        &self,
+        mapping: Mapping,
+    ) -> Result<Result<Mapping, Refused>, AppendError> {
         let delay = self.parts.settings.state_delay;
         let command = catalog::Command::Create {
             mapping: Box::new(mapping),
             delay,
         };
         let created = self.parts.catalog.submit(command).await?;
-        if let Ok(mapping) = &created {
-            if delay.is_zero() {
-                match supervisor::begin(&self.parts, mapping).await {
-                    Ok(()) => {}
-                    Err(BeginError::Log(error)) => return Err(error),
-                    // The stream has gone since it was looked up; the supervisor waits for it.
-                    Err(BeginError::Source(error)) => {
-                        tracing::warn!(mapping = mapping.uuid, %error, "a mapping cannot begin");
-                    }
-                }
+        let Ok(mapping) = &created else {
+            return Ok(created);
+        };
+        let begun = match delay.is_zero() {
+            true => supervisor::begin(&self.parts, mapping).await,
+            false => Ok(()),
+        };
+        // The mapping exists whatever came of that, and its supervisor tries again.
+        self.start(&mapping.uuid);
+        match begun {
+            Err(BeginError::Log(error)) => return Err(error),
+            // The stream has gone since it was looked up.
+            Err(BeginError::Source(error)) => {
+                tracing::warn!(mapping = mapping.uuid, %error, "a mapping cannot begin");
             }
-            self.start(&mapping.uuid);
+            Ok(()) => {}
         }
         Ok(created)
     }
@@ -175,20 +204,30 @@ impl Mappings {
         &self,
         command: catalog::Command,
     ) -> Result<Result<Mapping, Refused>, AppendError> {
-        let changed = self.parts.catalog.submit(command).await?;
-        if let Ok(mapping) = &changed {
-            self.start(&mapping.uuid);
-        }
-        Ok(changed)
+        let mappings = self.clone();
+        to_its_end(async move {
+            let changed = mappings.parts.catalog.submit(command).await?;
+            if let Ok(mapping) = &changed {
+                mappings.start(&mapping.uuid);
+            }
+            Ok(changed)
+        })
+        .await
     }
 
-    /// What a mapping's last invocation came to, in AWS's words.
-    pub(crate) fn last_processing_result(&self, uuid: &str) -> &'static str {
+    /// What a mapping's last invocation came to, in AWS's words where they are known.
+    pub(crate) fn last_processing_result(&self, mapping: &Mapping) -> String {
+        let stream = self.parts.source.incarnation(&mapping.stream);
+        if matches!(stream, Err(SourceError::NoStream { .. })) {
+            return "PROBLEM: Stream not found".to_owned();
+        }
+        let uuid = &mapping.uuid;
         let shown = self.board(uuid).and_then(|board| board.last_result());
         match shown.or_else(|| self.durable_result(uuid)) {
-            None => "No records processed",
-            Some(LastResult::Ok) => "OK",
-            Some(LastResult::Problem) => "PROBLEM: Function call failed",
+            None => "No records processed".to_owned(),
+            Some(LastResult::Ok) => "OK".to_owned(),
+            Some(LastResult::Failed) => "PROBLEM: Function call failed".to_owned(),
+            Some(LastResult::NotRun { reason }) => format!("PROBLEM: {reason}"),
         }
     }
 
@@ -197,7 +236,7 @@ impl Mappings {
         self.parts.checkpoints.read(|checkpoints| {
             let shards = &checkpoints.mapping(uuid)?.shards;
             if shards.values().any(|work| work.blocked.is_some()) {
-                return Some(LastResult::Problem);
+                return Some(LastResult::Failed);
             }
             let processed = shards
                 .values()
@@ -208,6 +247,7 @@ impl Mappings {
 
     fn board(&self, uuid: &str) -> Option<Arc<Board>> {
         self.lock()
+            .running
             .get(uuid)
             .map(|running| Arc::clone(&running.board))
     }
@@ -215,14 +255,17 @@ impl Mappings {
     /// Starts the task of a mapping as the catalog has it now; it begins when the one before has
     /// ended.
     fn start(&self, uuid: &str) {
-        let mut running = self.lock();
+        let mut tasks = self.lock();
+        if tasks.closed {
+            return;
+        }
         // Read under the lock: of two that start the same mapping, the later one sees the newer.
         let mapping = self
             .parts
             .catalog
             .read(|catalog| catalog.get(uuid).cloned());
         let Some(mapping) = mapping else { return };
-        let before = running.remove(uuid);
+        let before = tasks.running.remove(uuid);
         let board = match &before {
             Some(before) => {
                 before.stop.send_replace(true);
@@ -234,9 +277,10 @@ impl Mappings {
         let (stop, stopped) = watch::channel(false);
         let mappings = self.clone();
         let shown = Arc::clone(&board);
-        let task = tokio::spawn(async move {
-            if let Some(before) = before {
-                note_panic(&mapping.uuid, before.await);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            if let Some(mut before) = before {
+                ended(&mapping.uuid, &mut before).await;
             }
             if mapping.change == Change::Deleting {
                 mappings.finish_deletion(mapping, stopped).await;
@@ -252,7 +296,8 @@ impl Mappings {
                 .await;
             }
         });
-        running.insert(uuid.to_owned(), Running { stop, task, board });
+        let running = Running { stop, task, board };
+        tasks.running.insert(uuid.to_owned(), running);
     }
 
     /// Forgets a deleted mapping once its deletion is settled; a restart takes up what is left.
@@ -260,7 +305,7 @@ impl Mappings {
         tokio::select! {
             biased;
             () = supervisor::stopped(&mut stop) => return,
-            () = self.parts.clock.sleep_until(mapping.settled_at) => {}
+            () = supervisor::settled(&self.parts, &mapping) => {}
         }
         let uuid = mapping.uuid;
         forget(&self.parts, &uuid).await;
@@ -268,12 +313,12 @@ impl Mappings {
         if let Err(error) = self.parts.catalog.submit(command).await {
             tracing::error!(mapping = uuid, %error, "a deleted mapping stays until the next start");
         }
-        self.lock().remove(&uuid);
+        self.lock().running.remove(&uuid);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
-        // The map is whole after every statement that changes it.
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        // They are whole after every statement that changes them.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -286,10 +331,23 @@ async fn forget(parts: &MappingsParts, uuid: &str) {
     }
 }
 
-fn note_panic(uuid: &str, ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(mapping = uuid, %error, "the task of a mapping has panicked");
+/// Waits for the task of a mapping.
+async fn ended(uuid: &str, task: &mut JoinSet<()>) {
+    while let Some(ended) = task.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(mapping = uuid, %error, "the task of a mapping has panicked");
+        }
+    }
+}
+
+/// Does `work` to its end, also when nobody waits for it any more.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime is going, and with it whoever waits.
+        Err(Err(_)) => std::future::pending().await,
     }
 }

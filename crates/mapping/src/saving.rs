@@ -8,12 +8,15 @@ use tidemill_ledger::{Closed, Outcome};
 use tidemill_model::Timestamp;
 
 use crate::checkpoint::{Blocked, Checkpoint, GivingUp};
+use crate::limits::FAILURES_SAVED_EVERY;
 
 /// What is done and not yet durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saving {
     state: State,
     failures: u32,
+    /// When the last checkpoint was made.
+    saved_at: Timestamp,
     /// Whether there is something that the checkpoint on its way, or the last one, does not hold.
     dirty: bool,
     next: u64,
@@ -49,6 +52,7 @@ impl Saving {
         Saving {
             state: State::Idle,
             failures: 0,
+            saved_at: Timestamp::EPOCH,
             dirty: false,
             next,
             closed: Vec::new(),
@@ -89,7 +93,8 @@ impl Saving {
         self.delivered_to = self.delivered_to.max(to);
     }
 
-    /// The batch that begins at `first` has failed at `now`.
+    /// The batch that begins at `first` has failed at `now`. The first failure is written at once; of
+    /// those that follow, and of the deliveries they count, a crash forgets the last few seconds.
     pub fn note_failure(
         &mut self,
         now: Timestamp,
@@ -98,7 +103,10 @@ impl Saving {
         last_error: String,
     ) {
         let (since, attempts) = match &self.blocked {
-            Some(blocked) => (blocked.since, blocked.attempts + 1),
+            Some(blocked) => {
+                self.dirty |= now.since(self.saved_at) >= FAILURES_SAVED_EVERY;
+                (blocked.since, blocked.attempts + 1)
+            }
             None => {
                 self.dirty = true;
                 (now, 1)
@@ -161,8 +169,9 @@ impl Saving {
         }
     }
 
-    /// The checkpoint to write now, if there is one to write.
-    pub fn next_checkpoint(&mut self, now: Timestamp) -> Option<Checkpoint> {
+    /// The checkpoint to write now, if there is one to write. The function has what lies before
+    /// `handed_to`: after a crash that counts as delivered.
+    pub fn next_checkpoint(&mut self, now: Timestamp, handed_to: u64) -> Option<Checkpoint> {
         match self.state {
             State::Idle => {}
             State::Resting { until } if now >= until => {}
@@ -173,13 +182,14 @@ impl Saving {
             return None;
         }
         self.dirty = false;
+        self.saved_at = now;
         self.state = State::Asked {
             closed: self.closed.len(),
             duplicates: self.duplicates,
         };
         Some(Checkpoint {
             closed: self.closed.clone(),
-            delivered_to: self.delivered_to,
+            delivered_to: self.delivered_to.max(handed_to),
             duplicates: self.duplicates,
             blocked: self.blocked.clone(),
             giving_up: self.giving_up.clone(),

@@ -5,12 +5,17 @@
 use crate::checkpoint::Blocked;
 
 /// What the last invocation came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LastResult {
     /// Every record was taken.
     Ok,
-    /// Some were not.
-    Problem,
+    /// The function ran, and some were not.
+    Failed,
+    /// The function did not run, or nothing is known of it.
+    NotRun {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What can be seen of a machine that runs.

@@ -2,12 +2,12 @@
 //!
 //! What must hold: every shard of the stream has an account before any child of it is read; children
 //! are read when all their parents are done; a shard that comes to be while the mapping exists is
-//! read from its first record. A stream that is deleted is waited for, and begun anew when another
-//! takes its name.
+//! read from its first record. A stream that is deleted is waited for; when another takes its name,
+//! the mapping has been there first, and reads it from the first record too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -45,8 +45,8 @@ struct Shards {
 
 /// Gives every shard of the stream that has no account one, durably.
 ///
-/// The shards that a mapping finds when it begins on a stream are begun where its starting position
-/// says; those that come later at their first record.
+/// The shards that a mapping finds when it first begins are begun where its starting position says;
+/// those that come later, or with another stream of the name, at their first record.
 pub async fn begin(parts: &MappingsParts, mapping: &Mapping) -> Result<(), BeginError> {
     begin_shards(parts, mapping).await.map(drop)
 }
@@ -55,8 +55,11 @@ async fn begin_shards(parts: &MappingsParts, mapping: &Mapping) -> Result<Shards
     let stream = &mapping.stream;
     let incarnation = parts.source.incarnation(stream)?;
     let shards = parts.source.shards(stream)?;
-    let known: Option<BTreeSet<ShardId>> =
-        work_of(parts, mapping, incarnation).map(|work| work.shards.keys().copied().collect());
+    let known = parts.checkpoints.read(|checkpoints| {
+        let ids = |work: &MappingWork| work.shards.keys().copied().collect::<BTreeSet<_>>();
+        let work = checkpoints.mapping(&mapping.uuid)?;
+        Some((work.incarnation == incarnation).then(|| ids(work)))
+    });
     let mut begun = Vec::new();
     for shard in &shards {
         let start = match &known {
@@ -64,12 +67,12 @@ async fn begin_shards(parts: &MappingsParts, mapping: &Mapping) -> Result<Shards
                 let point = mapping.starting_position.point();
                 parts.source.locate(stream, shard.id, point).await?
             }
-            Some(known) if known.contains(&shard.id) => continue,
+            Some(Some(known)) if known.contains(&shard.id) => continue,
             Some(_) => 0,
         };
         begun.push((shard.id, start));
     }
-    if known.is_none() || !begun.is_empty() {
+    if !matches!(known, Some(Some(_))) || !begun.is_empty() {
         let uuid = mapping.uuid.clone();
         let command = Command::Begin {
             uuid,
@@ -114,7 +117,12 @@ enum Left {
 impl Supervisor {
     /// Runs the mapping until it is stopped.
     pub async fn run(mut self) {
-        if self.wait_until(self.mapping.settled_at).await {
+        let settled = tokio::select! {
+            biased;
+            () = stopped(&mut self.stop) => false,
+            () = settled(&self.parts, &self.mapping) => true,
+        };
+        if !settled {
             return;
         }
         loop {
@@ -138,7 +146,15 @@ impl Supervisor {
     }
 
     fn note(&self, error: &BeginError) {
-        tracing::debug!(mapping = self.mapping.uuid, %error, "a mapping cannot read its stream");
+        let mapping = &self.mapping.uuid;
+        match error {
+            BeginError::Source(SourceError::NoStream { .. } | SourceError::NoShard { .. }) => {
+                tracing::debug!(mapping, %error, "a mapping waits for its stream");
+            }
+            BeginError::Source(SourceError::Storage { .. }) | BeginError::Log(_) => {
+                tracing::error!(mapping, %error, "a mapping cannot begin on its stream");
+            }
+        }
     }
 
     /// Waits for a moment; gives whether it was stopped meanwhile.
@@ -247,6 +263,7 @@ impl Supervisor {
             end: AtomicU64::new(shard.end),
             reads_reports: self.mapping.parameters.report_item_failures,
             board: Arc::clone(&self.board),
+            said_unread: AtomicBool::new(false),
             stop: tasks.stop.clone(),
         };
         let task = tasks.set.spawn(driver.run(machine));
@@ -307,6 +324,13 @@ impl Supervisor {
             backoff: self.parts.settings.backoff,
             poll_interval: self.parts.settings.poll_interval,
         }
+    }
+}
+
+/// Completes when the last change of `mapping` holds.
+pub async fn settled(parts: &MappingsParts, mapping: &Mapping) {
+    if !mapping.is_settled(parts.clock.now()) {
+        parts.clock.sleep_until(mapping.settled_at).await;
     }
 }
 

@@ -3,9 +3,11 @@
 #[path = "support/doubles.rs"]
 mod doubles;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use doubles::{QUEUE, STREAM, Service};
+use futures_util::FutureExt;
 use tidemill_ledger::{Counts, MappingReport};
 use tidemill_mapping::ops;
 use tidemill_mapping::{Pace, Settings};
@@ -56,6 +58,11 @@ async fn state(service: &Service, uuid: &str) -> Option<String> {
         .await
         .ok()
         .and_then(|configuration| configuration.state)
+}
+
+async fn last_result(service: &Service, uuid: &str) -> String {
+    let shown = get(service, uuid).await.expect("it exists");
+    shown.last_processing_result.expect("it is always shown")
 }
 
 async fn update(
@@ -355,6 +362,67 @@ async fn an_invocation_that_outlasts_the_shutdown_is_abandoned_and_its_batch_del
 }
 
 #[tokio::test]
+async fn an_operation_is_carried_out_whole_when_its_caller_goes_away() {
+    let service = Service::fast().await;
+    let answer = create(&service, input(EventSourcePosition::Latest)).now_or_never();
+    assert!(answer.is_none(), "it takes longer than the caller waits");
+    service.settle().await;
+    put(&service, &["a"]);
+    service
+        .until("it is processed", |it| totals(it).processed == 1)
+        .await;
+    let uuid = report(&service).uuid;
+    assert!(delete(&service, &uuid).now_or_never().is_none());
+    service.settle().await;
+    put(&service, &["b"]);
+    service.settle().await;
+    assert_eq!(service.functions.taken(), ["a"]);
+    let is_forgotten = |it: &Service| {
+        it.mappings
+            .parts()
+            .checkpoints
+            .read(|checkpoints| checkpoints.uuids().count())
+            == 0
+    };
+    service
+        .until("its account is forgotten", is_forgotten)
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_created_after_the_shutdown_starts_with_the_next_start() {
+    let mut service = Service::fast().await;
+    service.mappings.shutdown().await;
+    created(&service, input(EventSourcePosition::Latest)).await;
+    put(&service, &["a"]);
+    service.settle().await;
+    assert_eq!(service.functions.taken(), [""; 0]);
+    service.restart().await;
+    service
+        .until("it is processed", |it| totals(it).processed == 1)
+        .await;
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_the_task_that_a_change_has_not_replaced_yet() {
+    let service = Service::fast().await;
+    let holders = Arc::strong_count(&service.functions);
+    service.functions.set_hanging(true);
+    put(&service, &["a"]);
+    let uuid = created(&service, input(EventSourcePosition::TrimHorizon)).await;
+    service.settle().await;
+    let changed = update(&service, &uuid, |input| input.batch_size = Some(7)).await;
+    assert!(changed.is_ok());
+    let mappings = service.mappings.clone();
+    let shutdown = tokio::spawn(async move { mappings.shutdown().await });
+    service
+        .until("the shutdown is done", |_| shutdown.is_finished())
+        .await;
+    service.settle().await;
+    assert_eq!(Arc::strong_count(&service.functions), holders);
+}
+
+#[tokio::test]
 async fn a_mapping_that_is_disabled_resumes_where_it_was() {
     let service = Service::fast().await;
     let uuid = created(&service, input(EventSourcePosition::Latest)).await;
@@ -505,16 +573,20 @@ async fn a_shard_that_is_removed_while_it_is_blocked_has_expired_and_its_child_i
 }
 
 #[tokio::test]
-async fn a_stream_that_is_created_anew_is_begun_anew() {
+async fn a_stream_that_is_created_anew_is_read_from_its_first_record() {
     let service = Service::fast().await;
+    let uuid = created(&service, input(EventSourcePosition::Latest)).await;
     put(&service, &["old 1", "old 2"]);
-    let uuid = created(&service, input(EventSourcePosition::TrimHorizon)).await;
     service
         .until("both are processed", |it| totals(it).processed == 2)
         .await;
     service.streams.delete();
     service.settle().await;
     assert_eq!(state(&service, &uuid).await.as_deref(), Some("Enabled"));
+    assert_eq!(
+        last_result(&service, &uuid).await,
+        "PROBLEM: Stream not found"
+    );
     service.streams.create(2, 1);
     put(&service, &["new"]);
     service
@@ -539,6 +611,10 @@ async fn a_mapping_outlives_its_function_and_waits_for_it() {
         .await;
     let shown = get(&service, &uuid).await.expect("it exists");
     assert_eq!(shown.state.as_deref(), Some("Enabled"));
+    assert_eq!(
+        last_result(&service, &uuid).await,
+        "PROBLEM: function arn:aws:lambda:us-east-1:000000000000:function:f does not exist"
+    );
     service.functions.set_gone(false);
     service
         .until("it is processed", |it| totals(it).processed == 1)

@@ -41,7 +41,7 @@ pub fn configuration(
         event_source_arn: Some(mapping.stream.to_string()),
         function_arn: Some(mapping.function.to_string()),
         last_modified: Some(mapping.last_modified),
-        last_processing_result: Some(mappings.last_processing_result(&mapping.uuid).to_owned()),
+        last_processing_result: Some(mappings.last_processing_result(&mapping)),
         state: Some(state.to_owned()),
         state_transition_reason: Some("User action".to_owned()),
         destination_config: Some(DestinationConfig {
