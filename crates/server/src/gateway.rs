@@ -1,6 +1,6 @@
 //! The gateway: the only code that speaks AWS over HTTP.
 //!
-//! The way of a request: [`listen`] reads it, [`route`] finds the part of the server it is for and
+//! The way of a request: [`listen`] reads it (its [`body`] within a budget), [`route`] finds the part of the server it is for and
 //! asks who sent it ([`identify`]), the module of the service finds the operation, and [`call`] reads
 //! the input, runs the operation and writes the answer.
 
@@ -11,4 +11,5 @@ pub mod lambda;
 pub mod sqs;
 pub mod own_api;
 pub mod route;
+pub mod body;
 pub mod listen;

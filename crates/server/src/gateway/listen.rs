@@ -1,86 +1,66 @@
 //! The listener: accepts connections, reads requests whole, hands them to the router.
 //!
-//! What must hold: a connection that is slow, cut or silent costs no more than its own buffers and
-//! ends by itself; a body larger than its service takes is refused before it is kept; a stop lets the
-//! requests in flight finish, within a bound.
+//! What must hold: a connection that is slow, cut or silent costs no more than its own buffers and its
+//! part of the budget for bodies, and ends by itself; a request that has begun is finished when its
+//! client hangs up, so that nothing is left half done; a stop lets the requests in flight finish,
+//! within a bound.
 //!
 //! HTTP/1.1 and HTTP/2 with prior knowledge share the port; hyper tells them apart by the preface.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use tidemill_model::Clock;
 use tidemill_protocol::response::Response;
 
+use super::body::{Bodies, Unread};
 use super::route::{Gateway, Incoming as WholeRequest};
 
-/// Largest body of any request: CreateFunction's, 70,167,211 bytes (lambda.md 4.2 of the facts).
-pub const BODY_BYTES_MAX: usize = 70_167_211;
-/// How much of a body is reserved before it has arrived: a header alone takes no memory.
-const BODY_BYTES_RESERVED_MAX: usize = 1024 * 1024;
-/// How much of a body that is too large is read before the connection is cut.
-const BODY_BYTES_READ_MAX: usize = 2 * BODY_BYTES_MAX;
-/// How long a connection may take to send the head of a request.
+/// How long a connection may take to send the head of a request; and how often one of HTTP/2 is asked
+/// whether its client is still there.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
-/// How long a body may take to arrive.
-const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long the client of an HTTP/2 connection may take to say that it is still there.
+const PONG_TIME_MAX: Duration = Duration::from_secs(20);
+/// Requests that one HTTP/2 connection may have open at once.
+const HTTP2_REQUESTS_MAX: u32 = 1000;
 /// How long a stop waits for requests in flight.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Serves connections of `listener` until `stop` says so, then lets the open ones finish.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(1000);
+    let clock = gateway.clock();
+    let bodies = Arc::new(Bodies::new(clock.clone()));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stopping| *stopping) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        match accepted {
+            Ok((stream, _)) => connect(stream, &gateway, &bodies, &graceful),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: the next accept may work.
                 tracing::warn!(%error, "a connection could not be accepted");
-                let clock = gateway.clock();
                 clock
                     .sleep_until(clock.now().plus(Duration::from_millis(50)))
                     .await;
-                continue;
             }
-        };
-        let _ = stream.set_nodelay(true);
-        let gateway = gateway.clone();
-        let service = service_fn(move |request| answer(gateway.clone(), request));
-        let connection = builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+        }
     }
     drop(listener);
-    let clock = gateway.clock();
     tokio::select! {
         () = graceful.shutdown() => {}
         () = clock.sleep_until(clock.now().plus(DRAIN_TIME_MAX)) => {
@@ -89,62 +69,110 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
     }
 }
 
+/// Starts the task that serves one connection.
+fn connect(
+    stream: TcpStream,
+    gateway: &Arc<Gateway>,
+    bodies: &Arc<Bodies>,
+    graceful: &GracefulShutdown,
+) {
+    let _ = stream.set_nodelay(true);
+    let clock = gateway.clock();
+    let spoke = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (gateway, bodies, spoke) = (gateway.clone(), bodies.clone(), spoke.clone());
+        service_fn(move |request| {
+            spoke.store(true, Ordering::Relaxed);
+            answer(gateway.clone(), bodies.clone(), request)
+        })
+    };
+    let connection = builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    let watched = graceful.watch(connection);
+    tokio::spawn(async move {
+        tokio::select! {
+            ended = watched => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            }
+            () = silence(&*clock, &spoke) => tracing::debug!("a connection asked for nothing"),
+        }
+    });
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIME_MAX)
+        .keep_alive_timeout(PONG_TIME_MAX)
+        .max_concurrent_streams(HTTP2_REQUESTS_MAX);
+    builder
+}
+
+/// Completes when a connection has not made a request in the time for a first one. hyper's own bounds
+/// begin when it knows the version, for which it waits as long as the client likes.
+async fn silence(clock: &dyn Clock, spoke: &AtomicBool) {
+    clock.sleep_until(clock.now().plus(HEAD_TIME_MAX)).await;
+    if spoke.load(Ordering::Relaxed) {
+        pending().await
+    }
+}
+
 async fn answer(
     gateway: Arc<Gateway>,
+    bodies: Arc<Bodies>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let clock = gateway.clock();
-    let read = tokio::select! {
-        read = read_whole(body) => read,
-        () = clock.sleep_until(clock.now().plus(BODY_TIME_MAX)) => {
-            return Ok(plain(408, "the body did not arrive in time"));
-        }
-    };
-    let body = match read {
-        Ok(Some(body)) => body,
-        Ok(None) => return Ok(plain(413, "the body is larger than any operation takes")),
-        Err(error) => {
-            tracing::debug!(%error, "a body was cut");
-            return Ok(plain(400, "the body was cut"));
-        }
+    let whole = match bodies.read(body).await {
+        Ok(whole) => whole,
+        Err(error) => return Ok(unread(&error)),
     };
     let request = WholeRequest {
         method: head.method,
         uri: head.uri,
         headers: head.headers,
-        body,
+        body: whole.bytes,
     };
-    Ok(into_http(gateway.handle(request).await))
-}
-
-/// The whole body, or none when it is larger than any operation takes: then what was kept is let go and
-/// some more is read and thrown away, so that the client hears the answer instead of a broken pipe.
-async fn read_whole(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut kept = BytesMut::with_capacity(expected.min(BODY_BYTES_RESERVED_MAX));
-    let mut seen = 0;
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        seen += data.len();
-        if seen == data.len() && body.is_end_stream() && seen <= BODY_BYTES_MAX {
-            // A body that came in one piece is not copied.
-            return Ok(Some(data));
-        }
-        if seen > BODY_BYTES_READ_MAX {
-            break;
-        } else if seen > BODY_BYTES_MAX {
-            kept = BytesMut::new();
-        } else {
-            kept.extend_from_slice(&data);
-        }
+    let room = (!request.is_invocation()).then_some(whole.room);
+    if request.ends_with_its_caller() {
+        return Ok(into_http(gateway.handle(request).await));
     }
-    Ok((seen <= BODY_BYTES_MAX).then(|| kept.freeze()))
+    // hyper drops what it awaits when the client hangs up, and a task of its own goes on.
+    let handled = tokio::spawn(async move {
+        let response = gateway.handle(request).await;
+        drop(room);
+        response
+    });
+    Ok(match handled.await {
+        Ok(response) => into_http(response),
+        Err(error) => {
+            tracing::error!(%error, "a request ended badly");
+            plain(500, "the server failed".to_owned())
+        }
+    })
 }
 
-fn plain(status: u16, text: &'static str) -> hyper::Response<Full<Bytes>> {
+fn unread(error: &Unread) -> hyper::Response<Full<Bytes>> {
+    tracing::debug!(%error, "a body was not read");
+    let status = match error {
+        Unread::TooLarge => 413,
+        Unread::Cut => 400,
+        Unread::Late => 408,
+        Unread::NoRoom => 503,
+    };
+    plain(status, error.to_string())
+}
+
+fn plain(status: u16, text: String) -> hyper::Response<Full<Bytes>> {
     into_http(Response::new(status, "text/plain", text))
 }
 

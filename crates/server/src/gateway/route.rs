@@ -36,6 +36,23 @@ pub struct Incoming {
     pub body: Bytes,
 }
 
+impl Incoming {
+    /// Whether it only takes something for its caller, which nobody would get when the caller has gone:
+    /// a message, which would stay hidden from the others.
+    pub fn ends_with_its_caller(&self) -> bool {
+        self.headers
+            .get("x-amz-target")
+            .is_some_and(|target| target == "AmazonSQS.ReceiveMessage")
+    }
+
+    /// Whether it may invoke a function, which can take minutes and make requests of its own: those must
+    /// not wait for the room that this one takes.
+    pub fn is_invocation(&self) -> bool {
+        let path = self.uri.path();
+        path.trim_end_matches('/').ends_with("/invocations")
+    }
+}
+
 /// Everything a request can reach.
 pub struct Gateway {
     /// The services.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use tidemill_functions::{Functions, Invocation, InvokeFailure};
 use tidemill_mapping::ports::{FunctionFacts, Invoked, Invoker, NoFunction};
-use tidemill_model::{AccountId, BoxFuture, Determinacy, FunctionArn, Region};
+use tidemill_model::{AccountId, BoxFuture, FunctionArn, Region};
 
 /// The functions that a mapping can name.
 pub struct FunctionInvoker {
@@ -51,16 +51,11 @@ impl Invoker for FunctionInvoker {
                     payload: reply.payload,
                 },
                 Err(InvokeFailure::Throttled { .. }) => Invoked::Throttled,
-                Err(InvokeFailure::Service {
-                    detail,
-                    determinacy,
-                }) => Invoked::Unavailable {
-                    determinacy,
-                    detail,
-                },
-                Err(other) => Invoked::Unavailable {
-                    determinacy: Determinacy::Determinate,
-                    detail: other.to_string(),
+                // A mapping waits for what keeps a function from running, as AWS does, and says what
+                // that is. No payload comes here that is too large: mappings keep to that limit.
+                Err(failure) => Invoked::Unavailable {
+                    determinacy: failure.determinacy(),
+                    detail: failure.to_string(),
                 },
             }
         })

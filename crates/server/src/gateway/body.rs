@@ -1,0 +1,275 @@
+//! Reading bodies whole: [`Bodies`], one budget over all connections.
+//!
+//! What must hold: the bodies that are held at once have no more bytes than the budget, however many
+//! connections send them and however slowly; a header alone takes none of it. A body for which there is
+//! no room waits and its client is not read from; after a while it is refused, so that bodies which
+//! wait for each other's room come to an end. One that is too large for any operation is refused
+//! before more of it is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use tidemill_model::Clock;
+
+/// Largest body of any request: CreateFunction's, 70,167,211 bytes (lambda.md 4.2 of the facts).
+pub const BODY_BYTES_MAX: usize = 70_167_211;
+/// How many bytes of bodies are held at once, those of requests that are worked on included.
+const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How much is allocated for a body ahead of what has arrived.
+const BODY_BYTES_RESERVED_MAX: usize = 1024 * 1024;
+/// How much of a body that is too large is read before the connection is cut.
+const BODY_BYTES_READ_MAX: usize = 2 * BODY_BYTES_MAX;
+/// How long a body may take to arrive.
+const BODY_TIME_MAX: Duration = Duration::from_secs(120);
+/// How long a part of a body waits for room.
+const ROOM_TIME_MAX: Duration = Duration::from_secs(10);
+
+const _: () = assert!(2 * BODY_BYTES_MAX <= BODIES_BYTES_MAX);
+
+/// The bodies of all connections.
+pub struct Bodies {
+    room: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A body, and the room it takes until this is dropped.
+pub struct Whole {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The part of the budget they take.
+    pub room: Room,
+}
+
+/// A part of the budget; given back when it is dropped.
+#[derive(Default)]
+pub struct Room(Option<OwnedSemaphorePermit>);
+
+/// Why a body was not read.
+#[derive(Debug, Error)]
+pub enum Unread {
+    /// It is larger than any operation takes.
+    #[error("the body is larger than any operation takes")]
+    TooLarge,
+    /// The connection ended or broke the protocol.
+    #[error("the body was cut")]
+    Cut,
+    /// It took too long.
+    #[error("the body did not arrive in time")]
+    Late,
+    /// Other bodies took all the room for too long.
+    #[error("too many large requests at once; try again")]
+    NoRoom,
+}
+
+impl Bodies {
+    /// No bodies yet; `clock` bounds how long each may take.
+    pub fn new(clock: Arc<dyn Clock>) -> Bodies {
+        Bodies::with_room(clock, BODIES_BYTES_MAX)
+    }
+
+    fn with_room(clock: Arc<dyn Clock>, bytes_max: usize) -> Bodies {
+        let room = Arc::new(Semaphore::new(bytes_max));
+        Bodies { room, clock }
+    }
+
+    /// The whole of `body`. Of one that is too large some more is read and thrown away, so that the
+    /// client hears the answer instead of a broken pipe.
+    pub async fn read<B: Body<Data = Bytes> + Unpin>(&self, body: B) -> Result<Whole, Unread> {
+        let deadline = self.clock.now().plus(BODY_TIME_MAX);
+        tokio::select! {
+            read = self.read_on(body) => read,
+            () = self.clock.sleep_until(deadline) => Err(Unread::Late),
+        }
+    }
+
+    async fn read_on<B: Body<Data = Bytes> + Unpin>(&self, mut body: B) -> Result<Whole, Unread> {
+        let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        let (mut kept, mut room) = (BytesMut::new(), Room::default());
+        let mut seen = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Cut)?.into_data() else {
+                continue;
+            };
+            seen += data.len();
+            if seen > BODY_BYTES_MAX {
+                (kept, room) = (BytesMut::new(), Room::default());
+                if seen > BODY_BYTES_READ_MAX {
+                    break;
+                }
+                continue;
+            }
+            self.extend(&mut room, data.len()).await?;
+            if seen == data.len() {
+                if body.is_end_stream() {
+                    // A body that came in one piece is not copied.
+                    return Ok(Whole { bytes: data, room });
+                }
+                kept.reserve(expected.min(BODY_BYTES_RESERVED_MAX));
+            }
+            kept.extend_from_slice(&data);
+        }
+        if seen > BODY_BYTES_MAX {
+            return Err(Unread::TooLarge);
+        }
+        let bytes = kept.freeze();
+        Ok(Whole { bytes, room })
+    }
+
+    /// Makes `room` larger by `bytes`.
+    async fn extend(&self, room: &mut Room, bytes: usize) -> Result<(), Unread> {
+        let bytes =
+            u32::try_from(bytes).expect("a part of a body is no larger than the largest body");
+        let deadline = self.clock.now().plus(ROOM_TIME_MAX);
+        let more = tokio::select! {
+            biased;
+            more = Arc::clone(&self.room).acquire_many_owned(bytes) => more,
+            () = self.clock.sleep_until(deadline) => return Err(Unread::NoRoom),
+        };
+        let more = more.expect("the budget is never closed");
+        match &mut room.0 {
+            Some(taken) => taken.merge(more),
+            None => room.0 = Some(more),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+    use tidemill_model::{BoxFuture, Timestamp};
+    use tokio::sync::watch;
+
+    use super::*;
+
+    /// A clock that stands until it is moved.
+    #[derive(Clone)]
+    struct Hand(watch::Sender<u64>);
+
+    impl Hand {
+        fn new() -> Hand {
+            Hand(watch::Sender::new(0))
+        }
+
+        fn advance(&self, duration: Duration) {
+            self.0
+                .send_modify(|now| *now += duration.as_millis() as u64);
+        }
+    }
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(*self.0.borrow())
+        }
+
+        fn sleep_until(&self, deadline: Timestamp) -> BoxFuture<'static, ()> {
+            let mut time = self.0.subscribe();
+            Box::pin(async move {
+                let passed = |now: &u64| *now >= deadline.as_millis();
+                time.wait_for(passed).await.expect("the hand outlives it");
+            })
+        }
+    }
+
+    /// A body whose parts have arrived, and that ends behind them or never does.
+    struct Parts {
+        left: Vec<Bytes>,
+        ends: bool,
+    }
+
+    fn parts(sizes: &[usize], ends: bool) -> Parts {
+        let left = sizes
+            .iter()
+            .rev()
+            .map(|size| Bytes::from(vec![b'x'; *size]));
+        Parts {
+            left: left.collect(),
+            ends,
+        }
+    }
+
+    impl Body for Parts {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.left.pop() {
+                Some(part) => Poll::Ready(Some(Ok(Frame::data(part)))),
+                None if self.ends => Poll::Ready(None),
+                None => Poll::Pending,
+            }
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.ends && self.left.is_empty()
+        }
+    }
+
+    async fn settle() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_in_one_piece_or_in_many() {
+        let bodies = Bodies::new(Arc::new(Hand::new()));
+        for (sizes, bytes) in [(vec![], 0), (vec![5], 5), (vec![5, 0, 7], 12)] {
+            let whole = bodies.read(parts(&sizes, true)).await.unwrap();
+            assert_eq!(whole.bytes.len(), bytes);
+            assert_eq!(bodies.room.available_permits(), BODIES_BYTES_MAX - bytes);
+        }
+        assert_eq!(bodies.room.available_permits(), BODIES_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_takes_no_room() {
+        let bodies = Bodies::new(Arc::new(Hand::new()));
+        let largest = bodies.read(parts(&[BODY_BYTES_MAX - 1, 1], true)).await;
+        assert_eq!(largest.unwrap().bytes.len(), BODY_BYTES_MAX);
+        for ends in [true, false] {
+            let read = bodies.read(parts(&[BODY_BYTES_MAX, 1, BODY_BYTES_MAX], ends));
+            assert!(matches!(read.await, Err(Unread::TooLarge)));
+            assert_eq!(bodies.room.available_permits(), BODIES_BYTES_MAX);
+        }
+    }
+
+    #[tokio::test]
+    async fn slow_bodies_of_many_connections_share_one_budget_and_come_to_an_end() {
+        let hand = Hand::new();
+        let bodies = Arc::new(Bodies::with_room(Arc::new(hand.clone()), 100));
+        let read = |body: Parts| {
+            let bodies = Arc::clone(&bodies);
+            tokio::spawn(async move { bodies.read(body).await })
+        };
+        let slow = [read(parts(&[40], false)), read(parts(&[40], false))];
+        settle().await;
+        let waiting = read(parts(&[10, 20], true));
+        settle().await;
+        assert_eq!(bodies.room.available_permits(), 10, "held, whoever waits");
+        hand.advance(ROOM_TIME_MAX);
+        assert!(matches!(waiting.await.unwrap(), Err(Unread::NoRoom)));
+        let patient = read(parts(&[30], true));
+        settle().await;
+        hand.advance(ROOM_TIME_MAX / 2);
+        slow[0].abort();
+        assert_eq!(patient.await.unwrap().unwrap().bytes.len(), 30);
+        hand.advance(BODY_TIME_MAX);
+        let [_, late] = slow;
+        assert!(matches!(late.await.unwrap(), Err(Unread::Late)));
+        assert_eq!(bodies.room.available_permits(), 100);
+    }
+}
