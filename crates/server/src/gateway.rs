@@ -13,3 +13,6 @@ pub mod own_api;
 pub mod route;
 pub mod body;
 pub mod listen;
+
+#[cfg(test)]
+mod hand;

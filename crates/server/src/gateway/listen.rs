@@ -185,3 +185,6 @@ fn into_http(response: Response) -> hyper::Response<Full<Bytes>> {
         .body(Full::new(response.body))
         .expect("the status is one of HTTP's and the headers were checked when they were made")
 }
+
+#[cfg(test)]
+mod tests;

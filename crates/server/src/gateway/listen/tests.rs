@@ -1,0 +1,154 @@
+//! Connections that hang up or say nothing, over real sockets and a clock that is moved by hand.
+
+use std::net::SocketAddr;
+
+use tidemill_log::{MemoryBlobs, MemoryLog};
+use tidemill_model::Source;
+use tidemill_model::fault::{Fault, Faults, Seam};
+use tidemill_model::{Entropy, StreamArn};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigFile, Storage};
+use crate::entropy::SystemEntropy;
+use crate::gateway::hand::Hand;
+use crate::gateway::identify::Identities;
+use crate::wiring::services::{Ground, Services, assemble};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+struct World {
+    hand: Hand,
+    faults: Faults,
+    services: Services,
+    address: SocketAddr,
+    _stop: watch::Sender<bool>,
+    _work: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> World {
+        let config = Config {
+            storage: Storage::Ephemeral,
+            ..Config::default()
+        };
+        let (hand, faults) = (Hand::new(), Faults::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let ground = Ground {
+            log: Arc::new(MemoryLog::new(Arc::new(SystemClock))),
+            blobs: Arc::new(MemoryBlobs::default()),
+            work_directory: work.path().to_owned(),
+            endpoint: format!("http://{address}"),
+            faults: faults.clone(),
+            clock: Arc::new(SystemClock),
+            entropy: entropy.clone(),
+        };
+        let services = assemble(&config, &ConfigFile::default(), ground)
+            .await
+            .unwrap();
+        let gateway = Gateway {
+            services: services.clone(),
+            identities: Identities {
+                credentials: [].into_iter().collect(),
+                account: config.account_id.clone(),
+            },
+            config,
+            faults: faults.clone(),
+            clock: Arc::new(hand.clone()),
+            entropy,
+        };
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(serve(listener, Arc::new(gateway), stopping));
+        World {
+            hand,
+            faults,
+            services,
+            address,
+            _stop: stop,
+            _work: work,
+        }
+    }
+
+    async fn connect(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Waits until no more than `count` sleep on the clock.
+    async fn until_sleepers(&self, count: usize) {
+        while self.hand.sleepers() > count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn has_stream(&self) -> bool {
+        let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
+        let arn: StreamArn = arn.parse().unwrap();
+        self.services.streams.incarnation(&arn).is_ok()
+    }
+}
+
+fn create_stream() -> String {
+    let body = r#"{"StreamName":"s","ShardCount":1}"#;
+    format!(
+        "POST / HTTP/1.1\r\nhost: h\r\ncontent-type: application/x-amz-json-1.1\r\n\
+         x-amz-target: Kinesis_20131202.CreateStream\r\nx-amz-date: 20261121T000000Z\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=k/20261121/us-east-1/kinesis/aws4_request, \
+         SignedHeaders=host, Signature=s\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_hangs_up_is_finished() {
+    let world = World::new().await;
+    world
+        .faults
+        .arm(Seam::GatewayBeforeCommit, Fault::Delay(HOUR));
+    let client = world.connect(&create_stream()).await;
+    world.hand.awaited(world.hand.now().plus(HOUR)).await;
+    drop(client);
+    // The connection, which slept too, is gone; what it asked for is still under way.
+    world.until_sleepers(1).await;
+    settle().await;
+    assert!(!world.has_stream());
+    world.hand.advance(HOUR);
+    settle().await;
+    assert!(world.has_stream());
+}
+
+#[tokio::test]
+async fn a_connection_that_asks_for_nothing_is_closed_and_others_are_not() {
+    let world = World::new().await;
+    let mut asked = world.connect(&create_stream()).await;
+    let mut answer = [0; 12];
+    asked.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let before = world.hand.sleepers();
+        let mut silent = world.connect(beginning).await;
+        while world.hand.sleepers() == before {
+            tokio::task::yield_now().await;
+        }
+        world.hand.advance(HEAD_TIME_MAX);
+        let read = silent.read(&mut answer).await;
+        assert!(matches!(read, Ok(0) | Err(_)), "{beginning:?}: {read:?}");
+    }
+    asked.write_all(create_stream().as_bytes()).await.unwrap();
+    let mut more = Vec::new();
+    while !more.windows(12).any(|text| text == b"HTTP/1.1 400") {
+        let read = asked.read_buf(&mut more).await.unwrap();
+        assert_ne!(read, 0, "the stream exists already, and the connection too");
+    }
+}
