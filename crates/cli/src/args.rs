@@ -3,6 +3,7 @@
 //! What must hold: every option has an environment variable, the flag's name in capitals behind
 //! `TIDEMILL_`; help opens with examples; what is not understood is refused by clap with status 2.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use tidemill_bench::client::Endpoint;
+use tidemill_log::inspect::PartitionName;
 use tidemill_model::AccountId;
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.
@@ -44,6 +46,9 @@ pub enum Command {
     /// Measure throughput and latency beside what the machine does at best.
     #[command(before_help = BENCH_EXAMPLES)]
     Bench(Bench),
+    /// Look at a data directory that no server uses.
+    #[command(subcommand, before_help = LOG_EXAMPLES)]
+    Log(Log),
 }
 
 const START_EXAMPLES: &str = "\
@@ -58,13 +63,10 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Start {
     /// Directory that holds everything; made when it is not there.
-    #[arg(
-        long,
-        env = "TIDEMILL_DATA_DIR",
-        default_value = "./tidemill-data",
-        value_name = "DIR"
-    )]
-    pub data_dir: PathBuf,
+    ///
+    /// [env: TIDEMILL_DATA_DIR=] [default: ./tidemill-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Keep everything in memory and lose it at the end.
     #[arg(long, env = "TIDEMILL_EPHEMERAL", conflicts_with = "data_dir")]
     pub ephemeral: bool,
@@ -111,6 +113,20 @@ pub struct Start {
     /// Start although stored data is damaged, without what cannot be read.
     #[arg(long, env = "TIDEMILL_ACCEPT_DATA_LOSS")]
     pub accept_data_loss: bool,
+}
+
+impl Start {
+    /// The data directory: the option, else what the environment says, else the default.
+    ///
+    /// The environment is not left to clap, which would take it for an option that was given and refuse
+    /// `--ephemeral` beside it.
+    pub fn directory(&self, environment: Option<OsString>) -> PathBuf {
+        let given = self
+            .data_dir
+            .clone()
+            .or_else(|| environment.map(PathBuf::from));
+        given.unwrap_or_else(|| PathBuf::from("./tidemill-data"))
+    }
 }
 
 /// Values of `--limits`.
@@ -219,6 +235,63 @@ pub struct Bench {
     pub json: bool,
 }
 
+const LOG_EXAMPLES: &str = "\
+Examples:
+  tidemill log verify                                  is everything what was written?
+  tidemill log verify --data-dir /var/lib/tidemill --json
+  tidemill log dump --partition control/0              every control command
+  tidemill log dump --partition streams/3 --from 1000
+";
+
+/// The commands below `tidemill log`.
+#[derive(Debug, Subcommand)]
+pub enum Log {
+    /// Check every checksum and chain; status 1 when something is damaged.
+    #[command(before_help = LOG_EXAMPLES)]
+    Verify(LogVerify),
+    /// List frames and entries; status 1 when something is damaged.
+    #[command(before_help = LOG_EXAMPLES)]
+    Dump(LogDump),
+}
+
+/// Options of `tidemill log verify`.
+#[derive(Debug, Args)]
+pub struct LogVerify {
+    /// The data directory; nothing in it is changed.
+    #[arg(
+        long,
+        env = "TIDEMILL_DATA_DIR",
+        default_value = "./tidemill-data",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// Print the findings as JSON.
+    #[arg(long, env = "TIDEMILL_JSON")]
+    pub json: bool,
+}
+
+/// Options of `tidemill log dump`.
+#[derive(Debug, Args)]
+pub struct LogDump {
+    /// The data directory; nothing in it is changed.
+    #[arg(
+        long,
+        env = "TIDEMILL_DATA_DIR",
+        default_value = "./tidemill-data",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// Only this partition: its owner and the owner's number, such as control/0 or streams/3.
+    #[arg(long, env = "TIDEMILL_PARTITION", value_name = "OWNER/NUMBER")]
+    pub partition: Option<PartitionName>,
+    /// Only entries from this position on.
+    #[arg(long, env = "TIDEMILL_FROM", value_name = "POSITION")]
+    pub from: Option<u64>,
+    /// Print the listing as JSON, all of it at once.
+    #[arg(long, env = "TIDEMILL_JSON")]
+    pub json: bool,
+}
+
 /// A length of time: a whole number and its unit.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
@@ -260,7 +333,7 @@ mod tests {
         let words = ["tidemill", "start"].iter().chain(arguments);
         match Arguments::try_parse_from(words)?.command {
             Command::Start(start) => Ok(start),
-            Command::Demo(_) | Command::Ledger(_) | Command::Bench(_) => {
+            Command::Demo(_) | Command::Ledger(_) | Command::Bench(_) | Command::Log(_) => {
                 panic!("start was asked for")
             }
         }
@@ -275,7 +348,8 @@ mod tests {
     #[test]
     fn start_has_the_published_defaults() {
         let start = start(&[]).expect("no argument is needed");
-        assert_eq!(start.data_dir, PathBuf::from("./tidemill-data"));
+        assert_eq!(start.directory(None), PathBuf::from("./tidemill-data"));
+        assert_eq!(start.directory(Some("kept".into())), PathBuf::from("kept"));
         assert_eq!(start.bind.to_string(), "127.0.0.1");
         assert_eq!(start.port, 4566);
         assert_eq!((start.limits, start.pace), (Limits::Aws, Pace::Fast));

@@ -4,6 +4,7 @@
 //! else; SIGTERM and SIGINT stop gracefully with status 0; a fatal storage error ends with status 3.
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +29,7 @@ pub async fn run(options: args::Start) -> Result<Ending, Failed> {
         .or_try(&again)?;
     let place = match options.ephemeral {
         true => "in memory; nothing is kept".to_owned(),
-        false => format!("in {}", options.data_dir.display()),
+        false => format!("in {}", data_directory(&options).display()),
     };
     let config = config_of(&options);
     let server = tidemill_server::start(config).await.map_err(refused)?;
@@ -65,11 +66,15 @@ async fn stop(server: Running) {
     server.shutdown().await;
 }
 
+fn data_directory(options: &args::Start) -> PathBuf {
+    options.directory(std::env::var_os("TIDEMILL_DATA_DIR"))
+}
+
 fn config_of(options: &args::Start) -> Config {
     Config {
         storage: match options.ephemeral {
             true => Storage::Ephemeral,
-            false => Storage::Directory(options.data_dir.clone()),
+            false => Storage::Directory(data_directory(options)),
         },
         bind: options.bind,
         port: options.port,

@@ -26,7 +26,7 @@ pub enum FileDiskError {
         path: PathBuf,
     },
     /// It cannot be made, or nothing can be written into it.
-    #[error("the data directory {} is not writable: {source}", path.display())]
+    #[error("the data directory {} is not writable", path.display())]
     NotWritable {
         /// The directory.
         path: PathBuf,
