@@ -18,7 +18,7 @@ use tidemill_log::blobs::MemoryBlobs;
 use tidemill_log::{Log, MemoryLog, PartitionId, ServiceTag, StateLog};
 use tidemill_model::fault::Faults;
 use tidemill_model::{BoxFuture, Caller, Clock, FunctionArn, Region, Timestamp};
-use tidemill_shapes::lambda::{CreateFunctionInput, FunctionCode, Runtime};
+use tidemill_shapes::lambda::{CreateFunctionInput, FunctionCode};
 use tidemill_testkit::SimEntropy;
 
 const SOURCE: &str = "def handler(event, context):\n    return event\n";
@@ -105,7 +105,7 @@ async fn create(functions: &Functions) -> FunctionArn {
     let input = CreateFunctionInput {
         function_name: "echo".to_owned(),
         role: "arn:aws:iam::000000000000:role/r".to_owned(),
-        runtime: Some(Runtime::Python3_12),
+        runtime: Some("python3.12".into()),
         handler: Some("module.handler".to_owned()),
         code: FunctionCode {
             zip_file: Some(Bytes::from(zip)),

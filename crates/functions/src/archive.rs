@@ -11,7 +11,9 @@ use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 use zip::ZipArchive;
 
-use crate::limits::{ARCHIVE_ENTRIES_MAX, UNZIPPED_BYTES_MAX, ZIPPED_BYTES_MAX};
+use crate::limits::{
+    ARCHIVE_ENTRIES_MAX, ARCHIVE_PATHS_BYTES_MAX, UNZIPPED_BYTES_MAX, ZIPPED_BYTES_MAX,
+};
 
 /// Why an archive is refused.
 #[derive(Debug, Error)]
@@ -173,6 +175,8 @@ enum Place {
 #[derive(Default)]
 struct Places {
     taken: BTreeMap<PathBuf, Place>,
+    /// What the paths take in sum: few entries can need many directories.
+    bytes: usize,
 }
 
 impl Places {
@@ -180,16 +184,23 @@ impl Places {
         let directories = path
             .ancestors()
             .skip(1)
-            .filter(|path| !path.as_os_str().is_empty());
-        for (path, place) in directories
-            .map(|path| (path, Place::Directory))
-            .chain([(path, place)])
-        {
-            let before = self.taken.insert(path.to_owned(), place);
-            // The same file twice is the second one; a link cannot be made twice.
-            if before.is_some_and(|before| before != place || place == Place::Link) {
-                return Err(broken(format!("two entries are at {}", path.display())));
+            .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| (path, Place::Directory));
+        for (path, place) in std::iter::once((path, place)).chain(directories) {
+            match self.taken.get(path) {
+                // The same file twice is the second one; a link cannot be made twice.
+                Some(before) if *before != place || place == Place::Link => {
+                    return Err(broken(format!("two entries are at {}", path.display())));
+                }
+                // It was taken together with all that leads to it.
+                Some(_) => return Ok(()),
+                None => {}
             }
+            self.bytes += path.as_os_str().len();
+            if self.bytes > ARCHIVE_PATHS_BYTES_MAX {
+                return Err(broken("its paths are too many and too long"));
+            }
+            self.taken.insert(path.to_owned(), place);
         }
         Ok(())
     }

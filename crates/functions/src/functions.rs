@@ -1,22 +1,22 @@
 //! The handle that other code holds: [`Functions`].
 //!
 //! What must hold: the lock over the pool is never held across an await, and every effect of a step is
-//! carried out under it, so that effects and the next input cannot pass each other. An invocation that
-//! has begun goes on when its caller goes away.
+//! carried out under it, so that effects and the next input cannot pass each other. An invocation or a
+//! change that has begun goes on when its caller goes away.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
-use tidemill_log::Replicated;
 use tidemill_log::blobs::Blobs;
+use tidemill_log::{AppendError, Replicated};
 use tidemill_model::fault::{Fault, Faults, Seam};
 use tidemill_model::{AccountId, Clock, Entropy, FunctionArn, Region, Timestamp};
 use tidemill_shapes::lambda::ThrottleReason;
 
-use crate::catalog::{Catalog, NotServing, RevisionIds, Serving};
+use crate::catalog::{self, Catalog, Function, NotServing, Refused, RevisionIds, Serving};
 use crate::configuration::Code;
 use crate::delivery;
 use crate::driver::Deliverer;
@@ -27,7 +27,7 @@ use crate::limits::STOP_TIME_MAX;
 use crate::metrics::{Metric, Metrics};
 use crate::pool::{Bounds, Effect, EnvironmentId, Input, Pool};
 use crate::ports::Processes;
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::sandbox::code_directory::CodeDirectories;
 use crate::settings::{Settings, Surroundings};
 
@@ -114,6 +114,16 @@ struct Seat {
     task: JoinHandle<()>,
 }
 
+/// Does `work` to its end, also when nobody waits for it any more.
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime is going, and with it whoever waits.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder of this lock panics")
 }
@@ -168,7 +178,8 @@ impl Functions {
         }
     }
 
-    /// Removes what an earlier run left of its environments, and takes up the queued invocations.
+    /// Removes what an earlier run left of its environments and its unpacked code, and takes up the
+    /// queued invocations.
     /// Call it once, after the state logs have been opened and before the first request.
     pub async fn recover(&self) {
         if let Err(error) = self.surroundings().directories.clean().await {
@@ -409,8 +420,44 @@ impl Functions {
         self.shared.queue.read(Queue::count)
     }
 
+    /// Changes the catalog, and ends the environments of `function` that no longer serve.
+    pub(crate) async fn change(
+        &self,
+        function: &FunctionArn,
+        command: catalog::Command,
+    ) -> Result<Result<Function, Refused>, AppendError> {
+        let (functions, function) = (self.clone(), function.clone());
+        to_its_end(async move {
+            let changed = functions.shared.catalog.submit(command).await?;
+            if changed.is_ok() {
+                functions.retire_outdated(&function);
+            }
+            Ok(changed)
+        })
+        .await
+    }
+
+    /// Queues an invocation, and has it delivered.
+    pub(crate) async fn enqueue(
+        &self,
+        command: queue::Command,
+    ) -> Result<queue::Outcome, AppendError> {
+        let functions = self.clone();
+        to_its_end(async move {
+            let outcome = functions.shared.queue.submit(command).await?;
+            if let queue::Outcome::Queued(id, standing) = outcome {
+                functions.shared.metrics.add(Metric::AsyncQueued);
+                let queued = delivery::Input::Queued(id, standing);
+                // It ends only with the server; what it is not told then is in the queue.
+                let _ = functions.shared.deliveries.send(queued).await;
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
     /// Ends the environments of revisions of `function` that no longer serve.
-    pub(crate) fn retire_outdated(&self, function: &FunctionArn) {
+    fn retire_outdated(&self, function: &FunctionArn) {
         let now = self.now();
         let input = match self
             .shared
@@ -431,10 +478,6 @@ impl Functions {
         &self.shared.catalog
     }
 
-    pub(crate) fn queue(&self) -> &Replicated<Queue> {
-        &self.shared.queue
-    }
-
     pub(crate) fn surroundings(&self) -> &Arc<Surroundings> {
         &self.shared.surroundings
     }
@@ -447,12 +490,6 @@ impl Functions {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.surroundings().clock.now()
-    }
-
-    /// Tells the delivery of queued invocations what has happened.
-    pub(crate) async fn tell(&self, input: delivery::Input) {
-        // It ends only with the server; what it is not told then is in the queue.
-        let _ = self.shared.deliveries.send(input).await;
     }
 
     /// A fresh pair of guards for a change.

@@ -19,6 +19,9 @@ pub const ZIPPED_BYTES_MAX: usize = 50 * 1024 * 1024;
 pub const UNZIPPED_BYTES_MAX: u64 = 250 * 1024 * 1024;
 /// Most entries in an archive. Ours: an archive of empty files must not fill the file system's table.
 pub const ARCHIVE_ENTRIES_MAX: usize = 100_000;
+/// Longest sum of the paths in an archive, directories included, in bytes. Ours: they are held in
+/// memory while it is read.
+pub const ARCHIVE_PATHS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Largest environment of a function, in bytes of its JSON.
 pub const VARIABLES_BYTES_MAX: usize = 4 * 1024;
 /// Longest timeout of a function, in seconds.

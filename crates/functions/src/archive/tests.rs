@@ -127,3 +127,16 @@ fn two_entries_do_not_need_one_place_for_different_things() {
         Err(Refused::Broken { .. })
     ));
 }
+
+#[test]
+fn few_entries_that_need_very_many_directories_are_refused() {
+    let deep = "a/".repeat(500);
+    let names: Vec<String> = (0..300).map(|index| format!("{index}/{deep}f")).collect();
+    let entries: Vec<(&str, u32, &[u8])> = names
+        .iter()
+        .map(|name| (name.as_str(), 0o644, &b""[..]))
+        .collect();
+    let refused = inspect(&zipped(&entries)).expect_err("150,000 directories");
+    assert!(matches!(&refused, Refused::Broken { detail } if detail.contains("paths")));
+    assert!(inspect(&zipped(&entries[..10])).is_ok());
+}

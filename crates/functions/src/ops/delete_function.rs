@@ -27,16 +27,11 @@ pub async fn delete_function(
         let message = "$LATEST version cannot be deleted without deleting the function.";
         return Err(InvalidParameterValueException::new(message).into());
     }
-    let outcome = functions
-        .catalog()
-        .submit(Command::Delete {
-            function: arn.clone(),
-        })
-        .await;
+    let function = arn.clone();
+    let outcome = functions.change(&arn, Command::Delete { function }).await;
     outcome
         .map_err(|cause| exceptions::append::<DeleteFunctionError>(&cause))?
         .map_err(|cause| exceptions::refused_unguarded::<DeleteFunctionError>(&cause))?;
-    functions.retire_outdated(&arn);
     Ok(DeleteFunctionOutput {
         status_code: Some(204),
     })

@@ -12,11 +12,9 @@ use tidemill_shapes::lambda::{
 };
 
 use crate::catalog::NotServing;
-use crate::delivery::Input;
 use crate::functions::Functions;
 use crate::invocation::{Invocation, InvokeFailure};
 use crate::limits::CLIENT_CONTEXT_BYTES_MAX;
-use crate::metrics::Metric;
 use crate::payload_check::{self, Refused};
 use crate::queue::{Command, Outcome};
 use crate::{exceptions, function_name};
@@ -151,13 +149,9 @@ async fn enqueue(
         request_id,
         payload,
     };
-    let outcome = functions.queue().submit(command).await;
+    let outcome = functions.enqueue(command).await;
     match outcome.map_err(|cause| exceptions::append::<InvokeError>(&cause))? {
-        Outcome::Queued(id, standing) => {
-            functions.metrics().add(Metric::AsyncQueued);
-            functions.tell(Input::Queued(id, standing)).await;
-            Ok(())
-        }
+        Outcome::Queued(..) => Ok(()),
         Outcome::Full => Err(throttled(ThrottleReason::ConcurrentInvocationLimitExceeded).into()),
         Outcome::Recorded => unreachable!("the outcome of another command"),
     }

@@ -55,11 +55,10 @@ pub async fn update_function_code(
         revision_ids: functions.revision_ids(),
         settles_after_ms: functions.settles_after_ms(),
     };
-    let outcome = functions.catalog().submit(command).await;
+    let outcome = functions.change(&arn, command).await;
     let updated = outcome
         .map_err(|cause| exceptions::append::<UpdateFunctionCodeError>(&cause))?
         .map_err(|cause| exceptions::refused::<UpdateFunctionCodeError>(&cause))?;
-    functions.retire_outdated(&arn);
     Ok(described::configuration(
         &updated,
         Shown::AfterChange,

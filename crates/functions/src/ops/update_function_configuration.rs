@@ -30,11 +30,10 @@ pub async fn update_function_configuration(
         revision_ids: functions.revision_ids(),
         settles_after_ms: functions.settles_after_ms(),
     };
-    let outcome = functions.catalog().submit(command).await;
+    let outcome = functions.change(&arn, command).await;
     let updated = outcome
         .map_err(|cause| exceptions::append::<UpdateFunctionConfigurationError>(&cause))?
         .map_err(|cause| exceptions::refused::<UpdateFunctionConfigurationError>(&cause))?;
-    functions.retire_outdated(&arn);
     Ok(described::configuration(
         &updated,
         Shown::AfterChange,

@@ -1,8 +1,10 @@
 //! The directory a function's code is unpacked in: [`CodeDirectories`].
 //!
 //! What must hold: a directory that has its final name is complete, so unpacking goes to a name of its
-//! own first. The directories are a cache of the blobs: one that is missing is made again. They are
-//! named by the hash of the archive, so functions with the same code share one.
+//! own first. The directories are a cache of the blobs: one that is missing is made again, and nothing
+//! of it outlives the server, because nothing of it is synced: after a power cut a directory can have
+//! its final name and lack its files. They are named by the hash of the archive, so functions with the
+//! same code share one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -95,10 +97,10 @@ impl CodeDirectories {
         blocking(move || remove(&directory)).await
     }
 
-    /// Removes what an earlier server left of its environments.
+    /// Removes what an earlier server left: of its environments, and the code it had unpacked.
     pub async fn clean(&self) -> io::Result<()> {
-        let directory = self.root.join("environments");
-        blocking(move || remove(&directory)).await
+        let [environments, code] = ["environments", "code"].map(|name| self.root.join(name));
+        blocking(move || remove(&environments).and_then(|()| remove(&code))).await
     }
 
     fn place(&self, name: &str) -> PathBuf {

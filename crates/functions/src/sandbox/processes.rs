@@ -10,7 +10,6 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -18,15 +17,15 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use tidemill_model::BoxFuture;
 
 use crate::payloads::Exit;
 use crate::ports::{Command, Happening, Process, Processes, Program, StartFailure};
 
-/// Starts that may wait for the thread at once.
-const STARTS_WAITING_MAX: usize = 64;
+/// Starts that may lie ready for the thread; the others wait for a place, and the pool bounds how many.
+const STARTS_READY_MAX: usize = 64;
 /// Most bytes taken from the output at a time.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// Most files a function may have open, as AWS has it.
@@ -43,17 +42,17 @@ struct Request {
 /// Starts processes on this machine. Dropping it ends the processes it started.
 #[derive(Debug)]
 pub struct LocalProcesses {
-    requests: SyncSender<Request>,
+    requests: mpsc::Sender<Request>,
 }
 
 impl LocalProcesses {
     /// Starts the thread that starts processes.
     pub fn new() -> io::Result<LocalProcesses> {
-        let (requests, receiver) = sync_channel(STARTS_WAITING_MAX);
+        let (requests, receiver) = mpsc::channel(STARTS_READY_MAX);
         // The door to processes: the kernel ties their lives to the thread that starts them.
         std::thread::Builder::new()
             .name("processes".to_owned())
-            .spawn(move || serve(&receiver))?;
+            .spawn(move || serve(receiver))?;
         Ok(LocalProcesses { requests })
     }
 }
@@ -62,16 +61,16 @@ impl Processes for LocalProcesses {
     fn start(&self, command: Command) -> BoxFuture<'static, Started> {
         let (answer, started) = oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
-        let sent = self.requests.try_send(Request {
-            command,
-            runtime,
-            answer,
-        });
+        let requests = self.requests.clone();
         Box::pin(async move {
-            sent.map_err(|_| machine("too many processes are being started"))?;
-            started
-                .await
-                .map_err(|_| machine("the thread that starts processes has ended"))?
+            let request = Request {
+                command,
+                runtime,
+                answer,
+            };
+            let ended = "the thread that starts processes has ended";
+            requests.send(request).await.map_err(|_| machine(ended))?;
+            started.await.map_err(|_| machine(ended))?
         })
     }
 }
@@ -82,13 +81,13 @@ fn machine(detail: impl ToString) -> StartFailure {
     }
 }
 
-fn serve(requests: &Receiver<Request>) {
+fn serve(mut requests: mpsc::Receiver<Request>) {
     let mut python = None;
-    while let Ok(Request {
+    while let Some(Request {
         command,
         runtime,
         answer,
-    }) = requests.recv()
+    }) = requests.blocking_recv()
     {
         let _inside = runtime.enter();
         let started = start(command, &mut python);
@@ -355,6 +354,18 @@ mod tests {
             (text.as_str(), exit),
             ("this \nerror\n1024\n", Exit::Code(5))
         );
+    }
+
+    #[tokio::test]
+    async fn a_start_waits_for_its_turn_however_many_are_asked_for_at_once() {
+        let processes = LocalProcesses::new().unwrap();
+        let (_kept, command) = shell("exit 0");
+        let starts: Vec<_> = (0..3 * STARTS_READY_MAX)
+            .map(|_| processes.start(command.clone()))
+            .collect();
+        for start in starts {
+            assert!(start.await.is_ok());
+        }
     }
 
     #[tokio::test]

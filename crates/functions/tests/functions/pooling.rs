@@ -114,6 +114,19 @@ async fn functions_with_the_same_code_share_a_directory_that_is_made_again_when_
 }
 
 #[tokio::test]
+async fn code_that_lost_its_files_in_a_power_cut_is_unpacked_anew_by_the_next_server() {
+    let stage = Stage::new().await;
+    stage
+        .python("import os\ndef handler(event, context):\n    return os.getcwd()\n")
+        .await;
+    let place = stage.result("null").await;
+    let module = std::path::Path::new(place.as_str().unwrap()).join("module.py");
+    std::fs::write(&module, "").unwrap();
+    let stage = stage.restart().await;
+    assert_eq!(stage.result("null").await, place);
+}
+
+#[tokio::test]
 async fn a_fault_says_whether_the_function_may_have_run() {
     let stage = Stage::new().await;
     stage.python(HOLD).await;

@@ -48,6 +48,19 @@ async fn a_queued_invocation_runs_once_when_it_succeeds() {
 }
 
 #[tokio::test]
+async fn what_was_queued_runs_though_its_caller_hung_up() {
+    let stage = Stage::new().await;
+    stage.python(NOTE).await;
+    let path = stage.path("notes");
+    tokio::select! {
+        biased;
+        () = queue(&stage, &path) => panic!("it takes longer than the caller waits"),
+        () = std::future::ready(()) => {}
+    }
+    until("it has run", || notes(&path).len() == 1).await;
+}
+
+#[tokio::test]
 async fn a_failing_one_is_tried_three_times_under_one_id_and_then_given_up() {
     let stage = Stage::new().await;
     stage.python(NOTE).await;

@@ -20,7 +20,7 @@ use tidemill_log::{Log, MemoryLog, PartitionId, ServiceTag, StateLog};
 use tidemill_model::fault::Faults;
 use tidemill_model::{Caller, Clock, FunctionArn, Region};
 use tidemill_shapes::lambda::{
-    CreateFunctionInput, FunctionCode, FunctionConfiguration, Runtime, UpdateFunctionCodeInput,
+    CreateFunctionInput, FunctionCode, FunctionConfiguration, UpdateFunctionCodeInput,
 };
 use tidemill_testkit::{SimClock, SimEntropy};
 
@@ -196,7 +196,7 @@ pub fn python(name: &str, source: &str) -> CreateFunctionInput {
     CreateFunctionInput {
         function_name: name.into(),
         role: "arn:aws:iam::123456789012:role/r".into(),
-        runtime: Some(Runtime::Python3_12),
+        runtime: Some("python3.12".into()),
         handler: Some("module.handler".into()),
         code: code(&[("module.py", 0o644, source)]),
         ..CreateFunctionInput::default()
@@ -205,7 +205,7 @@ pub fn python(name: &str, source: &str) -> CreateFunctionInput {
 
 pub fn provided(script: &str, mode: u32) -> CreateFunctionInput {
     CreateFunctionInput {
-        runtime: Some(Runtime::ProvidedAl2023),
+        runtime: Some("provided.al2023".into()),
         code: code(&[("bootstrap", mode, script)]),
         ..python("f", "")
     }
