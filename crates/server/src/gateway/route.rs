@@ -1,6 +1,6 @@
 //! The router: which part of the server a request is for, in one place and in order.
 //!
-//! The order: a browser's preflight; our own paths; then `X-Amz-Target`, else the service that the
+//! The order: a page from elsewhere while anybody may call; a browser's preflight; our own paths; then `X-Amz-Target`, else the service that the
 //! signature names, else Lambda's paths. Every answer leaves through [`Gateway::handle`], which gives
 //! it its ids.
 
@@ -90,6 +90,9 @@ impl Gateway {
             headers,
             body,
         };
+        if self.identities.credentials.is_empty() && cors::is_foreign(&request) {
+            return foreign().with_header("x-amzn-requestid", &request_id);
+        }
         if let Some(response) = cors::preflight(&request) {
             return response.with_header("x-amzn-requestid", &request_id);
         }
@@ -143,6 +146,13 @@ impl Gateway {
         self.entropy.fill(&mut bytes);
         base64_simd::STANDARD.encode_to_string(bytes)
     }
+}
+
+/// What a page from elsewhere is told while no signature is checked: it could do whatever its visitor's
+/// machine lets functions do.
+fn foreign() -> Response {
+    let text = "Pages of other machines may call only where [[credentials]] are configured.\n";
+    Response::new(403, "text/plain; charset=utf-8", text)
 }
 
 /// What a browser, or somebody with curl, is told at the root.

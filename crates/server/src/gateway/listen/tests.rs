@@ -129,6 +129,20 @@ async fn a_request_whose_client_hangs_up_is_finished() {
 }
 
 #[tokio::test]
+async fn a_page_from_elsewhere_cannot_call_while_anybody_may() {
+    let world = World::new().await;
+    let from =
+        |origin: &str| create_stream().replace("host: h", &format!("host: h\r\norigin: {origin}"));
+    let mut answer = [0; 12];
+    let mut foreign = world.connect(&from("https://example.com")).await;
+    foreign.read_exact(&mut answer).await.unwrap();
+    assert_eq!((&answer, world.has_stream()), (b"HTTP/1.1 403", false));
+    let mut own = world.connect(&from("http://localhost:3000")).await;
+    own.read_exact(&mut answer).await.unwrap();
+    assert_eq!((&answer, world.has_stream()), (b"HTTP/1.1 200", true));
+}
+
+#[tokio::test]
 async fn a_connection_that_asks_for_nothing_is_closed_and_others_are_not() {
     let world = World::new().await;
     let mut asked = world.connect(&create_stream()).await;
