@@ -8,6 +8,7 @@ mod connection;
 mod start;
 mod ledger;
 mod bench;
+mod log;
 mod demo;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => ("demo", options.json),
         Command::Ledger(options) => ("ledger", options.json),
         Command::Bench(options) => ("bench", options.json),
+        Command::Log(args::Log::Verify(options)) => ("log verify", options.json),
+        Command::Log(args::Log::Dump(options)) => ("log dump", options.json),
     };
     logging::begin(if name == "start" { "info" } else { "error" });
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             Command::Demo(options) => demo::run(options).await,
             Command::Ledger(options) => ledger::run(options).await,
             Command::Bench(options) => bench::run(options).await,
+            Command::Log(command) => log::run(command).await,
         }
     });
     output::finish(name, json, result)

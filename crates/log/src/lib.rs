@@ -24,6 +24,7 @@ mod reader;
 mod superblock;
 mod snapshot_file;
 mod recovery;
+pub mod inspect;
 mod shared;
 mod reading;
 mod committer;
