@@ -454,13 +454,20 @@ impl<T: FromWire> FromWire for Vec<T> {
             element_rules
         };
         let mut values = Vec::with_capacity(list.size_hint().unwrap_or(0).min(RESERVED_MAX));
+        let kept_max = rules
+            .max
+            .and_then(|max| usize::try_from(max).ok())
+            .unwrap_or(usize::MAX);
         let mut index = 0;
         let mut broken = false;
         loop {
             check.enter_index(index);
             match list.next_element_seed(Seed::<T>::new(own_rules, check))? {
                 None => break,
-                Some(Field::Given(value)) => values.push(value),
+                Some(Field::Given(value)) if index < kept_max => values.push(value),
+                // One too many is refused below; to keep all of a hostile list would cost many times
+                // its text.
+                Some(Field::Given(_)) => broken = true,
                 Some(Field::Broken) => broken = true,
                 Some(Field::Absent) => {
                     check.missing();

@@ -202,3 +202,17 @@ fn a_mapping_is_read_with_its_nested_configuration() {
         )
     );
 }
+
+#[test]
+fn a_list_with_one_too_many_is_refused_for_its_length() {
+    let entries = |count: usize| vec![r#"{"Data":"","PartitionKey":"k"}"#; count].join(",");
+    let body = |count| format!(r#"{{"StreamName":"s","Records":[{}]}}"#, entries(count));
+    let input: PutRecordsInput = from_json(body(500).as_bytes()).unwrap();
+    assert_eq!(input.records.len(), 500);
+    assert_eq!(
+        refused::<PutRecordsInput>(&body(501)),
+        validation(
+            "1 validation error detected: Value at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"
+        )
+    );
+}
