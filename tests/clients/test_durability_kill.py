@@ -12,7 +12,6 @@ import random
 import threading
 from http.client import HTTPException
 
-import pytest
 from botocore.exceptions import BotoCoreError
 
 from harness import eventually
