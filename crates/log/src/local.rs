@@ -10,6 +10,7 @@
 //! thread that writes (`committer`), and the start (`recovery`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -31,6 +32,7 @@ use crate::recovery::{LocalError, recover};
 use crate::run::{
     Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
 };
+use crate::scheduling::{Scheduling, prefer_this_thread};
 use crate::shared::{Answer, Shared, State, Status, Waiting};
 use crate::snapshot_file;
 
@@ -50,6 +52,10 @@ pub struct LocalOptions {
     pub file_bytes: u64,
     /// How many bytes of recent frames are kept in memory for readers.
     pub cache_bytes: usize,
+    /// How the thread that writes should be scheduled. It takes the next best when the system does
+    /// not grant it, or when acknowledgements do not wait for the disk: the waiting is what leaves
+    /// the processor to others.
+    pub scheduling: Scheduling,
     /// Starts even when something that was acknowledged is lost, without what is lost.
     pub accept_data_loss: bool,
 }
@@ -60,6 +66,7 @@ impl Default for LocalOptions {
             durability: Durability::Sync,
             file_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
+            scheduling: Scheduling::RealTime,
             accept_data_loss: false,
         }
     }
@@ -70,6 +77,7 @@ pub struct LocalLog {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
+    scheduling: Scheduling,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -114,24 +122,21 @@ impl LocalLog {
             recovered.next_snapshot,
             options.cache_bytes,
         ));
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("tidemill-log".to_owned())
-            .spawn(move || {
-                let run = AssertUnwindSafe(|| committer.run(&theirs));
-                if catch_unwind(run).is_err() {
-                    // Whoever waits must not wait for ever.
-                    let status = Status::Poisoned("the committer panicked".to_owned());
-                    theirs.fail(status, Vec::new());
-                }
-            })
+        let (thread, scheduling) = start(committer, &shared, wanted_scheduling(&options))
             .map_err(|error| failure("the committer thread", &error))?;
+        tracing::info!(%scheduling, "the log is open");
         Ok(LocalLog {
             disk,
             clock,
             shared,
+            scheduling,
             committer: Mutex::new(Some(thread)),
         })
+    }
+
+    /// How the system schedules the thread that writes, in words.
+    pub fn scheduling(&self) -> String {
+        self.scheduling.to_string()
     }
 
     /// Completes when a write or a sync has failed, with what the system said. The log takes no more
@@ -181,6 +186,37 @@ impl Drop for LocalLog {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn wanted_scheduling(options: &LocalOptions) -> Scheduling {
+    match (options.durability, options.scheduling) {
+        (Durability::Os | Durability::Memory, Scheduling::RealTime) => Scheduling::ShortSlice,
+        (_, scheduling) => scheduling,
+    }
+}
+
+/// Starts the committer's thread; gives how it is scheduled, too.
+fn start(
+    committer: Committer,
+    shared: &Arc<Shared>,
+    wanted: Scheduling,
+) -> std::io::Result<(JoinHandle<()>, Scheduling)> {
+    let shared = Arc::clone(shared);
+    let (sender, granted) = sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name("tidemill-log".to_owned())
+        .spawn(move || {
+            let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
+            assert!(is_heard, "who started this thread waits for it");
+            let run = AssertUnwindSafe(|| committer.run(&shared));
+            if catch_unwind(run).is_err() {
+                // Whoever waits must not wait for ever.
+                let status = Status::Poisoned("the committer panicked".to_owned());
+                shared.fail(status, Vec::new());
+            }
+        })?;
+    let granted = granted.recv().map_err(std::io::Error::other)?;
+    Ok((thread, granted))
 }
 
 fn failure(path: &str, error: &std::io::Error) -> LocalError {
