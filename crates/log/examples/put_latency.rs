@@ -14,7 +14,8 @@ use bytes::Bytes;
 
 use tidemill_log::scheduling::prefer_this_thread;
 use tidemill_log::{
-    Batch, Disk, FileDisk, LocalLog, LocalOptions, Log, PartitionId, Scheduling, ServiceTag,
+    Batch, Disk, FileDisk, FileDiskError, LocalLog, LocalOptions, Log, PartitionId, Scheduling,
+    ServiceTag,
 };
 use tidemill_model::{BoxFuture, Clock, Timestamp};
 use tidemill_testkit::SimEntropy;
@@ -84,8 +85,35 @@ struct Subject {
     taken: Vec<(usize, Vec<Duration>, Duration)>,
 }
 
-fn subject(directory: &Path, name: &str, options: LocalOptions) -> Result<Subject, Failed> {
-    let disk = Arc::new(FileDisk::open(&directory.join(name))?);
+type Open = fn(&Path) -> Result<FileDisk, FileDiskError>;
+
+const SUBJECTS: [(&str, Open, Scheduling); 4] = [
+    ("direct, real time", FileDisk::open, Scheduling::RealTime),
+    (
+        "buffered, real time",
+        FileDisk::open_buffered,
+        Scheduling::RealTime,
+    ),
+    (
+        "direct, short slice",
+        FileDisk::open,
+        Scheduling::ShortSlice,
+    ),
+    ("direct, usual", FileDisk::open, Scheduling::Usual),
+];
+
+fn subject(
+    directory: &Path,
+    name: &str,
+    open: Open,
+    scheduling: Scheduling,
+) -> Result<Subject, Failed> {
+    let disk = Arc::new(open(&directory.join(name))?);
+    let way_of_writing = disk.way_of_writing();
+    let options = LocalOptions {
+        scheduling,
+        ..LocalOptions::default()
+    };
     let log = LocalLog::open(
         disk,
         Arc::new(MachineClock),
@@ -97,7 +125,7 @@ fn subject(directory: &Path, name: &str, options: LocalOptions) -> Result<Subjec
         .map(|at_once| (*at_once, Vec::new(), Duration::ZERO))
         .collect();
     Ok(Subject {
-        name: format!("{name} ({})", log.scheduling()),
+        name: format!("{name}: {way_of_writing}, {}", log.scheduling()),
         log: Arc::new(log),
         taken,
     })
@@ -117,20 +145,13 @@ fn main() -> Result<(), Failed> {
         .worker_threads(2)
         .build()?;
     let mut subjects = Vec::new();
-    for (name, scheduling) in [
-        ("real-time", Scheduling::RealTime),
-        ("short-slice", Scheduling::ShortSlice),
-        ("usual", Scheduling::Usual),
-    ] {
-        let options = LocalOptions {
-            scheduling,
-            ..LocalOptions::default()
-        };
-        subjects.push(subject(&directory, name, options)?);
+    for (name, open, scheduling) in SUBJECTS {
+        subjects.push(subject(&directory, name, open, scheduling)?);
     }
-    let mut floor = Vec::new();
+    let (mut floor, mut inline) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         floor.extend(floor_round(&directory, round, puts)?);
+        inline.extend(inline_round(&runtime, &directory, round, puts)?);
         for subject in &mut subjects {
             for (at_once, taken, elapsed) in &mut subject.taken {
                 let begin = started();
@@ -145,7 +166,7 @@ fn main() -> Result<(), Failed> {
     for thread in spinning {
         thread.join().map_err(|_| "a spinning thread panicked")?;
     }
-    report(&mut floor, &mut subjects);
+    report(&mut floor, &mut inline, &mut subjects);
     println!("load average at the end: {}", load_average());
     drop(subjects);
     std::fs::remove_dir_all(directory)?;
@@ -170,27 +191,48 @@ fn spin(stop: &Arc<AtomicBool>) -> Result<Vec<std::thread::JoinHandle<()>>, Fail
     Ok(threads)
 }
 
-/// Bare durable writes of 4 KiB, on a thread that is scheduled as well as the best subject.
-fn floor_round(directory: &Path, round: usize, puts: usize) -> Result<Vec<Duration>, Failed> {
-    let directory = directory.join("floor");
-    let measure = move || -> std::io::Result<Vec<Duration>> {
-        prefer_this_thread(Scheduling::RealTime);
-        let disk = FileDisk::open(&directory).map_err(std::io::Error::other)?;
-        let path = format!("bare-{round}");
-        let file = disk.create(&path)?;
-        let block = vec![7; FRAME_BYTES];
-        let mut taken = Vec::with_capacity(puts);
-        for index in 0..puts {
-            let begin = started();
-            file.write_at((index * FRAME_BYTES) as u64, &block)?;
+/// Bare durable writes of 4 KiB over zeros, the best way the disk has.
+fn bare_writes(directory: &Path, round: usize, puts: usize) -> std::io::Result<Vec<Duration>> {
+    let disk = FileDisk::open(&directory.join("floor")).map_err(std::io::Error::other)?;
+    let path = format!("bare-{round}");
+    let file = disk.create_written_through(&path)?;
+    file.write_at(0, &vec![0; puts * FRAME_BYTES])?;
+    file.sync()?;
+    let block = vec![7; FRAME_BYTES];
+    let mut taken = Vec::with_capacity(puts);
+    for index in 0..puts {
+        let begin = started();
+        file.write_at((index * FRAME_BYTES) as u64, &block)?;
+        if !file.is_written_through() {
             file.sync()?;
-            taken.push(begin.elapsed());
         }
-        disk.remove(&path)?;
-        Ok(taken)
+        taken.push(begin.elapsed());
+    }
+    disk.remove(&path)?;
+    Ok(taken)
+}
+
+/// On a thread that is scheduled as well as the best subject.
+fn floor_round(directory: &Path, round: usize, puts: usize) -> Result<Vec<Duration>, Failed> {
+    let directory = directory.to_owned();
+    let measure = move || {
+        prefer_this_thread(Scheduling::RealTime);
+        bare_writes(&directory, round, puts)
     };
     let thread = std::thread::Builder::new().spawn(measure)?;
     Ok(thread.join().map_err(|_| "the floor panicked")??)
+}
+
+/// In a task, as a caller that would write by itself.
+fn inline_round(
+    runtime: &tokio::runtime::Runtime,
+    directory: &Path,
+    round: usize,
+    puts: usize,
+) -> Result<Vec<Duration>, Failed> {
+    let directory = directory.to_owned();
+    let task = runtime.spawn(async move { bare_writes(&directory, round, puts) });
+    Ok(runtime.block_on(task)??)
 }
 
 async fn put_one_by_one(log: Arc<LocalLog>, count: usize) -> Vec<Duration> {
@@ -222,7 +264,7 @@ fn at(taken: &mut [Duration], share: usize) -> Duration {
     taken[(taken.len() - 1) * share / 100]
 }
 
-fn report(floor: &mut [Duration], subjects: &mut [Subject]) {
+fn report(floor: &mut [Duration], inline: &mut [Duration], subjects: &mut [Subject]) {
     let floors = [50, 99].map(|share| at(floor, share));
     println!(
         "floor: 4 KiB made durable          p50 {:>9.1?} p99 {:>9.1?} n {}",
@@ -230,6 +272,8 @@ fn report(floor: &mut [Duration], subjects: &mut [Subject]) {
         floors[1],
         floor.len()
     );
+    let [median, high] = [50, 99].map(|share| at(inline, share));
+    println!("the same in a task                 p50 {median:>9.1?} p99 {high:>9.1?}");
     for subject in subjects {
         println!("{}", subject.name);
         for (at_once, taken, elapsed) in &mut subject.taken {

@@ -97,7 +97,7 @@ impl LocalLog {
         if let Some(newest) = recovered.files.last() {
             // What was read is served from now on, so it must not be lost to a power cut.
             let path = file_path(newest.tail.file);
-            let synced = disk.open(&path).and_then(|file| file.sync());
+            let synced = settle(&*disk, &path, newest.tail.end, options.accept_data_loss);
             synced.map_err(|error| failure(&path, &error))?;
         }
         for leftover in &recovered.leftovers {
@@ -124,7 +124,8 @@ impl LocalLog {
         ));
         let (thread, scheduling) = start(committer, &shared, wanted_scheduling(&options))
             .map_err(|error| failure("the committer thread", &error))?;
-        tracing::info!(%scheduling, "the log is open");
+        let writing = disk.way_of_writing();
+        tracing::info!(%scheduling, writing, "the log is open");
         Ok(LocalLog {
             disk,
             clock,
@@ -186,6 +187,16 @@ impl Drop for LocalLog {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Makes what was recovered from the newest file durable, and frees what stands behind `end`: zeros, or
+/// a write that was cut short. What may have been lost is left where it is.
+fn settle(disk: &dyn Disk, path: &str, end: u64, may_be_lost: bool) -> std::io::Result<()> {
+    let file = disk.open(path)?;
+    if file.size()? > end && !may_be_lost {
+        disk.truncate(path, end)?;
+    }
+    file.sync()
 }
 
 fn wanted_scheduling(options: &LocalOptions) -> Scheduling {
