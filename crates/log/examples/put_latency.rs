@@ -1,9 +1,12 @@
 //! How long a put of 1 KiB takes, beside bare durable writes to the same disk.
 //!
-//! `cargo run --release -p tidemill-log --example put_latency -- [--busy] [--puts N] [--directory D]`.
+//! `cargo run --release -p tidemill-log --example put_latency -- [--busy] [--short-slice-callers]
+//! [--puts N] [--directory D]`.
+//!
 //! Rounds of the floor and of each subject take turns, so that a noisy machine disturbs all alike. The
 //! floor runs under the best class of scheduling that is granted: it is what the disk can do. With
-//! `--busy`, as many threads as there are processors spin beside it.
+//! `--busy`, as many threads as there are processors spin beside it. The callers are tasks of two threads
+//! of the usual class, or with a short slice.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +57,7 @@ fn started() -> Instant {
 
 struct Arguments {
     is_busy: bool,
+    callers: Scheduling,
     puts: usize,
     directory: PathBuf,
 }
@@ -61,6 +65,7 @@ struct Arguments {
 fn arguments() -> Result<Arguments, Failed> {
     let mut arguments = Arguments {
         is_busy: false,
+        callers: Scheduling::Usual,
         puts: 2000,
         directory: "target/put-latency".into(),
     };
@@ -68,6 +73,7 @@ fn arguments() -> Result<Arguments, Failed> {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--busy" => arguments.is_busy = true,
+            "--short-slice-callers" => arguments.callers = Scheduling::ShortSlice,
             "--puts" => arguments.puts = words.next().ok_or("--puts needs a number")?.parse()?,
             "--directory" => {
                 arguments.directory = words.next().ok_or("--directory needs a path")?.into();
@@ -134,6 +140,7 @@ fn subject(
 fn main() -> Result<(), Failed> {
     let Arguments {
         is_busy,
+        callers,
         puts,
         directory,
     } = arguments()?;
@@ -143,6 +150,9 @@ fn main() -> Result<(), Failed> {
     let spinning = if is_busy { spin(&stop)? } else { Vec::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(move || {
+            prefer_this_thread(callers);
+        })
         .build()?;
     let mut subjects = Vec::new();
     for (name, open, scheduling) in SUBJECTS {

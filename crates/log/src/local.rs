@@ -11,7 +11,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use crc32c::crc32c;
@@ -172,7 +172,7 @@ impl LocalLog {
 
     fn put_command(
         &self,
-        state: &mut State,
+        state: MutexGuard<'_, State>,
         partition: PartitionId,
         command: Command,
     ) -> oneshot::Receiver<Result<(), AppendError>> {
@@ -307,7 +307,7 @@ impl Shared {
         let (entries, places) = place(&mut state, now, batch, &checksums);
         let answer = Answer::Appended(sender, places);
         self.put_in_line(
-            &mut state,
+            state,
             Waiting {
                 entries,
                 command: None,
@@ -411,7 +411,7 @@ impl Log for LocalLog {
             let (sender, receiver) = oneshot::channel();
             let answer = Answer::Sealed(sender, end);
             let waiting = command_waiting(partition, Command::Seal(end), answer);
-            self.shared.put_in_line(&mut state, waiting);
+            self.shared.put_in_line(state, waiting);
             Ok(receiver)
         };
         answered(put())
@@ -423,14 +423,14 @@ impl Log for LocalLog {
         before: Position,
     ) -> BoxFuture<'static, Result<(), AppendError>> {
         let put = || {
-            let mut state = self.shared.lock();
+            let state = self.shared.lock();
             state.status.check()?;
             state.check_room(COMMAND_BYTES)?;
             let before = before.min(state.line.end(partition).unwrap_or(0));
             if before == 0 {
                 return Ok(done());
             }
-            Ok(self.put_command(&mut state, partition, Command::Trim(before)))
+            Ok(self.put_command(state, partition, Command::Trim(before)))
         };
         answered(put())
     }
@@ -443,7 +443,7 @@ impl Log for LocalLog {
             if !state.line.delete(partition) {
                 return Ok(done());
             }
-            Ok(self.put_command(&mut state, partition, Command::Delete))
+            Ok(self.put_command(state, partition, Command::Delete))
         };
         answered(put())
     }
@@ -506,7 +506,7 @@ fn put_pointer(
     let (sender, receiver) = oneshot::channel();
     let answer = Answer::Done(sender);
     let waiting = command_waiting(partition, Command::Snapshot(pointer), answer);
-    shared.put_in_line(&mut state, waiting);
+    shared.put_in_line(state, waiting);
     Ok(receiver)
 }
 
