@@ -2,7 +2,9 @@
 //!
 //! What must hold: it takes all that waits as one frame, writes and syncs it, and only then publishes
 //! it and answers the callers; so one write is on its way at any time, and it paces itself by the disk,
-//! without a timer. It is a thread of its own because the disk blocks. A failed write or sync ends it:
+//! without a timer. Zeros go ahead of the frames, so that most frames change no size and no map of the
+//! file, and a write that was cut short still shows.
+//! It is a thread of its own because the disk blocks. A failed write or sync ends it:
 //! what the disk holds then is known only after a restart.
 
 use std::io;
@@ -13,7 +15,9 @@ use bytes::Bytes;
 use tidemill_model::{Clock, Entropy};
 
 use crate::disk::{Disk, DiskFile, join};
-use crate::frame::{Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter};
+use crate::frame::{
+    BLOCK_BYTES, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter,
+};
 use crate::port::PartitionId;
 use crate::reader::{DIRECTORY, file_path};
 use crate::run::{
@@ -57,6 +61,13 @@ pub struct Writing {
     pub file_bytes: u64,
 }
 
+/// So many bytes of zeros go ahead of the frames at once. Larger makes one put wait longer; smaller
+/// makes more puts wait.
+const AHEAD_BYTES: u64 = 1024 * 1024;
+
+/// A frame of more bytes finds its own room: writing zeros before it would cost more than that.
+const AHEAD_FRAME_BYTES_MAX: u64 = 128 * 1024;
+
 /// The committer and the file it writes.
 pub struct Committer {
     world: World,
@@ -72,6 +83,8 @@ struct Current {
     number: u64,
     file: Arc<dyn DiskFile>,
     offset: u64,
+    /// Up to here the file has its size, and zeros behind `offset`.
+    zeroed: u64,
     chain: Chain,
 }
 
@@ -195,15 +208,42 @@ impl Committer {
 
     fn write(&mut self, frame: &Bytes) -> Result<(), Failure> {
         let durability = self.writing.durability;
+        if durability == Durability::Sync {
+            self.zero_ahead(frame.len() as u64)?;
+        }
         let current = self.current();
         current
             .file
             .write_at(current.offset, frame)
             .map_err(before_frame)?;
-        if durability == Durability::Sync {
+        if durability == Durability::Sync && !current.file.is_written_through() {
             current.file.sync().map_err(Failure::Unknown)?;
         }
         Ok(())
+    }
+
+    /// Puts zeros where a frame of `frame_bytes` and those behind it will stand, unless they stand
+    /// there. Without room for them, the frame has to find its own.
+    fn zero_ahead(&mut self, frame_bytes: u64) -> Result<(), Failure> {
+        let file_bytes = self.writing.file_bytes;
+        let current = self.current_mut();
+        let end = current.offset + frame_bytes;
+        let finds_room = frame_bytes > AHEAD_FRAME_BYTES_MAX || end > file_bytes;
+        if end <= current.zeroed || finds_room {
+            return Ok(());
+        }
+        let until = (end + AHEAD_BYTES).min(file_bytes.next_multiple_of(BLOCK_BYTES as u64));
+        let zeros = vec![0; (until - current.offset) as usize];
+        match current.file.write_at(current.offset, &zeros) {
+            Ok(()) => {
+                current.zeroed = until;
+                Ok(())
+            }
+            Err(error) => match before_frame(error) {
+                Failure::Full(_) => Ok(()),
+                failure @ Failure::Unknown(_) => Err(failure),
+            },
+        }
     }
 
     fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
@@ -284,9 +324,16 @@ impl Committer {
             chain,
         } = beginning;
         let disk = &*self.world.disk;
-        let file = disk.create(&file_path(number))?;
+        let path = file_path(number);
+        let file = if self.writing.durability == Durability::Sync {
+            disk.create_written_through(&path)?
+        } else {
+            disk.create(&path)?
+        };
         file.write_at(0, &bytes)?;
-        file.sync()?;
+        if !file.is_written_through() {
+            file.sync()?;
+        }
         disk.sync_directory(DIRECTORY)?;
         Superblock {
             newest: number,
@@ -299,6 +346,7 @@ impl Committer {
             number,
             file,
             offset: bytes.len() as u64,
+            zeroed: bytes.len() as u64,
             chain,
         });
         Ok(())

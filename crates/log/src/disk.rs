@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// What the names of files end in that were not put in place.
 pub const UNFINISHED: &str = ".tmp";
 
+/// What offsets and sizes of writes are multiples of where the disk is written through.
+pub const BLOCK_BYTES: usize = 4096;
+
 /// The data directory.
 pub trait Disk: Send + Sync {
     /// Makes directory `directory` unless it exists, and its entry in the data directory durable.
@@ -21,6 +24,16 @@ pub trait Disk: Send + Sync {
 
     /// A new, empty file for writing and reading. Fails with `AlreadyExists`.
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// As [`Disk::create`], for a file whose writes are durable when they return, where the disk can do
+    /// that and [`DiskFile::is_written_through`] then says so. Offsets and sizes of its writes are
+    /// multiples of [`BLOCK_BYTES`].
+    fn create_written_through(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
+    /// Cuts a file off behind its first `bytes`; that lasts once the file has been synced.
+    fn truncate(&self, path: &str, bytes: u64) -> io::Result<()>;
 
     /// An existing file for reading and syncing. Fails with `NotFound`.
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
@@ -33,6 +46,9 @@ pub trait Disk: Send + Sync {
 
     /// Makes the entries of `directory` durable; the data directory itself is "".
     fn sync_directory(&self, directory: &str) -> io::Result<()>;
+
+    /// How [`Disk::create_written_through`] writes, in words.
+    fn way_of_writing(&self) -> String;
 
     /// Where `path` is found outside this program, if it is.
     fn outside_path(&self, path: &str) -> Option<PathBuf>;
@@ -48,6 +64,11 @@ pub trait DiskFile: Send + Sync {
 
     /// Size in bytes.
     fn size(&self) -> io::Result<u64>;
+
+    /// Whether each write is durable when it returns, so that no sync is needed.
+    fn is_written_through(&self) -> bool {
+        false
+    }
 
     /// Makes the content durable. After a failure nobody knows what is: never ask again.
     fn sync(&self) -> io::Result<()>;

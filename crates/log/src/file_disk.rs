@@ -2,19 +2,22 @@
 //!
 //! What must hold: one process at a time has the data directory; a lock on the file `LOCK` in it, which
 //! the system drops with the process, says which. Reads are plain `pread`, never mapped: a failing disk
-//! then gives an error and not a signal.
+//! then gives an error and not a signal. Files are written past the system's cache when a probe at the
+//! start shows that this works here; not every file system can.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use rustix::fs::OFlags;
 use thiserror::Error;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{BLOCK_BYTES, Disk, DiskFile};
 
 const LOCK: &str = "LOCK";
+const PROBE: &str = "LOCK.probe";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, Error)]
@@ -41,11 +44,23 @@ pub struct FileDisk {
     root: PathBuf,
     /// Holds the lock by being open.
     _lock: File,
+    /// Why no file is written through, if none is.
+    buffered: Option<String>,
 }
 
 impl FileDisk {
-    /// Takes the data directory `root`, and makes it if it does not exist.
+    /// Takes the data directory `root`, and makes it if it does not exist. Finds out whether files can
+    /// be written through.
     pub fn open(root: &Path) -> Result<FileDisk, FileDiskError> {
+        let mut disk = FileDisk::open_buffered(root)?;
+        disk.buffered = probe(&root.join(PROBE))
+            .err()
+            .map(|error| error.to_string());
+        Ok(disk)
+    }
+
+    /// As [`FileDisk::open`], and writes no file through.
+    pub fn open_buffered(root: &Path) -> Result<FileDisk, FileDiskError> {
         let not_writable = |source| FileDiskError::NotWritable {
             path: root.to_owned(),
             source,
@@ -68,7 +83,7 @@ impl FileDisk {
             Err(TryLockError::Error(source)) => return Err(not_writable(source)),
         }
         // LOCK may be writable in a directory that is not.
-        let probe = root.join("LOCK.probe");
+        let probe = root.join(PROBE);
         File::create(&probe).map_err(not_writable)?;
         std::fs::remove_file(&probe).map_err(not_writable)?;
         sync_directory(root).map_err(not_writable)?;
@@ -81,7 +96,40 @@ impl FileDisk {
         Ok(FileDisk {
             root: root.to_owned(),
             _lock: lock,
+            buffered: Some("not asked for".to_owned()),
         })
+    }
+}
+
+/// Opens a new file for reading and for writing past the cache, durably.
+fn create_direct(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::DIRECT | OFlags::DSYNC).bits();
+    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    let mut options = OpenOptions::new();
+    options
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)
+}
+
+/// Whether a block can be written through at `path` and read back; leaves nothing there.
+fn probe(path: &Path) -> io::Result<()> {
+    let probed = create_direct(path).and_then(|file| {
+        let file = DirectFile::new(file);
+        let block = [0xa5; BLOCK_BYTES];
+        file.write_at(BLOCK_BYTES as u64, &block)?;
+        let mut found = [0; 2 * BLOCK_BYTES];
+        let read = OpenFile(File::open(path)?).read_at(0, &mut found)?;
+        if read != found.len() || found[BLOCK_BYTES..] != block {
+            return Err(io::Error::other("what was written is not read back"));
+        }
+        Ok(())
+    });
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => probed.and(Err(error)),
+        _ => probed,
     }
 }
 
@@ -115,8 +163,31 @@ impl Disk for FileDisk {
         Ok(Arc::new(OpenFile(file)))
     }
 
+    fn create_written_through(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        if self.buffered.is_some() {
+            return self.create(path);
+        }
+        let file = create_direct(&self.root.join(path))?;
+        Ok(Arc::new(DirectFile::new(file)))
+    }
+
+    fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .open(self.root.join(path))?
+            .set_len(bytes)
+    }
+
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(OpenFile(File::open(self.root.join(path))?)))
+    }
+
+    fn way_of_writing(&self) -> String {
+        match &self.buffered {
+            None => "O_DIRECT|O_DSYNC".to_owned(),
+            Some(why) => format!("buffered and fdatasync (O_DIRECT|O_DSYNC: {why})"),
+        }
     }
 
     fn rename(&self, before: &str, after: &str) -> io::Result<()> {
@@ -165,6 +236,68 @@ impl DiskFile for OpenFile {
     }
 }
 
+/// A file that is written past the system's cache, durably.
+struct DirectFile {
+    file: OpenFile,
+    /// Where bytes are put at a multiple of the block size, as the system asks for.
+    aligned: Mutex<Vec<u8>>,
+}
+
+/// The most that is written at once past the cache: bounds what a file holds in memory.
+const ALIGNED_BYTES: usize = 1024 * 1024;
+
+impl DirectFile {
+    fn new(file: File) -> DirectFile {
+        DirectFile {
+            file: OpenFile(file),
+            aligned: Mutex::new(Vec::new()),
+        }
+    }
+}
+
+impl DiskFile for DirectFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut room = self.aligned.lock().expect("no holder of this lock panics");
+        let needed = bytes.len().min(ALIGNED_BYTES) + BLOCK_BYTES;
+        if room.len() < needed {
+            room.resize(needed, 0);
+        }
+        let start = room.as_ptr().align_offset(BLOCK_BYTES);
+        let mut at = offset;
+        for part in bytes.chunks(ALIGNED_BYTES) {
+            let aligned = &mut room[start..start + part.len()];
+            aligned.copy_from_slice(part);
+            self.file.write_at(at, aligned)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut whole = vec![0; buffer.len().next_multiple_of(BLOCK_BYTES) + 2 * BLOCK_BYTES];
+        let start = whole.as_ptr().align_offset(BLOCK_BYTES);
+        let skipped = offset as usize % BLOCK_BYTES;
+        let size = (skipped + buffer.len()).next_multiple_of(BLOCK_BYTES);
+        let aligned = &mut whole[start..start + size];
+        let read = self.file.read_at(offset - skipped as u64, aligned)?;
+        let count = read.saturating_sub(skipped).min(buffer.len());
+        buffer[..count].copy_from_slice(&aligned[skipped..skipped + count]);
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.file.size()
+    }
+
+    fn is_written_through(&self) -> bool {
+        true
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +311,23 @@ mod tests {
         assert!(matches!(refused, FileDiskError::InUse { .. }), "{refused}");
         drop(first);
         FileDisk::open(&root).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_through_is_read_back_whatever_its_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(directory.path()).unwrap();
+        let file = disk.create_written_through("file").unwrap();
+        let bytes: Vec<u8> = (0..ALIGNED_BYTES + 3 * BLOCK_BYTES)
+            .map(|index| (index / 7) as u8)
+            .collect();
+        file.write_at(BLOCK_BYTES as u64, &bytes).unwrap();
+        for file in [file, disk.open("file").unwrap()] {
+            let mut found = vec![0; bytes.len() - 1000];
+            let read = file.read_at(BLOCK_BYTES as u64 + 500, &mut found).unwrap();
+            assert_eq!(read, found.len());
+            assert!(found == bytes[500..bytes.len() - 500]);
+        }
     }
 
     #[test]

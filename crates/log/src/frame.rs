@@ -37,10 +37,10 @@
 //!           60  4  CRC-32C of the bytes before; the checksum that the next frame carries
 //! ```
 //!
-//! The count of zero sectors tells a torn write from a damaged one. A file is never written before its
-//! frames are, so a sector that a power cut kept away reads as zeros: a torn frame has more zero
-//! sectors than its header says. A frame with all its sectors in place that does not validate was
-//! damaged later.
+//! The count of zero sectors tells a torn write from a damaged one. Nothing but zeros is written to a
+//! file ahead of its frames, so a sector that a power cut kept away reads as zeros: a torn frame has
+//! more zero sectors than its header says. A frame with all its sectors in place that does not
+//! validate was damaged later.
 
 use std::ops::Range;
 
@@ -51,7 +51,7 @@ use thiserror::Error;
 use tidemill_model::Timestamp;
 
 /// Size of the file header, and what the size of a frame is a multiple of.
-pub const BLOCK_BYTES: usize = 4096;
+pub const BLOCK_BYTES: usize = crate::disk::BLOCK_BYTES;
 
 /// What a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;

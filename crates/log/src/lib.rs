@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod replicated;
 pub mod disk;
 pub mod file_disk;
+pub mod scheduling;
 pub mod blobs;
 mod frame;
 mod run;
@@ -42,3 +43,4 @@ pub use port::{
 };
 pub use recovery::LocalError;
 pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};
+pub use scheduling::Scheduling;

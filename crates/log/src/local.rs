@@ -10,7 +10,8 @@
 //! thread that writes (`committer`), and the start (`recovery`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
 use crc32c::crc32c;
@@ -31,6 +32,7 @@ use crate::recovery::{LocalError, recover};
 use crate::run::{
     Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
 };
+use crate::scheduling::{Scheduling, prefer_this_thread};
 use crate::shared::{Answer, Shared, State, Status, Waiting};
 use crate::snapshot_file;
 
@@ -50,6 +52,10 @@ pub struct LocalOptions {
     pub file_bytes: u64,
     /// How many bytes of recent frames are kept in memory for readers.
     pub cache_bytes: usize,
+    /// How the thread that writes should be scheduled. It takes the next best when the system does
+    /// not grant it, or when acknowledgements do not wait for the disk: the waiting is what leaves
+    /// the processor to others.
+    pub scheduling: Scheduling,
     /// Starts even when something that was acknowledged is lost, without what is lost.
     pub accept_data_loss: bool,
 }
@@ -60,6 +66,7 @@ impl Default for LocalOptions {
             durability: Durability::Sync,
             file_bytes: 64 * 1024 * 1024,
             cache_bytes: 64 * 1024 * 1024,
+            scheduling: Scheduling::RealTime,
             accept_data_loss: false,
         }
     }
@@ -70,6 +77,7 @@ pub struct LocalLog {
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
+    scheduling: Scheduling,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -89,7 +97,7 @@ impl LocalLog {
         if let Some(newest) = recovered.files.last() {
             // What was read is served from now on, so it must not be lost to a power cut.
             let path = file_path(newest.tail.file);
-            let synced = disk.open(&path).and_then(|file| file.sync());
+            let synced = settle(&*disk, &path, newest.tail.end, options.accept_data_loss);
             synced.map_err(|error| failure(&path, &error))?;
         }
         for leftover in &recovered.leftovers {
@@ -114,24 +122,22 @@ impl LocalLog {
             recovered.next_snapshot,
             options.cache_bytes,
         ));
-        let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("tidemill-log".to_owned())
-            .spawn(move || {
-                let run = AssertUnwindSafe(|| committer.run(&theirs));
-                if catch_unwind(run).is_err() {
-                    // Whoever waits must not wait for ever.
-                    let status = Status::Poisoned("the committer panicked".to_owned());
-                    theirs.fail(status, Vec::new());
-                }
-            })
+        let (thread, scheduling) = start(committer, &shared, wanted_scheduling(&options))
             .map_err(|error| failure("the committer thread", &error))?;
+        let writing = disk.way_of_writing();
+        tracing::info!(%scheduling, writing, "the log is open");
         Ok(LocalLog {
             disk,
             clock,
             shared,
+            scheduling,
             committer: Mutex::new(Some(thread)),
         })
+    }
+
+    /// How the system schedules the thread that writes, in words.
+    pub fn scheduling(&self) -> String {
+        self.scheduling.to_string()
     }
 
     /// Completes when a write or a sync has failed, with what the system said. The log takes no more
@@ -166,7 +172,7 @@ impl LocalLog {
 
     fn put_command(
         &self,
-        state: &mut State,
+        state: MutexGuard<'_, State>,
         partition: PartitionId,
         command: Command,
     ) -> oneshot::Receiver<Result<(), AppendError>> {
@@ -181,6 +187,47 @@ impl Drop for LocalLog {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Makes what was recovered from the newest file durable, and frees what stands behind `end`: zeros, or
+/// a write that was cut short. What may have been lost is left where it is.
+fn settle(disk: &dyn Disk, path: &str, end: u64, may_be_lost: bool) -> std::io::Result<()> {
+    let file = disk.open(path)?;
+    if file.size()? > end && !may_be_lost {
+        disk.truncate(path, end)?;
+    }
+    file.sync()
+}
+
+fn wanted_scheduling(options: &LocalOptions) -> Scheduling {
+    match (options.durability, options.scheduling) {
+        (Durability::Os | Durability::Memory, Scheduling::RealTime) => Scheduling::ShortSlice,
+        (_, scheduling) => scheduling,
+    }
+}
+
+/// Starts the committer's thread; gives how it is scheduled, too.
+fn start(
+    committer: Committer,
+    shared: &Arc<Shared>,
+    wanted: Scheduling,
+) -> std::io::Result<(JoinHandle<()>, Scheduling)> {
+    let shared = Arc::clone(shared);
+    let (sender, granted) = sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name("tidemill-log".to_owned())
+        .spawn(move || {
+            let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
+            assert!(is_heard, "who started this thread waits for it");
+            let run = AssertUnwindSafe(|| committer.run(&shared));
+            if catch_unwind(run).is_err() {
+                // Whoever waits must not wait for ever.
+                let status = Status::Poisoned("the committer panicked".to_owned());
+                shared.fail(status, Vec::new());
+            }
+        })?;
+    let granted = granted.recv().map_err(std::io::Error::other)?;
+    Ok((thread, granted))
 }
 
 fn failure(path: &str, error: &std::io::Error) -> LocalError {
@@ -260,7 +307,7 @@ impl Shared {
         let (entries, places) = place(&mut state, now, batch, &checksums);
         let answer = Answer::Appended(sender, places);
         self.put_in_line(
-            &mut state,
+            state,
             Waiting {
                 entries,
                 command: None,
@@ -364,7 +411,7 @@ impl Log for LocalLog {
             let (sender, receiver) = oneshot::channel();
             let answer = Answer::Sealed(sender, end);
             let waiting = command_waiting(partition, Command::Seal(end), answer);
-            self.shared.put_in_line(&mut state, waiting);
+            self.shared.put_in_line(state, waiting);
             Ok(receiver)
         };
         answered(put())
@@ -376,14 +423,14 @@ impl Log for LocalLog {
         before: Position,
     ) -> BoxFuture<'static, Result<(), AppendError>> {
         let put = || {
-            let mut state = self.shared.lock();
+            let state = self.shared.lock();
             state.status.check()?;
             state.check_room(COMMAND_BYTES)?;
             let before = before.min(state.line.end(partition).unwrap_or(0));
             if before == 0 {
                 return Ok(done());
             }
-            Ok(self.put_command(&mut state, partition, Command::Trim(before)))
+            Ok(self.put_command(state, partition, Command::Trim(before)))
         };
         answered(put())
     }
@@ -396,7 +443,7 @@ impl Log for LocalLog {
             if !state.line.delete(partition) {
                 return Ok(done());
             }
-            Ok(self.put_command(&mut state, partition, Command::Delete))
+            Ok(self.put_command(state, partition, Command::Delete))
         };
         answered(put())
     }
@@ -459,7 +506,7 @@ fn put_pointer(
     let (sender, receiver) = oneshot::channel();
     let answer = Answer::Done(sender);
     let waiting = command_waiting(partition, Command::Snapshot(pointer), answer);
-    shared.put_in_line(&mut state, waiting);
+    shared.put_in_line(state, waiting);
     Ok(receiver)
 }
 

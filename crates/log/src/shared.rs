@@ -174,12 +174,14 @@ impl Shared {
         self.state.lock().expect("no holder of this lock panics")
     }
 
-    /// Puts `waiting` in line. The caller holds the lock, under which it also took the places.
-    pub fn put_in_line(&self, state: &mut State, waiting: Waiting) {
+    /// Puts `waiting` in line, under the lock under which it also got its places. The committer is woken
+    /// only if it sleeps, and only behind the lock: it may run at once, and would wait for it.
+    pub fn put_in_line(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
         state.waiting_bytes += waiting.bytes;
         state.waiting.push_back(waiting);
-        if state.is_committer_asleep {
-            state.is_committer_asleep = false;
+        let was_asleep = std::mem::take(&mut state.is_committer_asleep);
+        drop(state);
+        if was_asleep {
             self.work.notify_one();
         }
     }

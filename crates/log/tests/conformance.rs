@@ -1,4 +1,4 @@
-//! What every log promises, run over each of them: in memory, on the machine's disk, on a simulated
+//! What every log promises, run over each of them: in memory, on the machine's disk written through and buffered, on a simulated
 //! disk, and on a simulated disk with files so small and a cache so short that every read is from disk
 //! and every few frames begin a file.
 
@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use tidemill_log::limits::{BATCH_BYTES_MAX, ENTRY_BYTES_MAX};
 use tidemill_log::{
-    AppendError, Appended, Batch, Disk, FileDisk, LocalLog, LocalOptions, Log, MemoryLog,
-    Partition, PartitionId, Position, ReadError, ServiceTag, Snapshot,
+    AppendError, Appended, Batch, Disk, FileDisk, FileDiskError, LocalLog, LocalOptions, Log,
+    MemoryLog, Partition, PartitionId, Position, ReadError, ServiceTag, Snapshot,
 };
 use tidemill_model::{Clock, Timestamp};
 use tidemill_testkit::{SimClock, SimDisk, SimEntropy};
@@ -29,9 +29,11 @@ struct Subject {
     kind: Kind,
 }
 
+type OpenFileDisk = fn(&std::path::Path) -> Result<FileDisk, FileDiskError>;
+
 enum Kind {
     Memory(Arc<dyn Log>),
-    File(tempfile::TempDir),
+    File(tempfile::TempDir, OpenFileDisk),
     Sim(SimDisk, LocalOptions),
 }
 
@@ -45,12 +47,21 @@ impl Subject {
         }
     }
 
-    fn file() -> Subject {
+    fn file(open: OpenFileDisk) -> Subject {
         let directory = tempfile::tempdir().expect("a directory can be made");
         Subject {
             clock: SimClock::default(),
-            kind: Kind::File(directory),
+            kind: Kind::File(directory, open),
         }
+    }
+
+    /// Written through, where the directory for temporary files can do that.
+    fn file_direct() -> Subject {
+        Subject::file(FileDisk::open)
+    }
+
+    fn file_buffered() -> Subject {
+        Subject::file(FileDisk::open_buffered)
     }
 
     fn sim() -> Subject {
@@ -77,8 +88,8 @@ impl Subject {
     fn open(&self) -> Arc<dyn Log> {
         match &self.kind {
             Kind::Memory(log) => Arc::clone(log),
-            Kind::File(directory) => {
-                let disk = FileDisk::open(directory.path()).expect("nobody else has it");
+            Kind::File(directory, open) => {
+                let disk = open(directory.path()).expect("nobody else has it");
                 self.open_on(Arc::new(disk), LocalOptions::default())
             }
             Kind::Sim(disk, options) => self.open_on(Arc::new(disk.clone()), *options),
@@ -101,7 +112,8 @@ impl Subject {
 macro_rules! conformance {
     ($($story:ident),* $(,)?) => {
         conformance!(@ memory $($story)*);
-        conformance!(@ file $($story)*);
+        conformance!(@ file_direct $($story)*);
+        conformance!(@ file_buffered $($story)*);
         conformance!(@ sim $($story)*);
         conformance!(@ sim_cold $($story)*);
     };

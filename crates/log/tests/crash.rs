@@ -5,283 +5,26 @@
 //! no acknowledged change is missing, and none is there in part. `SEED=n` in the environment runs one
 //! seed; every failure names the seed and the I/O.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+#[path = "crash/story.rs"]
+mod story;
 
 use bytes::Bytes;
 
 use tidemill_log::{
-    AppendError, Batch, Durability, LocalError, LocalLog, LocalOptions, Log, PartitionId, Position,
-    ReadError, ServiceTag, Snapshot,
+    AppendError, Batch, Disk, Durability, LocalError, LocalLog, LocalOptions, Log, PartitionId,
+    ReadError, ServiceTag,
 };
-use tidemill_model::{Clock, Determinacy, Entropy, Timestamp};
+use tidemill_model::{Clock, Determinacy, Entropy};
 use tidemill_testkit::{DiskFailure, SimClock, SimDisk, SimEntropy};
 
-const CHANGES: u64 = 40;
+use story::{
+    CHANGES, Model, Run, Workload, carry_out, check_goes_on, check_recovered, cuts, observe, open,
+    open_with, options, run, runtime, sim_disk, visible,
+};
+
 const SEEDS: u64 = 24;
 /// A run into a power cut takes longer than looking at what one would have left.
 const SEEDS_RUN_INTO: u64 = 2;
-
-/// What a partition should hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Expected {
-    start: Position,
-    entries: Vec<(Timestamp, Bytes)>,
-    sealed: bool,
-    snapshot: Option<Snapshot>,
-    last_at: Timestamp,
-}
-
-/// What a log should hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Model {
-    partitions: BTreeMap<PartitionId, Expected>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Append(Vec<(PartitionId, Bytes)>),
-    Trim(PartitionId, Position),
-    Seal(PartitionId),
-    Delete(PartitionId),
-    Snapshot(PartitionId, Snapshot),
-}
-
-impl Expected {
-    fn end(&self) -> Position {
-        self.start + self.entries.len() as u64
-    }
-}
-
-impl Model {
-    fn apply(&mut self, now: Timestamp, change: &Change) {
-        match change {
-            Change::Append(entries) => {
-                for (partition, payload) in entries {
-                    let expected = self.partitions.entry(*partition).or_default();
-                    expected.last_at = expected.last_at.max(now);
-                    expected.entries.push((expected.last_at, payload.clone()));
-                }
-            }
-            Change::Trim(partition, before) => {
-                if let Some(expected) = self.partitions.get_mut(partition) {
-                    let start = expected.start.max((*before).min(expected.end()));
-                    expected.entries.drain(..(start - expected.start) as usize);
-                    expected.start = start;
-                }
-            }
-            Change::Seal(partition) => {
-                self.partitions.entry(*partition).or_default().sealed = true;
-            }
-            Change::Delete(partition) => {
-                self.partitions.remove(partition);
-            }
-            Change::Snapshot(partition, snapshot) => {
-                self.partitions.entry(*partition).or_default().snapshot = Some(snapshot.clone());
-            }
-        }
-    }
-}
-
-/// Draws changes that make sense for what is there.
-struct Workload {
-    chance: SimEntropy,
-    clock: SimClock,
-    /// Numbers of partitions in use; a deleted one is replaced by a new number.
-    partitions: Vec<u64>,
-    next_partition: u64,
-}
-
-impl Workload {
-    fn new(seed: u64) -> Workload {
-        Workload {
-            chance: SimEntropy::new(seed),
-            clock: SimClock::default(),
-            partitions: vec![0, 1, 2],
-            next_partition: 3,
-        }
-    }
-
-    fn partition(&self, slot: usize) -> PartitionId {
-        PartitionId::new(ServiceTag::Streams, self.partitions[slot])
-    }
-
-    fn payload(&self) -> Bytes {
-        let size = match self.chance.below(12) {
-            0 => 0,
-            1..=6 => self.chance.below(100),
-            7..=10 => self.chance.below(3000),
-            _ => self.chance.below(12_000),
-        };
-        let mut payload = vec![0; size as usize];
-        if self.chance.below(4) > 0 {
-            self.chance.fill(&mut payload);
-        }
-        payload.into()
-    }
-
-    fn append(&self, model: &Model) -> Change {
-        let mut entries = Vec::new();
-        for _ in 0..=self.chance.below(4) {
-            let partition = self.partition(self.chance.below(3) as usize);
-            if !model
-                .partitions
-                .get(&partition)
-                .is_some_and(|expected| expected.sealed)
-            {
-                entries.push((partition, self.payload()));
-            }
-        }
-        Change::Append(entries)
-    }
-
-    fn next(&mut self, model: &Model) -> Change {
-        match self.chance.below(8) {
-            0 => self
-                .clock
-                .set(self.clock.now().minus(Duration::from_millis(50))),
-            1..=4 => self
-                .clock
-                .advance(Duration::from_millis(self.chance.below(30))),
-            _ => {}
-        }
-        let slot = self.chance.below(3) as usize;
-        let partition = self.partition(slot);
-        let end = model.partitions.get(&partition).map_or(0, Expected::end);
-        match self.chance.below(20) {
-            0..=1 => Change::Trim(partition, self.chance.below(end + 3)),
-            2 => Change::Trim(partition, end),
-            3 => Change::Seal(partition),
-            4 => {
-                self.partitions[slot] = self.next_partition;
-                self.next_partition += 1;
-                Change::Delete(partition)
-            }
-            5..=6 => {
-                let snapshot = Snapshot {
-                    position: end,
-                    bytes: self.payload(),
-                };
-                Change::Snapshot(partition, snapshot)
-            }
-            _ => self.append(model),
-        }
-    }
-}
-
-async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendError> {
-    match change.clone() {
-        Change::Append(entries) => log.append(Batch { entries }).await.map(|_| ()),
-        Change::Trim(partition, before) => log.trim(partition, before).await,
-        Change::Seal(partition) => log.seal(partition).await.map(|_| ()),
-        Change::Delete(partition) => log.delete(partition).await,
-        Change::Snapshot(partition, snapshot) => log.snapshot(partition, snapshot).await,
-    }
-}
-
-fn options() -> LocalOptions {
-    LocalOptions {
-        file_bytes: 24 * 1024,
-        cache_bytes: 0,
-        ..LocalOptions::default()
-    }
-}
-
-fn open(disk: &SimDisk, clock: &SimClock, seed: u64) -> Result<LocalLog, LocalError> {
-    open_with(disk, clock, seed, options())
-}
-
-fn open_with(
-    disk: &SimDisk,
-    clock: &SimClock,
-    seed: u64,
-    options: LocalOptions,
-) -> Result<LocalLog, LocalError> {
-    let entropy = Arc::new(SimEntropy::new(seed));
-    LocalLog::open(
-        Arc::new(disk.clone()),
-        Arc::new(clock.clone()),
-        entropy,
-        options,
-    )
-}
-
-/// What the log gives out.
-async fn observe(log: &LocalLog) -> Result<Model, ReadError> {
-    let mut model = Model::default();
-    for partition in log.partitions() {
-        let reach = log.partition(partition);
-        let mut expected = Expected {
-            start: reach.start,
-            sealed: reach.sealed,
-            snapshot: log.restore(partition).await?,
-            ..Expected::default()
-        };
-        while expected.end() < reach.end {
-            let read = log.read(partition, expected.end(), 7, 5000).await?;
-            assert!(!read.entries.is_empty(), "{partition:?} ends early");
-            for entry in read.entries {
-                assert_eq!(entry.position, expected.end(), "{partition:?} is dense");
-                expected.entries.push((entry.at, entry.payload));
-            }
-        }
-        model.partitions.insert(partition, expected);
-    }
-    Ok(model)
-}
-
-/// Without what only the model knows.
-fn visible(model: &Model) -> Model {
-    let mut model = model.clone();
-    for expected in model.partitions.values_mut() {
-        expected.last_at = Timestamp::EPOCH;
-    }
-    model
-}
-
-/// A run of changes: what surely happened, and with the one that was cut short.
-struct Run {
-    before: Model,
-    after: Model,
-    /// Why it was cut short.
-    error: Option<AppendError>,
-    workload: Workload,
-}
-
-/// Carries out changes until the disk fails or all are done.
-async fn run(disk: &SimDisk, seed: u64) -> Run {
-    let mut workload = Workload::new(seed);
-    let mut before = Model::default();
-    let mut after = before.clone();
-    let Ok(log) = open(disk, &workload.clock, seed) else {
-        return Run {
-            before,
-            after,
-            error: None,
-            workload,
-        };
-    };
-    for _ in 0..CHANGES {
-        let change = workload.next(&before);
-        after.apply(workload.clock.now(), &change);
-        if let Err(error) = carry_out(&log, &change).await {
-            return Run {
-                before,
-                after,
-                error: Some(error),
-                workload,
-            };
-        }
-        before = after.clone();
-    }
-    Run {
-        before,
-        after,
-        error: None,
-        workload,
-    }
-}
 
 fn seeds(count: u64) -> Vec<u64> {
     match std::env::var("SEED") {
@@ -290,65 +33,18 @@ fn seeds(count: u64) -> Vec<u64> {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime can be built")
-}
-
 async fn io_count(seed: u64) -> u64 {
-    let disk = SimDisk::new();
+    let disk = sim_disk(seed);
     let run = run(&disk, seed).await;
     assert_eq!(run.error, None, "seed {seed} without a power cut");
     disk.io_count()
-}
-
-/// What is recovered after a power cut is the state before or after the change that was cut short.
-async fn check_recovered(log: &LocalLog, run: &mut Run, place: &str) {
-    let found = observe(log)
-        .await
-        .unwrap_or_else(|error| panic!("{place}: {error}"));
-    let surely_not = run
-        .error
-        .as_ref()
-        .is_some_and(|error| error.determinacy() == Determinacy::Determinate);
-    if found != visible(&run.before) {
-        assert!(!surely_not, "{place}: what surely did not happen is there");
-        assert!(
-            found == visible(&run.after),
-            "{place}: {:?}\nfound    {found:?}\nexpected {:?}\nor       {:?}",
-            run.error,
-            visible(&run.before),
-            visible(&run.after)
-        );
-        run.before = run.after.clone();
-    }
-}
-
-/// Goes on after a recovery, and through one clean start more.
-async fn check_goes_on(disk: &SimDisk, log: LocalLog, mut run: Run, place: &str) {
-    let mut model = run.before;
-    for _ in 0..4 {
-        let change = run.workload.next(&model);
-        carry_out(&log, &change)
-            .await
-            .unwrap_or_else(|error| panic!("{place}: {error}"));
-        model.apply(run.workload.clock.now(), &change);
-    }
-    drop(log);
-    let log = open(disk, &run.workload.clock, 77)
-        .unwrap_or_else(|error| panic!("{place}, opened again: {error}"));
-    let found = observe(&log)
-        .await
-        .unwrap_or_else(|error| panic!("{place}: {error}"));
-    assert!(found == visible(&model), "{place}, opened again");
 }
 
 async fn crash_everywhere(seed: u64) {
     let ios = io_count(seed).await;
     for io in 1..=ios {
         let place = format!("SEED={seed}, power cut at I/O {io}");
-        let disk = SimDisk::new();
+        let disk = sim_disk(seed);
         disk.crash_at(io);
         let mut run = run(&disk, seed).await;
         disk.crash(seed << 32 | io);
@@ -370,48 +66,6 @@ fn a_log_that_runs_into_a_power_cut_loses_nothing_that_was_acknowledged() {
     for seed in seeds(SEEDS_RUN_INTO) {
         runtime().block_on(crash_everywhere(seed));
     }
-}
-
-/// What each power cut in a run would leave, with what surely happened before it.
-async fn cuts(seed: u64) -> Vec<(SimDisk, Run)> {
-    let disk = SimDisk::new();
-    let mut workload = Workload::new(seed);
-    disk.record_cuts();
-    let log = open(&disk, &workload.clock, seed).expect("the disk is empty");
-    let mut model = Model::default();
-    let mut steps = vec![(disk.io_count(), model.clone(), workload.clock.now())];
-    for _ in 0..CHANGES {
-        let change = workload.next(&model);
-        model.apply(workload.clock.now(), &change);
-        carry_out(&log, &change)
-            .await
-            .unwrap_or_else(|error| panic!("SEED={seed}: {error}"));
-        steps.push((disk.io_count(), model.clone(), workload.clock.now()));
-    }
-    let cut = |(index, cut): (usize, SimDisk)| {
-        let io = index as u64 + 1;
-        // An I/O behind the answer may belong to either change: then both models allow the answered.
-        let after = steps
-            .partition_point(|(behind, ..)| *behind < io)
-            .min(steps.len() - 1);
-        let (_, after_model, now) = steps[after].clone();
-        let before = steps[after.saturating_sub(1)].1.clone();
-        let clock = SimClock::new(now);
-        let workload = Workload {
-            clock,
-            ..Workload::new(seed ^ io)
-        };
-        (
-            cut,
-            Run {
-                before,
-                after: after_model,
-                error: None,
-                workload,
-            },
-        )
-    };
-    disk.take_cuts().into_iter().enumerate().map(cut).collect()
 }
 
 #[test]
@@ -445,7 +99,7 @@ fn without_syncs_a_power_cut_leaves_the_state_of_an_earlier_moment() {
 }
 
 async fn cut_unsynced(seed: u64, durability: Durability) {
-    let disk = SimDisk::new();
+    let disk = sim_disk(seed);
     let mut workload = Workload::new(seed);
     disk.record_cuts();
     let options = LocalOptions {
@@ -495,7 +149,7 @@ fn what_many_callers_were_told_survives_a_power_cut() {
 /// append order that holds everything acknowledged, and a batch over two partitions is in both or none.
 async fn crash_among_many(seed: u64, io: u64) {
     let place = format!("SEED={seed}, many callers, power cut at I/O {io}");
-    let disk = SimDisk::new();
+    let disk = sim_disk(seed);
     let clock = SimClock::default();
     let log = open(&disk, &clock, seed).expect("the disk is empty");
     let chance = SimEntropy::new(seed);
@@ -546,7 +200,7 @@ async fn crash_among_many(seed: u64, io: u64) {
 
 /// A disk after a whole run, closed, and what it holds.
 async fn finished(seed: u64) -> (SimDisk, Run) {
-    let disk = SimDisk::new();
+    let disk = sim_disk(seed);
     let run = run(&disk, seed).await;
     (disk, run)
 }
@@ -678,6 +332,69 @@ fn a_file_that_is_gone_is_missed() {
             }
         });
     }
+}
+
+/// A disk may hand out blocks that hold frames of the past.
+#[test]
+fn old_valid_frames_behind_the_end_are_never_taken_for_the_log() {
+    let mut refused = 0;
+    for seed in seeds(SEEDS) {
+        let (disk, run) = runtime().block_on(finished(seed));
+        let files = disk.files();
+        let logs = || files.iter().filter(|(path, _)| path.ends_with(".wal"));
+        let (newest, size) = logs().next_back().expect("there is a file");
+        for (older, older_bytes) in logs().filter(|(path, _)| path != newest) {
+            let disk = disk.fork();
+            let mut frames = vec![0; older_bytes - 4096];
+            Disk::open(&disk, older)
+                .and_then(|file| file.read_at(4096, &mut frames))
+                .expect("it is there");
+            Disk::open(&disk, newest)
+                .and_then(|file| file.write_at(size.next_multiple_of(4096) as u64, &frames))
+                .expect("it is there");
+            let place = format!("SEED={seed}, frames of {older} behind {newest}");
+            match open(&disk, &run.workload.clock, 5) {
+                // Zeros that go ahead stand between them and the end.
+                Ok(log) => {
+                    let found = runtime().block_on(observe(&log));
+                    assert!(found == Ok(visible(&run.before)), "{place}");
+                }
+                Err(LocalError::Damaged { .. }) => refused += 1,
+                Err(error) => panic!("{place}: {error}"),
+            }
+            let accepting = LocalOptions {
+                accept_data_loss: true,
+                ..options()
+            };
+            let log = open_with(&disk, &run.workload.clock, 6, accepting)
+                .unwrap_or_else(|error| panic!("{place}, accepted: {error}"));
+            let found = runtime().block_on(observe(&log));
+            assert!(found == Ok(visible(&run.before)), "{place}, accepted");
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[tokio::test]
+async fn a_failed_write_through_poisons_the_log() {
+    let disk = SimDisk::written_through();
+    let clock = SimClock::default();
+    let log = open(&disk, &clock, 1).unwrap();
+    let partition = PartitionId::new(ServiceTag::Streams, 1);
+    let entry = |text: &'static str| Batch {
+        entries: vec![(partition, Bytes::from_static(text.as_bytes()))],
+    };
+    log.append(entry("kept")).await.unwrap();
+    // One I/O for each append.
+    disk.fail_at(disk.io_count() + 2, DiskFailure::Broken);
+    log.append(entry("kept")).await.unwrap();
+    let refused = log.append(entry("unknown")).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Poisoned { .. }), "{refused}");
+    drop(log);
+    disk.crash(1);
+    let log = open(&disk, &clock, 2).unwrap();
+    // Half of the write was done: whether the frame was whole is a matter of luck.
+    assert!((2..=3).contains(&log.partition(partition).end));
 }
 
 #[tokio::test]

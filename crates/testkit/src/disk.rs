@@ -5,7 +5,8 @@
 //! power cut each sector of 512 bytes that was not synced holds what it held before or any of what was
 //! written to it since, independently of all others; a file that grew ends anywhere between its two
 //! sizes; of the changes to a directory, any may be missing. A sync that fails once loses what it was
-//! for, and the next one succeeds all the same, as Linux has it.
+//! for, and the next one succeeds all the same, as Linux has it. Where the disk is written through, a
+//! write is one I/O and lasts when it has returned; one that is cut short or fails is torn as above.
 //!
 //! What must hold: everything follows from the calls and the seeds.
 
@@ -49,6 +50,7 @@ struct State {
     /// Counts power cuts: what was opened before one cannot be used behind it.
     generation: u64,
     capacity_bytes: Option<usize>,
+    is_written_through: bool,
     cuts: Option<Vec<State>>,
 }
 
@@ -58,6 +60,8 @@ struct SimFile {
     current: Vec<u8>,
     /// What was written to each sector since the last sync, oldest first.
     unsynced: BTreeMap<usize, Vec<[u8; SECTOR_BYTES]>>,
+    /// The smallest size it was cut off to since the last sync.
+    truncated: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -86,6 +90,13 @@ impl SimDisk {
     /// An empty disk.
     pub fn new() -> SimDisk {
         SimDisk::default()
+    }
+
+    /// An empty disk that can write files through.
+    pub fn written_through() -> SimDisk {
+        let disk = SimDisk::default();
+        disk.lock().is_written_through = true;
+        disk
     }
 
     /// Keeps from now on, for each I/O, the disk as it would be were the power cut in its middle.
@@ -188,6 +199,31 @@ impl SimDisk {
         files
     }
 
+    fn create_file(&self, path: &str, is_through: bool) -> io::Result<OpenFile> {
+        let mut state = self.lock();
+        if state.find(path).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let number = state.next_file;
+        state.next_file += 1;
+        state.files.insert(number, SimFile::default());
+        let (directory, name) = split(path);
+        state.change(
+            directory,
+            NameChange::Create {
+                name: name.to_owned(),
+                file: number,
+            },
+        )?;
+        let generation = state.generation;
+        Ok(OpenFile {
+            disk: self.clone(),
+            number,
+            generation,
+            is_through,
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
     }
@@ -261,7 +297,13 @@ impl State {
         }
     }
 
-    fn write(&mut self, number: u64, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn write(
+        &mut self,
+        number: u64,
+        offset: u64,
+        bytes: &[u8],
+        is_through: bool,
+    ) -> io::Result<()> {
         let outcome = self.begin()?;
         let used: usize = self.files.values().map(|file| file.current.len()).sum();
         let capacity_bytes = self.capacity_bytes;
@@ -275,6 +317,9 @@ impl State {
             Outcome::Done => {
                 file.write(offset, bytes);
                 self.record_cut();
+                if is_through {
+                    self.files.get_mut(&number).ok_or_else(broken)?.sync();
+                }
             }
             Outcome::Cut => {
                 file.write(offset, bytes);
@@ -286,6 +331,22 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn truncate(&mut self, number: u64, bytes: u64) -> io::Result<()> {
+        let outcome = self.begin()?;
+        if let Outcome::Fails(failure) = outcome {
+            return Err(failure.error());
+        }
+        let size = usize::try_from(bytes).map_err(io::Error::other)?;
+        let file = self.files.get_mut(&number).ok_or_else(broken)?;
+        file.truncate(size);
+        self.record_cut();
+        if matches!(outcome, Outcome::Cut) {
+            Err(broken())
+        } else {
+            Ok(())
+        }
     }
 
     fn sync(&mut self, number: u64) -> io::Result<()> {
@@ -383,8 +444,16 @@ impl SimFile {
         }
     }
 
+    fn truncate(&mut self, size: usize) {
+        self.current.truncate(size);
+        self.truncated = Some(self.truncated.map_or(size, |before| before.min(size)));
+    }
+
     /// Only what was written since the last sync becomes durable: what a failed one lost stays lost.
     fn sync(&mut self) {
+        if let Some(size) = self.truncated.take() {
+            self.synced.truncate(size);
+        }
         if self.synced.len() < self.current.len() {
             self.synced.resize(self.current.len(), 0);
         }
@@ -396,6 +465,11 @@ impl SimFile {
 
     fn crash(&mut self, chance: &SimEntropy) {
         let spared = Spared::draw(chance);
+        if let Some(size) = self.truncated.take()
+            && spared.choose(1, chance) == 1
+        {
+            self.synced.truncate(size);
+        }
         let grown = self.current.len().saturating_sub(self.synced.len());
         let sectors_grown = spared.choose(grown.div_ceil(SECTOR_BYTES), chance);
         let size = self.synced.len() + grown.min(sectors_grown * SECTOR_BYTES);
@@ -445,27 +519,7 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.lock();
-        if state.find(path).is_some() {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        let number = state.next_file;
-        state.next_file += 1;
-        state.files.insert(number, SimFile::default());
-        let (directory, name) = split(path);
-        state.change(
-            directory,
-            NameChange::Create {
-                name: name.to_owned(),
-                file: number,
-            },
-        )?;
-        let generation = state.generation;
-        Ok(Arc::new(OpenFile {
-            disk: self.clone(),
-            number,
-            generation,
-        }))
+        Ok(Arc::new(self.create_file(path, false)?))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -477,6 +531,7 @@ impl Disk for SimDisk {
             disk: self.clone(),
             number,
             generation,
+            is_through: false,
         }))
     }
 
@@ -522,6 +577,22 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn create_written_through(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let is_through = self.lock().is_written_through;
+        Ok(Arc::new(self.create_file(path, is_through)?))
+    }
+
+    fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
+        let mut state = self.lock();
+        state.check_power()?;
+        let number = state.find(path).ok_or(io::ErrorKind::NotFound)?;
+        state.truncate(number, bytes)
+    }
+
+    fn way_of_writing(&self) -> String {
+        "simulated".to_owned()
+    }
+
     fn outside_path(&self, _: &str) -> Option<PathBuf> {
         None
     }
@@ -531,6 +602,7 @@ struct OpenFile {
     disk: SimDisk,
     number: u64,
     generation: u64,
+    is_through: bool,
 }
 
 impl OpenFile {
@@ -546,7 +618,8 @@ impl OpenFile {
 
 impl DiskFile for OpenFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.lock()?.write(self.number, offset, bytes)
+        self.lock()?
+            .write(self.number, offset, bytes, self.is_through)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -570,6 +643,10 @@ impl DiskFile for OpenFile {
             .ok_or_else(broken)?
             .current
             .len() as u64)
+    }
+
+    fn is_written_through(&self) -> bool {
+        self.is_through
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -124,3 +124,44 @@ fn a_full_disk_takes_no_more() {
     );
     file.write_at(10, b"12").unwrap();
 }
+
+#[test]
+fn what_is_written_through_survives_and_what_is_cut_short_is_torn() {
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let disk = SimDisk::written_through();
+        let file = disk.create_written_through("file").unwrap();
+        assert!(file.is_written_through());
+        disk.sync_directory("").unwrap();
+        file.write_at(0, &[1; 2 * SECTOR_BYTES]).unwrap();
+        disk.crash_at(disk.io_count() + 1);
+        assert!(file.write_at(0, &[2; 2 * SECTOR_BYTES]).is_err());
+        disk.crash(seed);
+        let bytes = content(&disk, "file").unwrap();
+        seen.insert((bytes[0], bytes[SECTOR_BYTES]));
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+#[test]
+fn a_file_that_was_cut_off_has_either_size_until_it_is_synced() {
+    let size_after = |seed, is_synced| {
+        let disk = SimDisk::new();
+        let file = written(&disk, "file", &[1; 3 * SECTOR_BYTES]);
+        file.sync().unwrap();
+        disk.sync_directory("").unwrap();
+        disk.truncate("file", SECTOR_BYTES as u64).unwrap();
+        if is_synced {
+            file.sync().unwrap();
+        }
+        disk.crash(seed);
+        content(&disk, "file").unwrap().len()
+    };
+    let sizes: std::collections::BTreeSet<usize> =
+        (0..50).map(|seed| size_after(seed, false)).collect();
+    assert_eq!(
+        sizes.into_iter().collect::<Vec<_>>(),
+        [SECTOR_BYTES, 3 * SECTOR_BYTES]
+    );
+    assert!((0..50).all(|seed| size_after(seed, true) == SECTOR_BYTES));
+}
