@@ -45,7 +45,7 @@ pub fn holds_commands(bytes: &[u8]) -> bool {
 /// How the frames of the newest file end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// With the file.
+    /// With the file, or with the zeros that are written ahead of its frames.
     Clean,
     /// With a write that a power cut tore; nothing of it was acknowledged.
     Torn,
@@ -57,7 +57,7 @@ pub enum Tail {
 /// acknowledged `unsynced`, a power cut may have kept later ones and lost earlier ones.
 pub fn judge(bytes: &[u8], offset: usize, chain: &Chain, unsynced: bool) -> Tail {
     let rest = bytes.get(offset..).unwrap_or_default();
-    if rest.is_empty() {
+    if is_zero(rest) {
         return Tail::Clean;
     }
     if unsynced {

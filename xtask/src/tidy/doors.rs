@@ -25,7 +25,11 @@ const DOORS: [Door; 3] = [
     },
     Door {
         names: &["nix", "libc", "rustix"],
-        places: &["crates/functions/src/sandbox", "crates/log/src/file_disk"],
+        places: &[
+            "crates/functions/src/sandbox",
+            "crates/log/src/file_disk",
+            "crates/log/src/scheduling",
+        ],
     },
     Door {
         names: &["datafusion"],

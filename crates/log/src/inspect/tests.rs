@@ -87,6 +87,16 @@ fn files(root: &TempDir, directory: &str) -> Vec<PathBuf> {
     files
 }
 
+/// Where the zeros begin that are written ahead of the frames; the end of a file without them.
+fn end_of_frames(path: &Path) -> u64 {
+    let bytes = std::fs::read(path).unwrap();
+    let used = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    bytes.len().min(used.next_multiple_of(4096)) as u64
+}
+
 fn flip_bit(path: &Path, offset: u64) {
     let file = OpenOptions::new()
         .read(true)
@@ -144,8 +154,7 @@ async fn every_flipped_bit_of_what_counts_is_found_at_its_place() {
     ]
     .concat()
     {
-        let size = std::fs::metadata(&path).unwrap().len();
-        for offset in (0..size).step_by(997) {
+        for offset in (0..end_of_frames(&path)).step_by(997) {
             flip_bit(&path, offset);
             let report = verify(&root);
             assert_eq!(
@@ -233,17 +242,17 @@ async fn several_damages_are_found_at_once() {
 async fn a_torn_tail_is_told_and_is_no_damage() {
     let root = written().await;
     let newest = files(&root, "wal").pop().unwrap();
-    let size = std::fs::metadata(&newest).unwrap().len();
+    let size = end_of_frames(&newest);
     let file = OpenOptions::new().write(true).open(&newest).unwrap();
-    let tails: [&[u8]; 2] = [b"torn", &[0; 4096]];
-    for tail in tails {
-        file.write_all_at(tail, size).unwrap();
-        let report = verify(&root);
-        assert_eq!(report.verdict, Verdict::Clean, "{report:?}");
-        let torn = report.torn_tail.unwrap();
-        assert_eq!((torn.offset, torn.bytes), (size, tail.len() as u64));
-        file.set_len(size).unwrap();
-    }
+    file.set_len(size).unwrap();
+    file.write_all_at(b"torn", size).unwrap();
+    let report = verify(&root);
+    assert_eq!(report.verdict, Verdict::Clean, "{report:?}");
+    let torn = report.torn_tail.unwrap();
+    assert_eq!((torn.offset, torn.bytes), (size, 4));
+    // Zeros are written ahead of the frames: they are no part of one.
+    file.write_all_at(&[0; 4096], size).unwrap();
+    assert_eq!(verify(&root).torn_tail, None);
     // What was synced was whole: a file that got shorter by whole frames ends in silence, one that ends
     // inside a frame ends torn.
     file.set_len(size - 100).unwrap();
