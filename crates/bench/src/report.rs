@@ -20,7 +20,9 @@ pub struct Report {
     /// Rounds that each figure is the median of; in each, ours and the floors took turns.
     pub rounds: usize,
     /// How the embedded server was started.
-    pub server: &'static str,
+    pub server: String,
+    /// How the server's log is scheduled and writes.
+    pub log: String,
     /// What was measured.
     pub measurements: Vec<Measurement>,
     /// Why a figure should not be trusted.
@@ -198,12 +200,12 @@ mod tests {
             file_system: Some("ext4".to_owned()),
             build: "release",
         };
-        let (version, server) = ("0", "");
         Report {
-            version,
+            version: "0",
             machine,
             rounds: 1,
-            server,
+            server: String::new(),
+            log: String::new(),
             measurements: vec![measurement],
             warnings: vec![],
         }

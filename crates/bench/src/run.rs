@@ -197,6 +197,8 @@ impl Case {
 /// Ours and each floor over the rounds of one case, in the same order.
 #[derive(Default)]
 struct Rounds {
+    /// How the server's log writes.
+    log: String,
     tidemill: Vec<Sample>,
     http: Vec<Sample>,
     disk: Vec<Sample>,
@@ -214,12 +216,14 @@ pub async fn run(options: &Options, mut on_step: impl FnMut(&str)) -> Result<Rep
         version: env!("CARGO_PKG_VERSION"),
         machine: Machine::observe(scratch.path()),
         rounds: options.rounds,
-        server: "embedded, durable: an answer comes after the sync; limits lifted",
+        log: String::new(),
+        server: "embedded, durable: an answer comes after the sync; limits lifted".to_owned(),
         measurements: Vec::new(),
         warnings: Vec::new(),
     };
     for case in &CASES {
         let rounds = run_case(options, case, scratch.path(), &mut on_step).await?;
+        report.log.clone_from(&rounds.log);
         for (suffix, reading) in case.figures {
             report
                 .measurements
@@ -247,7 +251,10 @@ async fn run_case(
 
     load::run(&ours, &warm_up(&to_ours)).await?;
     load::run(&bare, &warm_up(&to_bare)).await?;
-    let mut rounds = Rounds::default();
+    let mut rounds = Rounds {
+        log: server.log_description().unwrap_or_default(),
+        ..Rounds::default()
+    };
     for round in 1..=options.rounds {
         rounds.tidemill.push(load::run(&ours, &to_ours).await?);
         let unbounded = Load {

@@ -45,11 +45,12 @@ pub async fn run(options: args::Bench) -> Result<Ending, Failed> {
 fn text(report: &Report) -> String {
     let machine = &report.machine;
     let mut text = format!(
-        "tidemill {} ({} build), {}\n{} cores, load average {}, {}, {} on {}\n\
+        "tidemill {} ({} build), {}; {}\n{} cores, load average {}, client {}, {} on {}\n\
          {} rounds, ours and the floors in turn; median, and spread over the rounds\n",
         report.version,
         machine.build,
         report.server,
+        report.log,
         machine.cores,
         machine
             .load_average
@@ -147,18 +148,19 @@ mod tests {
             file_system: Some("ext4".to_owned()),
             build: "release",
         };
-        let (version, server) = ("0.1.0", "embedded");
         let report = Report {
-            version,
+            version: "0.1.0",
             machine,
             rounds: 5,
-            server,
+            server: "embedded".to_owned(),
+            log: "committer SCHED_FIFO 1, O_DIRECT|O_DSYNC".to_owned(),
             measurements: vec![measurement],
             warnings: vec![],
         };
         let text = text(&report);
         for part in [
-            "2 cores, load average 0.25, SCHED_OTHER, /disk on ext4",
+            "embedded; committer SCHED_FIFO 1, O_DIRECT|O_DSYNC",
+            "2 cores, load average 0.25, client SCHED_OTHER, /disk on ext4",
             "5 rounds",
             "8 connections, 4 shards",
             "500,000",

@@ -19,7 +19,13 @@ use crate::output::{self, Ending, Failed, OrTry};
 /// Serves until a signal comes.
 pub async fn run(options: args::Start) -> Result<Ending, Failed> {
     let program = output::program();
-    let again = format!("{program} start");
+    let again = match options.ephemeral {
+        true => format!("{program} start --ephemeral"),
+        false => format!(
+            "{program} start --data-dir {}",
+            data_directory(&options).display()
+        ),
+    };
     // Before `Ready.`, so that whoever waits for it can stop the server at once.
     let mut terminate = signal(SignalKind::terminate())
         .context("SIGTERM cannot be caught")

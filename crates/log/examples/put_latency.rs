@@ -115,7 +115,6 @@ fn subject(
     scheduling: Scheduling,
 ) -> Result<Subject, Failed> {
     let disk = Arc::new(open(&directory.join(name))?);
-    let way_of_writing = disk.way_of_writing();
     let options = LocalOptions {
         scheduling,
         ..LocalOptions::default()
@@ -131,7 +130,7 @@ fn subject(
         .map(|at_once| (*at_once, Vec::new(), Duration::ZERO))
         .collect();
     Ok(Subject {
-        name: format!("{name}: {way_of_writing}, {}", log.scheduling()),
+        name: format!("{name}: {}", log.description()),
         log: Arc::new(log),
         taken,
     })

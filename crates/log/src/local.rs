@@ -135,9 +135,14 @@ impl LocalLog {
         })
     }
 
-    /// How the system schedules the thread that writes, in words.
-    pub fn scheduling(&self) -> String {
-        self.scheduling.to_string()
+    /// How the thread that writes is scheduled, and how it writes: the figures of a run mean nothing
+    /// without it.
+    pub fn description(&self) -> String {
+        format!(
+            "committer {}, {}",
+            self.scheduling,
+            self.disk.way_of_writing()
+        )
     }
 
     /// Completes when a write or a sync has failed, with what the system said. The log takes no more

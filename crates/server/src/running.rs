@@ -154,6 +154,11 @@ impl Running {
         self.address
     }
 
+    /// How the log writes, in words; none when it keeps nothing.
+    pub fn log_description(&self) -> Option<String> {
+        self.opened.local.as_ref().map(|local| local.description())
+    }
+
     /// Completes when something that cannot be recovered from stops the server.
     pub async fn stopped(&self) -> Result<(), Fatal> {
         let detail = self.opened.poisoned().await;
