@@ -4,7 +4,7 @@
 //! before any constraint is reported; unknown members are ignored; `null` is the same as absent; blobs
 //! are decoded straight from the body, which is not copied.
 //!
-//! Facts: kinesis.md 2.2 and 2.7 of the specification this follows.
+//! Facts: AWS JSON 1.1, and the type errors that kinesalite recorded in production.
 
 use std::collections::BTreeMap;
 use std::fmt;

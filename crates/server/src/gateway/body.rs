@@ -17,7 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use tidemill_model::Clock;
 
-/// Largest body of any request: CreateFunction's, 70,167,211 bytes (lambda.md 4.2 of the facts).
+/// Largest body of any request: CreateFunction's, 70,167,211 bytes, as the service's own refusal
+/// says (`Request must be smaller than 70167211 bytes for the CreateFunction operation`).
 pub const BODY_BYTES_MAX: usize = 70_167_211;
 /// How many bytes of bodies are held at once, those of requests that are worked on included.
 const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
