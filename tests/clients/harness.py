@@ -30,7 +30,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("TIDEMILL_BINARY", ROOT / "target" / "debug" / "tidemill"))
+BINARY = Path(os.environ.get("TIDEMILL_BINARY", ROOT / "target" / "debug" / "tidemill")).resolve()
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/tests"
@@ -89,8 +89,9 @@ def free_port():
 class Server:
     """A `tidemill start` process."""
 
-    def __init__(self, folder, *options, data_dir=None):
+    def __init__(self, folder, *options, data_dir=None, cwd=None):
         self.folder = Path(folder)
+        self.cwd = cwd
         self.data_dir = data_dir
         self.options = list(options)
         self.port = free_port()
@@ -106,7 +107,12 @@ class Server:
         command = [str(BINARY), "start", *place, "--port", str(self.port), *self.options]
         self.diagnostics = open(self.folder / "stderr.txt", "ab")
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.diagnostics, text=True
+            command,
+            cwd=self.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.diagnostics,
+            text=True,
         )
         lines = queue.Queue()
         threading.Thread(target=_pump, args=(self.process.stdout, lines), daemon=True).start()

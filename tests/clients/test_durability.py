@@ -20,6 +20,16 @@ def start(*arguments, **settings):
     )
 
 
+def test_functions_run_from_a_data_directory_beside_the_caller(tmp_path):
+    server = Server(tmp_path, data_dir="data", cwd=tmp_path).start()
+    try:
+        mill = Mill(server)
+        name = mill.function("def handle(event, context):\n    return 'ground'\n")
+        assert mill.invoke(name)[1] == "ground"
+    finally:
+        server.stop()
+
+
 def test_every_acknowledged_record_is_there_after_a_kill(durable):
     name = durable.stream(shards=4)
     acknowledged = {}

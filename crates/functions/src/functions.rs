@@ -130,6 +130,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Functions {
     /// Ready to take calls once [`Functions::recover`] has completed.
+    ///
+    /// # Panics
+    /// When the work directory is not an absolute path: environments start elsewhere.
     pub fn new(parts: FunctionsParts) -> Functions {
         let FunctionsParts {
             catalog,
@@ -141,6 +144,11 @@ impl Functions {
             faults,
             settings,
         } = parts;
+        let is_absolute = settings.work_directory.is_absolute();
+        assert!(
+            is_absolute,
+            "environments start in directories of their own"
+        );
         let bounds = Bounds {
             environments_max: settings.concurrency_max,
             idle_max: settings.idle_max,

@@ -53,6 +53,8 @@ pub async fn open(
             directory: None,
         });
     };
+    // Functions start in their own directories, so a path must not depend on where the server started.
+    let directory = std::path::absolute(directory).map_err(StorageError::Work)?;
     let path = directory.clone();
     let options = LocalOptions {
         durability: durability(config.durability),
@@ -67,7 +69,7 @@ pub async fn open(
         log: local.clone(),
         blobs: Arc::new(blobs),
         local: Some(local),
-        directory: Some(directory.clone()),
+        directory: Some(directory),
     })
 }
 
