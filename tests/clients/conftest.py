@@ -8,8 +8,12 @@ import pytest
 
 from harness import BINARY, Collector, Mill, Server
 
+pytest_plugins = ["parity"]
+
 
 def pytest_sessionstart(session):
+    if session.config.option.collectonly:
+        return
     if not BINARY.is_file():
         pytest.exit(f"{BINARY} is missing: run `cargo build` first, or set TIDEMILL_BINARY", returncode=3)
 

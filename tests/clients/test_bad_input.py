@@ -5,10 +5,12 @@ import json
 import pytest
 
 from harness import refused, unique
+from parity import OPERATIONS
 
 JSON_1_1 = "application/x-amz-json-1.1"
 KINESIS = "Kinesis_20131202."
 UUID_LENGTH = 36
+NOT_SUPPORTED = [name for name, operation in OPERATIONS.items() if not operation["supported"]]
 
 
 def kinesis_call(mill, operation, body, content_type=JSON_1_1):
@@ -33,11 +35,13 @@ def still_working(mill):
 
 
 @pytest.mark.parametrize("body", [b"{", b"[1]", b'"text"', b"5", b"null", b"\xff\xfe", b"{}}", b'{"StreamName": "a'])
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_what_is_no_object_is_not_serialized(mill, body):
     status, kind, _ = error_of(kinesis_call(mill, "DescribeStream", body))
     assert (status, kind) == (400, "SerializationException")
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_an_empty_body_is_not_serialized(mill):
     status, kind, _ = error_of(kinesis_call(mill, "DescribeStream", b""))
     assert (status, kind) == (400, "SerializationException")
@@ -50,15 +54,18 @@ def test_a_thousand_brackets_do_no_harm(mill):
 
 
 @pytest.mark.parametrize("operation", ["GrindStream", "", "describeStream"])
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_an_operation_that_there_is_not_is_unknown(mill, operation):
     status, kind, _ = error_of(kinesis_call(mill, operation, {}))
     assert (status, kind) == (400, "UnknownOperationException")
 
 
-def test_an_operation_that_is_not_supported_is_refused_by_name(mill):
-    status, kind, message = error_of(kinesis_call(mill, "StartStreamEncryption", {"StreamName": "x"}))
+@pytest.mark.parametrize("operation", NOT_SUPPORTED)
+@pytest.mark.parity("*", grade="refused", source="inferred")
+def test_an_operation_that_is_not_supported_is_refused_by_name(mill, operation):
+    status, kind, message = error_of(kinesis_call(mill, operation, {}))
     assert status in (400, 501)
-    assert "StartStreamEncryption" in (message or "") and kind
+    assert operation in (message or "") and kind
 
 
 @pytest.mark.parametrize(
@@ -96,10 +103,12 @@ def test_an_operation_that_is_not_supported_is_refused_by_name(mill):
         ),
     ],
 )
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_wrong_type_is_told_in_the_words_of_the_service(mill, operation, body, message):
     assert error_of(kinesis_call(mill, operation, body)) == (400, "SerializationException", message)
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_members_that_there_are_not_and_nulls_are_passed_over(mill):
     name = mill.stream()
     body = {"StreamName": name, "Colour": "blue", "Limit": None}
@@ -109,6 +118,7 @@ def test_members_that_there_are_not_and_nulls_are_passed_over(mill):
     assert headers["x-amz-id-2"]
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_number_with_a_fraction_is_cut(mill):
     name = unique("stream")
     status, _, answer = kinesis_call(mill, "CreateStream", {"StreamName": name, "ShardCount": 2.9})
@@ -117,6 +127,7 @@ def test_a_number_with_a_fraction_is_cut(mill):
     assert mill.summary(name)["OpenShardCount"] == 2
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_missing_member_breaks_a_constraint(mill):
     status, kind, message = error_of(kinesis_call(mill, "PutRecords", {"StreamName": "x"}))
     assert (status, kind) == (400, "ValidationException")
@@ -125,6 +136,7 @@ def test_a_missing_member_breaks_a_constraint(mill):
     )
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_at_most_ten_broken_constraints_are_told(mill):
     entries = [{"PartitionKey": "", "Data": ""}] * 15
     status, kind, message = error_of(kinesis_call(mill, "PutRecords", {"StreamName": "x", "Records": entries}))
@@ -133,6 +145,7 @@ def test_at_most_ten_broken_constraints_are_told(mill):
     assert "at 'records.1.member.partitionKey' failed to satisfy constraint: " in message
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_another_method_is_not_authorized(mill):
     for method in ["PUT", "DELETE"]:
         headers = {"X-Amz-Target": KINESIS + "ListStreams", "Content-Type": JSON_1_1}
@@ -141,12 +154,14 @@ def test_another_method_is_not_authorized(mill):
         assert b"Unable to determine service/operation name to be authorized" in body
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_request_without_a_signature_is_told_so(mill):
     headers = {"X-Amz-Target": KINESIS + "ListStreams", "Content-Type": JSON_1_1}
     answer = mill.server.send_unsigned("POST", "/", headers, b"{}")
     assert error_of(answer) == (400, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_half_a_signature_is_told_so(mill):
     headers = {
         "X-Amz-Target": KINESIS + "ListStreams",
@@ -159,6 +174,7 @@ def test_half_a_signature_is_told_so(mill):
     assert "Authorization header requires 'SignedHeaders' parameter. " in message
 
 
+@pytest.mark.parity("*", grade="exact", source="observed")
 def test_every_answer_has_its_own_id(mill):
     ids = {kinesis_call(mill, "ListStreams", {})[1]["x-amzn-RequestId"] for _ in range(20)}
     assert len(ids) == 20

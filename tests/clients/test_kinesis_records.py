@@ -27,6 +27,7 @@ def texts(records):
         ("é", 136732923097551493579404309126273812335),
     ],
 )
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_record_goes_where_the_digest_of_its_key_says(mill, kinesis, key, expected):
     assert hash_key(key) == expected
     name = mill.stream(shards=3)
@@ -36,6 +37,7 @@ def test_a_record_goes_where_the_digest_of_its_key_says(mill, kinesis, key, expe
     assert int(range_of["StartingHashKey"]) <= expected <= int(range_of["EndingHashKey"])
 
 
+@pytest.mark.parity("PutRecord", "GetRecords", grade="exact", source="model")
 def test_a_record_comes_back_as_it_was_put(mill, kinesis):
     name = mill.stream()
     data = bytes(range(256))
@@ -50,12 +52,14 @@ def test_a_record_comes_back_as_it_was_put(mill, kinesis):
     assert "EncryptionType" not in record
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_record_may_be_empty(mill, kinesis):
     name = mill.stream()
     kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"")
     assert mill.read(mill.iterator(name), 1)[0]["Data"] == b""
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_sequence_numbers_grow_within_a_shard(mill):
     name = mill.stream()
     numbers = mill.put(name, [str(n) for n in range(20)])
@@ -64,6 +68,7 @@ def test_sequence_numbers_grow_within_a_shard(mill):
     assert texts(mill.read(mill.iterator(name), 20)) == [str(n) for n in range(20)]
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_an_explicit_hash_key_wins_over_the_key(mill, kinesis):
     name = mill.stream(shards=2)
     for explicit, shard in [("0", FIRST), (str(2**128 - 1), "shardId-000000000001")]:
@@ -75,6 +80,7 @@ def test_an_explicit_hash_key_wins_over_the_key(mill, kinesis):
     assert record["PartitionKey"] == "same" and "ExplicitHashKey" not in record
 
 
+@pytest.mark.parity("PutRecord", "PutRecords", grade="exact", source="observed")
 def test_a_hash_key_beyond_the_space_is_refused(mill, kinesis):
     name = mill.stream()
     expected = (
@@ -88,6 +94,7 @@ def test_a_hash_key_beyond_the_space_is_refused(mill, kinesis):
     assert mill.read_all(name) == [], "the whole call has failed"
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_hash_key_that_is_no_number_breaks_a_constraint(mill, kinesis):
     message = refused(
         kinesis.put_record,
@@ -100,6 +107,7 @@ def test_a_hash_key_that_is_no_number_breaks_a_constraint(mill, kinesis):
     assert "'explicitHashKey' failed to satisfy constraint: Member must satisfy regular expression pattern" in message
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_key_is_counted_in_characters(mill, kinesis):
     name = mill.stream()
     kinesis.put_record(StreamName=name, PartitionKey="é" * 256, Data=b"x")
@@ -109,6 +117,13 @@ def test_a_key_is_counted_in_characters(mill, kinesis):
     assert "'partitionKey' failed to satisfy constraint: Member must have length less than or equal to 256" in message
 
 
+@pytest.mark.parity(
+    "PutRecord",
+    "PutRecords",
+    grade="approximate",
+    source="inferred",
+    note="the text of the message is ours: AWS's is not known",
+)
 def test_a_record_without_a_key_is_refused(mill, kinesis):
     name = mill.stream()
     refused(kinesis.put_record, ("ValidationException", INVALID), StreamName=name, Data=b"x")
@@ -117,6 +132,7 @@ def test_a_record_without_a_key_is_refused(mill, kinesis):
     )
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_put_may_say_what_it_comes_after(mill, kinesis):
     name = mill.stream()
     before = kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"1")["SequenceNumber"]
@@ -126,6 +142,7 @@ def test_a_put_may_say_what_it_comes_after(mill, kinesis):
     assert int(after) > int(before)
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="observed")
 def test_a_put_does_not_come_after_the_future(mill, kinesis):
     name = mill.stream()
     number = mill.put(name, ["1"])[0]
@@ -144,6 +161,7 @@ def test_a_put_does_not_come_after_the_future(mill, kinesis):
     )
 
 
+@pytest.mark.parity("PutRecord", "PutRecords", grade="exact", source="observed")
 def test_nothing_is_put_into_a_stream_that_is_not_there(kinesis):
     name = unique("nowhere")
     expected = f"Stream {name} under account {ACCOUNT} not found."
@@ -152,6 +170,7 @@ def test_nothing_is_put_into_a_stream_that_is_not_there(kinesis):
     assert refused(kinesis.put_records, NOT_FOUND, StreamName=name, Records=[entry]) == expected
 
 
+@pytest.mark.parity("PutRecords", grade="exact", source="model")
 def test_many_records_are_put_in_the_order_of_the_request(mill, kinesis):
     name = mill.stream(shards=4)
     entries = [{"PartitionKey": str(n), "Data": str(n).encode()} for n in range(500)]
@@ -169,6 +188,7 @@ def test_many_records_are_put_in_the_order_of_the_request(mill, kinesis):
     assert not by_number
 
 
+@pytest.mark.parity("PutRecords", grade="exact", source="model")
 def test_five_hundred_and_one_entries_are_too_many(mill, kinesis):
     name = mill.stream()
     entries = [{"PartitionKey": "k", "Data": b"x"}] * 501
@@ -180,6 +200,7 @@ def test_five_hundred_and_one_entries_are_too_many(mill, kinesis):
     assert mill.read_all(name) == []
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="model")
 def test_a_record_has_at_most_a_mebibyte_with_its_key(mill, kinesis):
     name = mill.stream()
     kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"x" * (MEBIBYTE - 1))
@@ -189,6 +210,7 @@ def test_a_record_has_at_most_a_mebibyte_with_its_key(mill, kinesis):
     assert len(mill.read_all(name)) == 1
 
 
+@pytest.mark.parity("PutRecords", grade="exact", source="observed")
 def test_one_record_that_is_too_large_refuses_them_all(mill, kinesis):
     name = mill.stream()
     entries = [
@@ -203,6 +225,12 @@ def test_one_record_that_is_too_large_refuses_them_all(mill, kinesis):
     assert mill.read_all(name) == []
 
 
+@pytest.mark.parity(
+    "PutRecords",
+    grade="approximate",
+    source="model",
+    note="the text of the message is ours: AWS's for this size is not known",
+)
 def test_a_request_has_at_most_ten_mebibytes(mill, kinesis):
     name = mill.stream(shards=1)
     entries = [{"PartitionKey": "k", "Data": b"x" * (MEBIBYTE - 1)}] * 10
@@ -211,6 +239,7 @@ def test_a_request_has_at_most_ten_mebibytes(mill, kinesis):
     refused(kinesis.put_records, (INVALID, "ValidationException"), StreamName=name, Records=entries)
 
 
+@pytest.mark.parity("PutRecords", grade="exact", source="observed")
 def test_a_shard_over_its_limit_refuses_entries_and_not_the_request(limited):
     name = limited.stream(shards=1)
     entries = [{"PartitionKey": str(n), "Data": bytes([n]) * 900_000} for n in range(3)]
@@ -226,6 +255,7 @@ def test_a_shard_over_its_limit_refuses_entries_and_not_the_request(limited):
     assert [record["Data"][0] for record in limited.read(limited.iterator(name), 1)] == [0]
 
 
+@pytest.mark.parity("PutRecords", grade="exact", source="observed")
 def test_every_entry_gets_in_when_only_the_refused_are_tried_again(limited):
     name = limited.stream(shards=2)
     entries = [{"PartitionKey": str(n), "Data": str(n).encode() + b" " * 30_000} for n in range(150)]
@@ -252,6 +282,7 @@ def test_every_entry_gets_in_when_only_the_refused_are_tried_again(limited):
     assert sorted(found) == list(range(150))
 
 
+@pytest.mark.parity("PutRecord", grade="exact", source="observed")
 def test_one_record_over_the_limit_is_refused_as_a_whole(limited):
     name = limited.stream(shards=1)
     put = {"StreamName": name, "PartitionKey": "k", "Data": b"x" * 900_000}
@@ -268,6 +299,7 @@ def accepted(call, **arguments):
         return None
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="documented")
 def test_a_shard_is_read_five_times_a_second(limited):
     name = limited.stream(shards=1)
     place = limited.iterator(name)
@@ -281,12 +313,14 @@ def test_a_shard_is_read_five_times_a_second(limited):
     eventually(lambda: accepted(limited.kinesis.get_records, ShardIterator=place), "it may be read again")
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="model")
 def test_trim_horizon_begins_at_the_oldest_record(mill):
     name = mill.stream()
     mill.put(name, ["1", "2", "3"])
     assert texts(mill.read(mill.iterator(name), 3)) == ["1", "2", "3"]
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="model")
 def test_latest_begins_behind_the_newest_record_of_that_moment(mill):
     name = mill.stream()
     mill.put(name, ["before"])
@@ -295,6 +329,7 @@ def test_latest_begins_behind_the_newest_record_of_that_moment(mill):
     assert texts(mill.read(place, 2)) == ["between", "after"]
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="model")
 def test_a_sequence_number_begins_at_or_after_its_record(mill):
     name = mill.stream()
     numbers = mill.put(name, ["1", "2", "3"])
@@ -305,6 +340,7 @@ def test_a_sequence_number_begins_at_or_after_its_record(mill):
 
 
 @pytest.mark.parametrize("kind", ["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"])
+@pytest.mark.parity("GetShardIterator", grade="exact", source="inferred")
 def test_a_shards_own_starting_number_can_be_read_from(mill, kind):
     name = mill.stream()
     mill.put(name, ["1"])
@@ -313,6 +349,7 @@ def test_a_shards_own_starting_number_can_be_read_from(mill, kind):
     assert texts(mill.read(place, 1)) == ["1"]
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="model")
 def test_a_time_begins_at_the_first_record_not_older(mill):
     name = mill.stream()
     mill.put(name, ["old"])
@@ -326,6 +363,7 @@ def test_a_time_begins_at_the_first_record_not_older(mill):
     assert len(mill.read(mill.iterator(name, kind="AT_TIMESTAMP", Timestamp=ancient), 3)) == 3
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="model")
 def test_the_exact_time_of_a_record_includes_it(mill):
     name = mill.stream()
     mill.put(name, ["1"])
@@ -337,6 +375,7 @@ def test_the_exact_time_of_a_record_includes_it(mill):
     assert texts(mill.read(place, 1)) == ["2"]
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
 def test_an_iterator_says_where_it_begins_exactly_as_its_type_needs(mill, kinesis):
     name = mill.stream()
     number = mill.put(name, ["1"])[0]
@@ -367,6 +406,7 @@ def test_an_iterator_says_where_it_begins_exactly_as_its_type_needs(mill, kinesi
     )
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
 def test_an_iterator_type_that_there_is_not_breaks_a_constraint(mill, kinesis):
     message = refused(
         kinesis.get_shard_iterator,
@@ -378,6 +418,7 @@ def test_an_iterator_type_that_there_is_not_breaks_a_constraint(mill, kinesis):
     assert "Value 'FIRST' at 'shardIteratorType' failed to satisfy constraint: Member must satisfy enum value set: [" in message
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
 def test_a_number_of_another_shard_is_told_apart(mill, kinesis):
     name = mill.stream(shards=2)
     number = kinesis.put_record(
@@ -397,6 +438,7 @@ def test_a_number_of_another_shard_is_told_apart(mill, kinesis):
     )
 
 
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
 def test_an_iterator_needs_a_shard_that_exists(mill, kinesis):
     name = mill.stream()
     message = refused(
@@ -420,6 +462,7 @@ def test_an_iterator_needs_a_shard_that_exists(mill, kinesis):
     )
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="model")
 def test_reading_goes_on_from_page_to_page(mill, kinesis):
     name = mill.stream()
     mill.put(name, [str(n) for n in range(5)])
@@ -435,6 +478,7 @@ def test_reading_goes_on_from_page_to_page(mill, kinesis):
     assert empty["NextShardIterator"] != third["NextShardIterator"]
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="model")
 def test_a_reader_knows_how_far_it_is_behind(mill, kinesis):
     name = mill.stream()
     mill.put(name, ["1", "2"])
@@ -444,6 +488,7 @@ def test_a_reader_knows_how_far_it_is_behind(mill, kinesis):
     assert 50 <= behind < 60_000
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="observed")
 def test_an_iterator_can_be_used_again(mill, kinesis):
     name = mill.stream()
     mill.put(name, ["1"])
@@ -452,12 +497,14 @@ def test_an_iterator_can_be_used_again(mill, kinesis):
     assert texts(kinesis.get_records(ShardIterator=f'"{place}"')["Records"]) == ["1"]
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="model")
 def test_a_page_is_at_most_ten_thousand_records(mill, kinesis):
     place = mill.iterator(mill.stream())
     refused(kinesis.get_records, (INVALID, "ValidationException"), ShardIterator=place, Limit=10_001)
     kinesis.get_records(ShardIterator=place, Limit=10_000)
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="model")
 def test_a_page_is_at_most_ten_megabytes(mill, kinesis):
     name = mill.stream()
     for _ in range(12):
@@ -469,10 +516,12 @@ def test_a_page_is_at_most_ten_megabytes(mill, kinesis):
 
 
 @pytest.mark.parametrize("place", ["nonsense", "A" * 512, "AAAAAAAAAAHSywljv0zEgPX4NyKdZ5wryMzP9yALs8NeKbUjp1IxtZs1Sp"])
+@pytest.mark.parity("GetRecords", grade="exact", source="observed")
 def test_an_iterator_that_was_never_given_is_refused(kinesis, place):
     assert refused(kinesis.get_records, INVALID, ShardIterator=place) == "Invalid ShardIterator."
 
 
+@pytest.mark.parity("GetRecords", "DeleteStream", grade="exact", source="observed")
 def test_an_iterator_does_not_outlive_its_stream(mill, kinesis):
     name = mill.stream()
     place = mill.iterator(name)

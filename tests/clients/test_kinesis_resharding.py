@@ -29,6 +29,7 @@ def merge(mill, name, lower=FIRST, upper=SECOND):
     mill.active(name)
 
 
+@pytest.mark.parity("SplitShard", grade="exact", source="observed")
 def test_a_split_shard_is_closed_and_has_two_children(mill):
     name = mill.stream()
     split(mill, name)
@@ -44,6 +45,7 @@ def test_a_split_shard_is_closed_and_has_two_children(mill):
     assert mill.summary(name)["OpenShardCount"] == 2
 
 
+@pytest.mark.parity("MergeShards", grade="exact", source="observed")
 def test_merged_shards_are_closed_and_have_one_child(mill):
     name = mill.stream(shards=2)
     merge(mill, name)
@@ -55,6 +57,7 @@ def test_merged_shards_are_closed_and_have_one_child(mill):
     assert mill.summary(name)["OpenShardCount"] == 1
 
 
+@pytest.mark.parity("SplitShard", "PutRecord", grade="exact", source="documented")
 def test_records_go_to_the_children_and_stay_in_the_parent(mill):
     name = mill.stream()
     before = mill.put(name, ["before"], key="a")
@@ -67,6 +70,7 @@ def test_records_go_to_the_children_and_stay_in_the_parent(mill):
     assert [record["Data"] for record in mill.read(mill.iterator(name, child), 1)] == [b"after"]
 
 
+@pytest.mark.parity("GetRecords", grade="exact", source="documented")
 def test_the_end_of_a_closed_shard_names_its_children(mill, kinesis):
     name = mill.stream()
     mill.put(name, ["1", "2"])
@@ -85,6 +89,7 @@ def test_the_end_of_a_closed_shard_names_its_children(mill, kinesis):
         assert children[0]["HashKeyRange"] == {"StartingHashKey": "0", "EndingHashKey": str(2**127 - 1)}
 
 
+@pytest.mark.parity("GetRecords", "MergeShards", grade="exact", source="documented")
 def test_the_child_of_a_merge_names_both_parents(mill, kinesis):
     name = mill.stream(shards=2)
     merge(mill, name)
@@ -95,6 +100,7 @@ def test_the_child_of_a_merge_names_both_parents(mill, kinesis):
         assert "NextShardIterator" not in answer
 
 
+@pytest.mark.parity("SplitShard", "MergeShards", "ListShards", grade="exact", source="documented")
 def test_the_ranges_of_the_open_shards_cover_the_space_after_any_resharding(mill):
     name = mill.stream(shards=3)
     split(mill, name, SECOND, str(2**127))
@@ -105,6 +111,7 @@ def test_the_ranges_of_the_open_shards_cover_the_space_after_any_resharding(mill
     assert all(left[1] + 1 == right[0] for left, right in zip(ranges, ranges[1:]))
 
 
+@pytest.mark.parity("ListShards", grade="exact", source="model")
 def test_shards_are_listed_as_of_a_moment(mill, kinesis):
     name = mill.stream()
     split(mill, name)
@@ -127,6 +134,7 @@ def test_shards_are_listed_as_of_a_moment(mill, kinesis):
 
 
 @pytest.mark.parametrize("at", ["0", "1", END])
+@pytest.mark.parity("SplitShard", grade="exact", source="observed")
 def test_a_split_leaves_room_on_both_sides(mill, kinesis, at):
     name = mill.stream()
     message = refused(
@@ -139,6 +147,7 @@ def test_a_split_leaves_room_on_both_sides(mill, kinesis, at):
     )
 
 
+@pytest.mark.parity("SplitShard", "MergeShards", grade="exact", source="observed")
 def test_a_shard_is_resharded_once(mill, kinesis):
     name = mill.stream()
     split(mill, name)
@@ -157,6 +166,7 @@ def test_a_shard_is_resharded_once(mill, kinesis):
 
 
 @pytest.mark.parametrize("lower, upper", [(SECOND, FIRST), (FIRST, THIRD), (FIRST, FIRST)])
+@pytest.mark.parity("MergeShards", grade="exact", source="observed")
 def test_only_neighbours_are_merged_the_lower_first(mill, kinesis, lower, upper):
     name = mill.stream(shards=3)
     message = refused(
@@ -168,6 +178,7 @@ def test_only_neighbours_are_merged_the_lower_first(mill, kinesis, lower, upper)
     )
 
 
+@pytest.mark.parity("SplitShard", "MergeShards", grade="exact", source="observed")
 def test_a_shard_that_is_not_there_is_not_resharded(mill, kinesis):
     name = mill.stream()
     absent = "shardId-000000000009"
@@ -182,6 +193,7 @@ def test_a_shard_that_is_not_there_is_not_resharded(mill, kinesis):
     assert message == expected
 
 
+@pytest.mark.parity("SplitShard", "MergeShards", grade="exact", source="documented")
 def test_shard_ids_are_never_used_twice(mill):
     name = mill.stream()
     split(mill, name)

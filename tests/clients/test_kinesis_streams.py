@@ -23,6 +23,7 @@ def describe(kinesis, name, **arguments):
     return kinesis.describe_stream(StreamName=name, **arguments)["StreamDescription"]
 
 
+@pytest.mark.parity("CreateStream", "ListShards", grade="exact", source="observed")
 def test_a_new_stream_covers_the_hash_space_once(mill):
     name = mill.stream(shards=3)
     ranges = [shard["HashKeyRange"] for shard in mill.shards(name)]
@@ -33,6 +34,7 @@ def test_a_new_stream_covers_the_hash_space_once(mill):
     ]
 
 
+@pytest.mark.parity("DescribeStream", grade="exact", source="model")
 def test_a_described_stream_says_all_of_itself(mill, kinesis):
     name = mill.stream(shards=2)
     found = describe(kinesis, name)
@@ -55,12 +57,14 @@ def test_a_described_stream_says_all_of_itself(mill, kinesis):
         assert "ParentShardId" not in shard and "AdjacentParentShardId" not in shard
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="observed")
 def test_adjacent_shards_of_one_stream_differ_as_in_production(mill):
     shards = mill.shards(mill.stream(shards=2))
     first, second = (int(shard["SequenceNumberRange"]["StartingSequenceNumber"]) for shard in shards)
     assert second - first == 22300745198530623141535718272648361505980432
 
 
+@pytest.mark.parity("DescribeStream", grade="exact", source="model")
 def test_a_described_stream_comes_in_pages(mill, kinesis):
     name = mill.stream(shards=5)
     first = describe(kinesis, name, Limit=2)
@@ -75,6 +79,7 @@ def test_a_described_stream_comes_in_pages(mill, kinesis):
     assert sum(len(page["StreamDescription"]["Shards"]) for page in pages) == 5
 
 
+@pytest.mark.parity("DescribeStreamSummary", grade="exact", source="model")
 def test_the_summary_counts_shards_and_does_not_list_them(mill):
     name = mill.stream(shards=4)
     summary = mill.summary(name)
@@ -87,6 +92,7 @@ def test_the_summary_counts_shards_and_does_not_list_them(mill):
     assert "Shards" not in summary
 
 
+@pytest.mark.parity("CreateStream", "DescribeStream", "DeleteStream", grade="exact", source="model")
 def test_the_waiters_of_the_sdk_see_a_stream_come_and_go(kinesis):
     name = unique("stream")
     kinesis.create_stream(StreamName=name, ShardCount=1)
@@ -95,6 +101,7 @@ def test_the_waiters_of_the_sdk_see_a_stream_come_and_go(kinesis):
     kinesis.get_waiter("stream_not_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="observed")
 def test_a_stream_without_a_number_of_shards_is_on_demand_with_four(mill, kinesis):
     name = unique("stream")
     kinesis.create_stream(StreamName=name)
@@ -104,6 +111,12 @@ def test_a_stream_without_a_number_of_shards_is_on_demand_with_four(mill, kinesi
     assert summary["OpenShardCount"] == 4
 
 
+@pytest.mark.parity(
+    "CreateStream",
+    grade="approximate",
+    source="documented",
+    note="the text of the message is ours: AWS's is not known",
+)
 def test_an_on_demand_stream_takes_no_number_of_shards(kinesis):
     refused(
         kinesis.create_stream,
@@ -114,6 +127,7 @@ def test_an_on_demand_stream_takes_no_number_of_shards(kinesis):
     )
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="observed")
 def test_a_name_is_taken_once(mill, kinesis):
     name = mill.stream()
     message = refused(kinesis.create_stream, "ResourceInUseException", StreamName=name, ShardCount=1)
@@ -121,6 +135,7 @@ def test_a_name_is_taken_once(mill, kinesis):
 
 
 @pytest.mark.parametrize("name", ["with space", "ümlaut", "slash/ed"])
+@pytest.mark.parity("CreateStream", grade="exact", source="observed")
 def test_a_name_has_few_kinds_of_letters(kinesis, name):
     message = refused(kinesis.create_stream, "ValidationException", StreamName=name, ShardCount=1)
     assert message == (
@@ -129,6 +144,7 @@ def test_a_name_has_few_kinds_of_letters(kinesis, name):
     )
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="model")
 def test_a_name_has_an_end(kinesis):
     message = refused(kinesis.create_stream, "ValidationException", StreamName="a" * 129, ShardCount=1)
     assert "Member must have length less than or equal to 128" in message
@@ -136,6 +152,7 @@ def test_a_name_has_an_end(kinesis):
     kinesis.delete_stream(StreamName="a" * 128)
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="observed")
 def test_all_constraints_that_are_broken_are_told_at_once(mill):
     client = mill.server.client("kinesis", parameter_validation=False)
     message = refused(client.create_stream, "ValidationException", StreamName="a b", ShardCount=0)
@@ -146,12 +163,22 @@ def test_all_constraints_that_are_broken_are_told_at_once(mill):
 @pytest.mark.parametrize(
     "call", ["describe_stream", "describe_stream_summary", "delete_stream", "list_shards", "list_tags_for_stream"]
 )
+@pytest.mark.parity(
+    "DescribeStream",
+    "DescribeStreamSummary",
+    "DeleteStream",
+    "ListShards",
+    "ListTagsForStream",
+    grade="exact",
+    source="observed",
+)
 def test_a_stream_that_is_not_there_is_not_found(kinesis, call):
     name = unique("nowhere")
     message = refused(getattr(kinesis, call), NOT_FOUND, StreamName=name)
     assert message == f"Stream {name} under account {ACCOUNT} not found."
 
 
+@pytest.mark.parity("DescribeStream", "PutRecord", "ListShards", grade="exact", source="observed")
 def test_a_stream_goes_by_its_arn_as_well(mill, kinesis):
     name = mill.stream()
     found = kinesis.describe_stream(StreamARN=stream_arn(name))["StreamDescription"]
@@ -163,11 +190,18 @@ def test_a_stream_goes_by_its_arn_as_well(mill, kinesis):
     assert message == f"Stream {absent} under account {ACCOUNT} not found."
 
 
+@pytest.mark.parity(
+    "DescribeStream",
+    grade="approximate",
+    source="inferred",
+    note="that AWS refuses it with this exception is a deduction",
+)
 def test_a_name_and_an_arn_must_agree(mill, kinesis):
     name, other = mill.stream(), mill.stream()
     refused(kinesis.describe_stream, INVALID, StreamName=name, StreamARN=stream_arn(other))
 
 
+@pytest.mark.parity("DeleteStream", grade="exact", source="model")
 def test_a_deleted_stream_is_gone_and_its_name_is_free(mill, kinesis):
     name = mill.stream()
     mill.put(name, ["old"])
@@ -177,6 +211,7 @@ def test_a_deleted_stream_is_gone_and_its_name_is_free(mill, kinesis):
     assert mill.read_all(name) == []
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="model")
 def test_accounts_and_regions_have_streams_of_their_own(mill):
     name = mill.stream()
     for key, region, account in [("111122223333", REGION, "111122223333"), ("test", "eu-west-1", ACCOUNT)]:
@@ -187,6 +222,7 @@ def test_accounts_and_regions_have_streams_of_their_own(mill):
         assert found["StreamARN"] == f"arn:aws:kinesis:{region}:{account}:stream/{name}"
 
 
+@pytest.mark.parity("ListStreams", grade="exact", source="model")
 def test_streams_are_listed_in_order_and_in_pages(mill):
     kinesis = mill.server.client("kinesis", access_key="444455556666")
     names = sorted(unique(word) for word in ["b", "a", "c"])
@@ -205,6 +241,7 @@ def test_streams_are_listed_in_order_and_in_pages(mill):
     assert list(itertools.chain.from_iterable(page["StreamNames"] for page in pages)) == names
 
 
+@pytest.mark.parity("ListShards", grade="exact", source="model")
 def test_shards_are_listed_in_pages(mill, kinesis):
     name = mill.stream(shards=5)
     first = kinesis.list_shards(StreamName=name, MaxResults=2)
@@ -216,6 +253,7 @@ def test_shards_are_listed_in_pages(mill, kinesis):
     assert [shard["ShardId"][-1] for shard in after["Shards"]] == ["4"]
 
 
+@pytest.mark.parity("ListShards", grade="exact", source="observed")
 def test_a_page_of_shards_is_asked_for_by_name_or_by_token(mill, kinesis):
     name = mill.stream(shards=2)
     token = kinesis.list_shards(StreamName=name, MaxResults=1)["NextToken"]
@@ -225,6 +263,12 @@ def test_a_page_of_shards_is_asked_for_by_name_or_by_token(mill, kinesis):
     refused(kinesis.list_shards, (INVALID, "ExpiredNextTokenException"), NextToken="nonsense")
 
 
+@pytest.mark.parity(
+    "IncreaseStreamRetentionPeriod",
+    "DecreaseStreamRetentionPeriod",
+    grade="exact",
+    source="observed",
+)
 def test_records_can_be_kept_for_longer_and_shorter(mill, kinesis):
     name = mill.stream()
     kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=48)
@@ -237,6 +281,12 @@ def test_records_can_be_kept_for_longer_and_shorter(mill, kinesis):
     assert mill.summary(name)["RetentionPeriodHours"] == 24
 
 
+@pytest.mark.parity(
+    "IncreaseStreamRetentionPeriod",
+    "DecreaseStreamRetentionPeriod",
+    grade="exact",
+    source="observed",
+)
 def test_retention_goes_the_way_it_is_told_and_no_other(mill, kinesis):
     name = mill.stream()
     kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=72)
@@ -257,6 +307,12 @@ def test_retention_goes_the_way_it_is_told_and_no_other(mill, kinesis):
     )
 
 
+@pytest.mark.parity(
+    "IncreaseStreamRetentionPeriod",
+    "DecreaseStreamRetentionPeriod",
+    grade="exact",
+    source="observed",
+)
 def test_retention_has_a_shortest_and_a_longest(mill, kinesis):
     name = mill.stream()
     for call in [kinesis.decrease_stream_retention_period, kinesis.increase_stream_retention_period]:
@@ -273,6 +329,7 @@ def test_retention_has_a_shortest_and_a_longest(mill, kinesis):
     kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=8760)
 
 
+@pytest.mark.parity("AddTagsToStream", "ListTagsForStream", "RemoveTagsFromStream", grade="exact", source="model")
 def test_tags_are_added_overwritten_listed_and_removed(mill, kinesis):
     name = mill.stream()
     kinesis.add_tags_to_stream(StreamName=name, Tags={"b": "1", "a": "2"})
@@ -292,6 +349,7 @@ def test_tags_are_added_overwritten_listed_and_removed(mill, kinesis):
     assert [tag["Key"] for tag in kinesis.list_tags_for_stream(StreamName=name)["Tags"]] == ["b", "c"]
 
 
+@pytest.mark.parity("CreateStream", grade="exact", source="model")
 def test_tags_can_be_given_with_a_new_stream(mill, kinesis):
     name = unique("stream")
     kinesis.create_stream(StreamName=name, ShardCount=1, Tags={"team": "mill"})
@@ -299,6 +357,7 @@ def test_tags_can_be_given_with_a_new_stream(mill, kinesis):
     assert kinesis.list_tags_for_stream(StreamName=name)["Tags"] == [{"Key": "team", "Value": "mill"}]
 
 
+@pytest.mark.parity("AddTagsToStream", grade="exact", source="documented")
 def test_a_stream_has_at_most_fifty_tags(mill, kinesis):
     name = mill.stream()
     kinesis.add_tags_to_stream(StreamName=name, Tags={f"tag{n}": "" for n in range(50)})
@@ -306,6 +365,7 @@ def test_a_stream_has_at_most_fifty_tags(mill, kinesis):
     kinesis.add_tags_to_stream(StreamName=name, Tags={"tag7": "changed"})
 
 
+@pytest.mark.parity("AddTagsToStream", grade="exact", source="observed")
 def test_tags_have_few_kinds_of_letters(mill, kinesis):
     name = mill.stream()
     message = refused(kinesis.add_tags_to_stream, INVALID, StreamName=name, Tags={"a": "semi;colon"})

@@ -10,6 +10,7 @@ mod python;
 mod tidy;
 mod codegen;
 mod check;
+mod parity;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ struct Command {
     run: fn(&Path) -> Result<()>,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command {
         word: "check",
         what: "format, clippy and tidy: what must hold before a commit",
@@ -44,6 +45,11 @@ const COMMANDS: [Command; 5] = [
         word: "codegen",
         what: "write crates/shapes/src/generated from the models anew",
         run: codegen::run,
+    },
+    Command {
+        word: "parity",
+        what: "write docs/PARITY.md anew from what the tests say they prove",
+        run: parity::run,
     },
     Command {
         word: "ci",

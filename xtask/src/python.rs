@@ -13,7 +13,7 @@ use crate::step::{Step, works};
 const FOLDER: &str = ".venv";
 const REQUIREMENTS: &str = "tests/requirements.txt";
 /// The folder of the tests that need it.
-pub const TESTS: &str = "tests/clients";
+const TESTS: &str = "tests/clients";
 
 /// The interpreter to run the tests with, or the name of what is missing on this machine.
 pub enum Python {
@@ -60,6 +60,14 @@ pub fn prepare(root: &Path) -> Result<Python> {
         .run_well()?;
     fs::write(&made_from, wanted).with_context(|| format!("writing {}", made_from.display()))?;
     Ok(Python::Ready(interpreter))
+}
+
+/// The step `name`: pytest over the tests with real clients.
+pub fn pytest(name: &str, root: &Path, interpreter: &Path) -> Step {
+    Step::new(name, root, interpreter)
+        .with(&["-m", "pytest", "-p", "no:cacheprovider", "--color=no"])
+        .with(&[TESTS])
+        .environment("PYTHONDONTWRITEBYTECODE", "1")
 }
 
 /// How many test functions there are, for the account of tests that cannot run.

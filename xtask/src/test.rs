@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::count::{Count, Runner};
+use crate::parity;
 use crate::python::{self, Python};
 use crate::step::{Done, Step, Stopwatch, works};
 
@@ -35,6 +36,7 @@ pub fn run(root: &Path) -> Result<()> {
             parts.push(rust_tests(root));
             parts.push(documentation_tests(root));
             parts.push(client_tests(root, python));
+            parts.push(parity(root));
             parts.insert(0, without_tests(build));
         }
         Err(error) => parts.push(broken("build", &error)),
@@ -89,19 +91,24 @@ fn client_tests(root: &Path, python: Result<Python>) -> Part {
         Ok(Python::Missing(tool)) => return skipped(root, tool),
         Err(error) => return broken("clients", &error),
     };
-    let step = Step::new("clients", root, interpreter)
-        .with(&[
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "--color=no",
-            python::TESTS,
-        ])
-        .environment("PYTHONDONTWRITEBYTECODE", "1")
-        .environment("TIDEMILL_BINARY", root.join(SERVER));
+    let step = python::pytest("clients", root, &interpreter)
+        .with(&["--quiet"])
+        .environment("TIDEMILL_BINARY", root.join(SERVER))
+        .environment(parity::VARIABLE, parity::record(root));
     finished(Runner::Pytest, step.run())
+}
+
+/// What the clients' tests proved of the API, and whether the page that says so is current.
+fn parity(root: &Path) -> Part {
+    match parity::check(root) {
+        Ok(closing) => Part {
+            name: "parity".into(),
+            took: Duration::ZERO,
+            count: Count::default(),
+            closing,
+        },
+        Err(error) => broken("parity", &error),
+    }
 }
 
 fn without_tests(done: Done) -> Part {
