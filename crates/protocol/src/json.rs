@@ -1,20 +1,7 @@
-//! JSON where no shape is involved: small objects of texts, and whether a body is an object at all.
+//! JSON beside the reading of inputs: writing, and whether a body is an object at all.
 
+use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde::{Serialize, Serializer};
-
-struct Members<'a>(&'a [(&'a str, &'a str)]);
-
-impl Serialize for Members<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().copied())
-    }
-}
-
-/// A JSON object of texts, in the order given.
-pub(crate) fn object(members: &[(&str, &str)]) -> Vec<u8> {
-    to_bytes(&Members(members))
-}
 
 /// A shape as JSON.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {

@@ -11,6 +11,7 @@ pub mod response;
 mod sent;
 mod json;
 mod cbor;
+pub mod encoding;
 pub mod cors;
 pub mod sigv4;
 pub mod target;

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use regex::Regex;
 
 /// Most violations that one answer reports.
@@ -124,9 +125,26 @@ pub struct Checker {
     path: Vec<Step>,
     violations: Vec<String>,
     type_error: Option<String>,
+    body: Option<Bytes>,
 }
 
 impl Checker {
+    /// For an input that is read from `body`.
+    pub fn over(body: Bytes) -> Checker {
+        Checker {
+            body: Some(body),
+            ..Checker::default()
+        }
+    }
+
+    /// `bytes` as a blob: a share of the body when they are a part of it, else a copy.
+    pub fn shared(&self, bytes: &[u8]) -> Bytes {
+        match &self.body {
+            Some(body) if body.as_ptr_range().contains(&bytes.as_ptr()) => body.slice_ref(bytes),
+            _ => Bytes::copy_from_slice(bytes),
+        }
+    }
+
     /// Goes down to the member `name` (in lower camel case); `leave` goes up again.
     pub fn enter(&mut self, name: &'static str) {
         self.path.push(Step::Member(name));
@@ -263,6 +281,9 @@ impl Checker {
 
     /// Reports a required member that is missing or null.
     pub fn missing(&mut self) {
+        if self.is_full() {
+            return;
+        }
         let text = format!(
             "Value null at '{}' failed to satisfy constraint: Member must not be null",
             self.path_text()
@@ -271,6 +292,9 @@ impl Checker {
     }
 
     fn violation(&mut self, shown: Option<&str>, demand: &str) {
+        if self.is_full() {
+            return;
+        }
         let path = self.path_text();
         self.push(match shown {
             Some(value) => {
@@ -280,10 +304,14 @@ impl Checker {
         });
     }
 
+    /// Whether as much is reported as one answer holds. What comes then costs no text: a body of a
+    /// few megabytes can violate millions of constraints.
+    fn is_full(&self) -> bool {
+        self.violations.len() >= REPORTED_MAX
+    }
+
     fn push(&mut self, text: String) {
-        if self.violations.len() < REPORTED_MAX {
-            self.violations.push(text);
-        }
+        self.violations.push(text);
     }
 
     fn path_text(&self) -> String {

@@ -2,7 +2,9 @@
 //!
 //! What must hold: a value of the wrong type is refused with AWS's own text (a `SerializationException`)
 //! before any constraint is reported; unknown members are ignored; `null` is the same as absent; blobs
-//! are decoded straight from the body, which is not copied.
+//! are decoded straight from the body, which is not copied, and shared with it where they are bytes.
+//! Text formats and binary ones (CBOR) read and write through the same shapes; a deserializer that
+//! tells times from numbers hands them over as newtypes of milliseconds.
 //!
 //! Facts: AWS JSON 1.1, and the type errors that kinesalite recorded in production.
 
@@ -46,6 +48,8 @@ pub enum Token<'a> {
     Number(f64, i64),
     /// A boolean.
     Boolean(bool),
+    /// A time in epoch milliseconds, where the format tells times from numbers (CBOR).
+    Moment(i64),
 }
 
 impl Token<'_> {
@@ -56,6 +60,7 @@ impl Token<'_> {
             Token::Bytes(_) => "class java.nio.HeapByteBuffer",
             Token::Number(..) => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
             Token::Boolean(_) => "class java.lang.Boolean",
+            Token::Moment(_) => "class java.util.Date",
         }
     }
 }
@@ -123,7 +128,21 @@ pub fn from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
 pub fn from_deserializer<'de, T: FromWire, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, Refusal> {
-    let mut check = Checker::default();
+    read_with(Checker::default(), deserializer)
+}
+
+/// Like [`from_deserializer`]; blobs that the deserializer borrows from `body` share its memory.
+pub fn from_shared<'de, T: FromWire, D: Deserializer<'de>>(
+    body: &Bytes,
+    deserializer: D,
+) -> Result<T, Refusal> {
+    read_with(Checker::over(body.clone()), deserializer)
+}
+
+fn read_with<'de, T: FromWire, D: Deserializer<'de>>(
+    mut check: Checker,
+    deserializer: D,
+) -> Result<T, Refusal> {
     let seed = Seed::<T>::new(&Rules::NONE, &mut check);
     let read = seed.deserialize(deserializer);
     let Ok(field) = read else {
@@ -210,12 +229,41 @@ impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
         self.token(Token::Bytes(value))
     }
 
+    /// What a format that tells times from numbers makes of one.
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Field<T>, D::Error> {
+        let millis = inner.deserialize_any(Millis)?;
+        self.token(Token::Moment(millis))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Field<T>, A::Error> {
         T::from_list(list, self.rules, self.check)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
         T::from_map(map, self.rules, self.check)
+    }
+}
+
+/// Reads the number of a time.
+struct Millis;
+
+impl Visitor<'_> for Millis {
+    type Value = i64;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a number of milliseconds")
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<i64, E> {
+        Ok(value)
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<i64, E> {
+        Ok(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<i64, E> {
+        Ok(value.round() as i64)
     }
 }
 
@@ -385,6 +433,9 @@ impl FromWire for Timestamp {
             Token::Number(secs, _) => Ok(Field::Given(Timestamp::from_millis(
                 (secs * 1000.0).round() as u64,
             ))),
+            Token::Moment(millis) => Ok(Field::Given(Timestamp::from_millis(
+                u64::try_from(millis).unwrap_or(0),
+            ))),
             other => Err(format!(
                 "{} can not be converted to milliseconds since epoch",
                 other.class()
@@ -401,7 +452,7 @@ impl FromWire for Bytes {
     ) -> Result<Field<Bytes>, String> {
         let bytes = match token {
             Token::Text(text) => decode_base64(text)?,
-            Token::Bytes(bytes) => Bytes::copy_from_slice(bytes),
+            Token::Bytes(bytes) => check.shared(bytes),
             other => return Err(format!("{} can not be converted to a Blob", other.class())),
         };
         check.length(rules, bytes.len(), None);
@@ -437,6 +488,15 @@ fn decode_base64(text: &str) -> Result<Bytes, String> {
 /// Most elements that are reserved before they are seen.
 const RESERVED_MAX: usize = 512;
 
+/// How many elements are kept: one too many is refused, and to keep all that a hostile body lists
+/// would cost many times its size.
+fn kept_max(rules: &Rules) -> usize {
+    rules
+        .max
+        .and_then(|max| usize::try_from(max).ok())
+        .unwrap_or(usize::MAX)
+}
+
 impl<T: FromWire> FromWire for Vec<T> {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Vec<T>>, String> {
         Err("Expected list or null".to_owned())
@@ -454,10 +514,7 @@ impl<T: FromWire> FromWire for Vec<T> {
             element_rules
         };
         let mut values = Vec::with_capacity(list.size_hint().unwrap_or(0).min(RESERVED_MAX));
-        let kept_max = rules
-            .max
-            .and_then(|max| usize::try_from(max).ok())
-            .unwrap_or(usize::MAX);
+        let kept_max = kept_max(rules);
         let mut index = 0;
         let mut broken = false;
         loop {
@@ -465,8 +522,6 @@ impl<T: FromWire> FromWire for Vec<T> {
             match list.next_element_seed(Seed::<T>::new(own_rules, check))? {
                 None => break,
                 Some(Field::Given(value)) if index < kept_max => values.push(value),
-                // One too many is refused below; to keep all of a hostile list would cost many times
-                // its text.
                 Some(Field::Given(_)) => broken = true,
                 Some(Field::Broken) => broken = true,
                 Some(Field::Absent) => {
@@ -509,13 +564,15 @@ impl<T: FromWire> FromWire for BTreeMap<String, T> {
         };
         let mut read = BTreeMap::new();
         let mut broken = false;
+        let kept_max = kept_max(rules);
         while let Some(key) = map.next_key::<String>()? {
             check.enter_key(&key);
             match map.next_value_seed(Seed::<T>::new(own_rules, check))? {
-                Field::Given(value) => {
+                // One too many is kept, so that the length is refused.
+                Field::Given(value) if read.len() <= kept_max => {
                     read.insert(key, value);
                 }
-                Field::Broken => broken = true,
+                Field::Given(_) | Field::Broken => broken = true,
                 Field::Absent => {}
             }
             check.leave();
@@ -538,46 +595,60 @@ impl<T: FromWire> FromWire for BTreeMap<String, T> {
     }
 }
 
-/// Writes a time as seconds with a millisecond fraction.
-pub fn seconds<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(at.as_secs_f64())
+/// The name under which a binary format is handed the milliseconds of a time, as a newtype.
+pub const MOMENT: &str = "tidemill::Moment";
+
+/// Writes a time: in a text format as seconds with a millisecond fraction, in a binary one as
+/// [`MOMENT`].
+pub fn moment<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        serializer.serialize_f64(at.as_secs_f64())
+    } else {
+        serializer.serialize_newtype_struct(MOMENT, &at.as_millis())
+    }
 }
 
-/// Writes an optional time as seconds; used where an absent member is skipped.
-pub fn seconds_if_given<S: serde::Serializer>(
+/// Writes an optional time; used where an absent member is skipped.
+pub fn moment_if_given<S: serde::Serializer>(
     at: &Option<Timestamp>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match at {
-        Some(at) => seconds(at, serializer),
+        Some(at) => moment(at, serializer),
         None => serializer.serialize_none(),
     }
 }
 
-/// Writes a blob as base64.
-pub fn base64<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(bytes))
+/// Writes a blob: in a text format as base64, in a binary one as it is.
+pub fn blob<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(bytes))
+    } else {
+        serializer.serialize_bytes(bytes)
+    }
 }
 
-/// Writes an optional blob as base64; used where an absent member is skipped.
-pub fn base64_if_given<S: serde::Serializer>(
+/// Writes an optional blob; used where an absent member is skipped.
+pub fn blob_if_given<S: serde::Serializer>(
     bytes: &Option<Bytes>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match bytes {
-        Some(bytes) => base64(bytes, serializer),
+        Some(bytes) => blob(bytes, serializer),
         None => serializer.serialize_none(),
     }
 }
 
-/// Writes an optional list of blobs, each as base64; used where an absent member is skipped.
-pub fn base64_list_if_given<S: serde::Serializer>(
+/// Writes an optional list of blobs; used where an absent member is skipped.
+pub fn blobs_if_given<S: serde::Serializer>(
     list: &Option<Vec<Bytes>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let list = list.as_deref().unwrap_or_default();
-    serializer.collect_seq(
-        list.iter()
-            .map(|bytes| base64_simd::STANDARD.encode_to_string(bytes)),
-    )
+    struct Blob<'a>(&'a Bytes);
+    impl serde::Serialize for Blob<'_> {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            blob(self.0, serializer)
+        }
+    }
+    serializer.collect_seq(list.iter().flatten().map(Blob))
 }

@@ -115,11 +115,9 @@ fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
             serde.push("skip_serializing_if = \"Option::is_none\"".to_owned());
         }
         match kind.as_str() {
-            "Timestamp" => serde.push(format!("serialize_with = \"wire::seconds{given}\"")),
-            "Bytes" => serde.push(format!("serialize_with = \"wire::base64{given}\"")),
-            "Vec<Bytes>" => {
-                serde.push("serialize_with = \"wire::base64_list_if_given\"".to_owned())
-            }
+            "Timestamp" => serde.push(format!("serialize_with = \"wire::moment{given}\"")),
+            "Bytes" => serde.push(format!("serialize_with = \"wire::blob{given}\"")),
+            "Vec<Bytes>" => serde.push("serialize_with = \"wire::blobs_if_given\"".to_owned()),
             _ => {}
         }
     } else {

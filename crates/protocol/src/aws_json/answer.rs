@@ -1,10 +1,11 @@
-//! Answers in AWS JSON: outputs, exceptions of operations, and what the front end refuses.
+//! Answers in the dialect of their requests: outputs, exceptions of operations, and what the front end
+//! refuses.
 
 use bytes::Bytes;
 use serde::Serialize;
 use tidemill_shapes::Failure;
 
-use crate::json;
+use crate::aws_json::dialect::Dialect;
 use crate::response::Response;
 use crate::sigv4;
 use crate::target::JsonService;
@@ -12,18 +13,18 @@ use crate::target::JsonService;
 /// The answer of an operation that succeeded.
 ///
 /// An output without members, and only that, has no size: it answers with an empty body.
-pub fn success<O: Serialize>(service: JsonService, output: &O) -> Response {
+pub fn success<O: Serialize>(dialect: Dialect, output: &O) -> Response {
     let body = if size_of::<O>() == 0 {
         Bytes::new()
     } else {
-        json::to_bytes(output).into()
+        dialect.encoding.to_bytes(output).into()
     };
-    Response::new(200, service.media_type(), body)
+    Response::new(200, dialect.media_type(), body)
 }
 
 /// The answer of an operation that failed with one of its exceptions.
-pub fn failure(service: JsonService, failure: &Failure) -> Response {
-    let code = match service {
+pub fn failure(dialect: Dialect, failure: &Failure) -> Response {
+    let code = match dialect.service {
         JsonService::Kinesis => failure.code.to_owned(),
         JsonService::Sqs => format!("com.amazonaws.sqs#{}", failure.code),
     };
@@ -37,22 +38,23 @@ pub fn failure(service: JsonService, failure: &Failure) -> Response {
             .iter()
             .map(|(name, text)| (*name, text.as_str())),
     );
-    let mut response = Response::new(failure.status, service.media_type(), json::object(&members));
+    let body = dialect.encoding.object(&members);
+    let mut response = Response::new(failure.status, dialect.media_type(), body);
     for (name, value) in &failure.headers {
         response = response.with_header(name, value);
     }
-    with_query_error(service, response, failure.code, failure.sender)
+    with_query_error(dialect.service, response, failure.code, failure.sender)
 }
 
 /// The answer to what the front end refuses, before any operation; `message` goes under the key
 /// `message`, except that of a `SerializationException`, which goes under `Message`.
 pub fn refuse(
-    service: JsonService,
+    dialect: Dialect,
     status: u16,
     code: &'static str,
     message: Option<&str>,
 ) -> Response {
-    let name = match (service, code) {
+    let name = match (dialect.service, code) {
         (JsonService::Kinesis, _) => code.to_owned(),
         (JsonService::Sqs, "ValidationException") => format!("com.amazon.coral.validate#{code}"),
         (JsonService::Sqs, _) => format!("com.amazon.coral.service#{code}"),
@@ -64,13 +66,14 @@ pub fn refuse(
     };
     let mut members = vec![("__type", name.as_str())];
     members.extend(message.map(|message| (key, message)));
-    let response = Response::new(status, service.media_type(), json::object(&members));
-    with_query_error(service, response, code, status < 500)
+    let body = dialect.encoding.object(&members);
+    let response = Response::new(status, dialect.media_type(), body);
+    with_query_error(dialect.service, response, code, status < 500)
 }
 
 /// The answer to a request whose signature is refused.
-pub fn unauthenticated(service: JsonService, error: &sigv4::Error) -> Response {
-    refuse(service, 400, error.code(), Some(&error.to_string()))
+pub fn unauthenticated(dialect: Dialect, error: &sigv4::Error) -> Response {
+    refuse(dialect, 400, error.code(), Some(&error.to_string()))
 }
 
 /// SQS once spoke another protocol with other names of its errors; clients still read these.

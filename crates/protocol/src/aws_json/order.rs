@@ -6,24 +6,27 @@
 //! when it is read.
 
 use http::Method;
-use tidemill_shapes::kinesis;
 
 use crate::aws_json::answer::refuse;
-use crate::cbor;
-use crate::json;
+use crate::aws_json::dialect::Dialect;
+use crate::encoding::Encoding;
 use crate::request::Request;
 use crate::response::Response;
 use crate::target::{JsonOperation, JsonService};
 
-const CBOR: &str = "application/x-amz-cbor-1.1";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The operation that `request` to `service` names, which is a supported one, or the refusal.
-pub fn check(service: JsonService, request: &Request<'_>) -> Result<JsonOperation, Response> {
+/// The operation that `request` to `service` names, which is a supported one, and the dialect it is
+/// spoken to in; or the refusal.
+pub fn check(
+    service: JsonService,
+    request: &Request<'_>,
+) -> Result<(Dialect, JsonOperation), Response> {
     if request.method != Method::POST {
         return Err(undetermined());
     }
     let media_type = request.media_type().unwrap_or_default();
+    let dialect = Dialect::of(service, &media_type);
     let target = request.header("x-amz-target").unwrap_or_default();
     let operation = service.operation(target);
     if request.body.is_empty() {
@@ -32,18 +35,15 @@ pub fn check(service: JsonService, request: &Request<'_>) -> Result<JsonOperatio
         } else {
             "UnknownOperationException"
         };
-        let in_json = service == JsonService::Sqs || media_type == service.media_type();
-        return Err(if in_json {
-            refuse(service, 400, code, None)
-        } else {
-            refuse_cbor(code, None)
-        });
+        return Err(refuse(answered_in(service, dialect), 400, code, None));
+    }
+    if let Some(dialect) = dialect {
+        let operation = known(dialect, operation, request.body)?;
+        return Ok((dialect, operation));
     }
     match media_type.as_str() {
         "application/json" => Err(without_protocol(request.body)),
-        CBOR if service == JsonService::Kinesis => Err(cbor_unread(operation)),
         FORM if service == JsonService::Sqs => Err(query_unread()),
-        other if other == service.media_type() => known(service, operation, request.body),
         _ if names_something(target) => Err(Response::new(
             404,
             "text/xml",
@@ -53,24 +53,30 @@ pub fn check(service: JsonService, request: &Request<'_>) -> Result<JsonOperatio
     }
 }
 
+/// What an empty body is answered in, whatever its media type says: CBOR, unless JSON was named.
+fn answered_in(service: JsonService, dialect: Option<Dialect>) -> Dialect {
+    match service {
+        JsonService::Kinesis => dialect.unwrap_or(Dialect::CBOR),
+        JsonService::Sqs => Dialect::json(service),
+    }
+}
+
 fn known(
-    service: JsonService,
+    dialect: Dialect,
     operation: Option<JsonOperation>,
     body: &[u8],
 ) -> Result<JsonOperation, Response> {
     match operation {
         Some(operation) if !operation.is_unsupported() => Ok(operation),
-        _ if !json::is_object(body) => Err(refuse(service, 400, "SerializationException", None)),
-        Some(operation) => {
-            let message = format!("Tidemill does not support {} yet.", operation.name());
-            Err(refuse(
-                service,
-                501,
-                "UnsupportedOperationException",
-                Some(&message),
-            ))
+        _ if !dialect.encoding.is_object(body) => {
+            Err(refuse(dialect, 400, "SerializationException", None))
         }
-        None => Err(refuse(service, 400, "UnknownOperationException", None)),
+        Some(operation) => {
+            let code = "UnsupportedOperationException";
+            let message = format!("Tidemill does not support {} yet.", operation.name());
+            Err(refuse(dialect, 501, code, Some(&message)))
+        }
+        None => Err(refuse(dialect, 400, "UnknownOperationException", None)),
     }
 }
 
@@ -88,7 +94,7 @@ fn undetermined() -> Response {
 
 /// Plain `application/json` reaches no operation.
 fn without_protocol(body: &[u8]) -> Response {
-    let (status, code) = if json::is_object(body) {
+    let (status, code) = if Encoding::Json.is_object(body) {
         (404, "UnknownOperationException")
     } else {
         (400, "SerializationException")
@@ -96,29 +102,6 @@ fn without_protocol(body: &[u8]) -> Response {
     let body =
         format!(r#"{{"Output":{{"__type":"com.amazon.coral.service#{code}"}},"Version":"1.0"}}"#);
     Response::new(status, "application/json", body)
-}
-
-fn refuse_cbor(code: &str, message: Option<&str>) -> Response {
-    let mut members = vec![("__type", code)];
-    members.extend(message.map(|message| ("message", message)));
-    Response::new(400, CBOR, cbor::object(&members))
-}
-
-fn cbor_unread(operation: Option<JsonOperation>) -> Response {
-    match operation {
-        None => refuse_cbor("UnknownOperationException", None),
-        Some(JsonOperation::Kinesis(kinesis::Operation::Unsupported(name))) => {
-            let message = format!("Tidemill does not support {name} yet.");
-            refuse_cbor("UnsupportedOperationException", Some(&message))
-        }
-        Some(_) => refuse_cbor(
-            "SerializationException",
-            Some(
-                "Tidemill does not read CBOR yet: switch it off in the client, with \
-                 CBOR_ENABLED=false in its environment or -Daws.cborEnabled=false.",
-            ),
-        ),
-    }
 }
 
 /// The older protocol of SQS, as its own error document.

@@ -1,5 +1,6 @@
 //! The order of checks as a table, the forms of answers, and that no body makes a reader panic.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tidemill_shapes::kinesis::{
     CreateStreamOutput, GetRecordsInput, GetShardIteratorOutput, PutRecordInput, PutRecordsInput,
@@ -16,6 +17,13 @@ const JSON: &str = "application/x-amz-json-1.1";
 const CBOR: &str = "application/x-amz-cbor-1.1";
 const PUT: &str = "Kinesis_20131202.PutRecord";
 
+const KINESIS: Dialect = Dialect::json(JsonService::Kinesis);
+const SQS: Dialect = Dialect::json(JsonService::Sqs);
+
+fn copied(body: impl AsRef<[u8]>) -> Bytes {
+    Bytes::copy_from_slice(body.as_ref())
+}
+
 fn body_of(response: &Response) -> String {
     String::from_utf8_lossy(&response.body).into_owned()
 }
@@ -24,7 +32,7 @@ fn checked(method: &str, media_type: &str, target: &str, body: &'static str) -> 
     let headers = [("content-type", media_type), ("x-amz-target", target)];
     let sent = Sent::new(method, "/", &headers, body);
     match check(JsonService::Kinesis, &sent.request()) {
-        Ok(operation) => (0, operation.name().to_owned()),
+        Ok((_, operation)) => (0, operation.name().to_owned()),
         Err(response) => (response.status, body_of(&response)),
     }
 }
@@ -96,15 +104,39 @@ fn a_request_is_refused_in_the_services_order() {
 }
 
 #[test]
-fn cbor_is_refused_in_cbor_with_the_way_out() {
-    let (status, body) = checked("POST", CBOR, PUT, "\u{1}");
-    assert_eq!(status, 400);
-    assert!(body.contains("SerializationException") && body.contains("CBOR_ENABLED=false"));
+fn cbor_is_checked_in_the_same_order_and_refused_in_cbor() {
+    let outcome = |target: &str, body: &'static [u8]| {
+        let headers = [("content-type", CBOR), ("x-amz-target", target)];
+        let sent = Sent::new("POST", "/", &headers, body);
+        match check(JsonService::Kinesis, &sent.request()) {
+            Ok((dialect, operation)) => {
+                assert_eq!(dialect, Dialect::CBOR);
+                (0, operation.name().to_owned())
+            }
+            Err(response) => {
+                assert_eq!(response.header("content-type"), Some(CBOR));
+                (response.status, body_of(&response))
+            }
+        }
+    };
+    let create = "Kinesis_20131202.CreateChannel";
+    assert_eq!(outcome(PUT, b"\xbf\xff"), (0, "PutRecord".to_owned()));
     assert!(
-        checked("POST", CBOR, "x.y", "\u{1}")
+        outcome(create, b"\xbf\xff")
             .1
-            .contains("UnknownOperationException")
+            .contains("not support CreateChannel")
     );
+    for (body, code) in [
+        (&b"\xbf\xff"[..], "UnknownOperationException"),
+        (b"\xa0", "UnknownOperationException"),
+        (b"\xa0\xa0", "SerializationException"),
+        (b"\x9f\xff", "SerializationException"),
+        (b"\xbf", "SerializationException"),
+        (b"{}", "SerializationException"),
+    ] {
+        let (status, text) = outcome("Kinesis_20131202.NoSuch", body);
+        assert!(status == 400 && text.contains(code), "{body:x?}: {text}");
+    }
 }
 
 #[test]
@@ -115,6 +147,7 @@ fn sqs_has_its_own_media_type_and_names() {
             JsonService::Sqs,
             &Sent::new("POST", "/", &headers, body).request(),
         )
+        .map(|(_, operation)| operation)
     };
     let json = "application/x-amz-json-1.0";
     let send = Ok(JsonOperation::Sqs(sqs::Operation::SendMessage));
@@ -138,7 +171,7 @@ fn unsigned() -> Result<Identity, sigv4::Error> {
 #[test]
 fn syntax_comes_before_authentication_and_types_after_it() {
     let refused = |body: &str, authenticated| {
-        let outcome = read::<PutRecordInput>(JsonService::Kinesis, body.as_bytes(), authenticated);
+        let outcome = read::<PutRecordInput>(KINESIS, &copied(body), authenticated);
         body_of(&outcome.map(|(_, input)| input).unwrap_err())
     };
     let missing = || Err(sigv4::Error::MissingToken);
@@ -180,7 +213,7 @@ fn syntax_comes_before_authentication_and_types_after_it() {
 fn a_body_becomes_its_input() {
     let body =
         br#"{"StreamName":"s","PartitionKey":"k","Data":"aGk=","Unknown":[{}],"StreamId":null}"#;
-    let read = read::<PutRecordInput>(JsonService::Kinesis, body, unsigned());
+    let read = read::<PutRecordInput>(KINESIS, &copied(body), unsigned());
     let (_, input) = read.unwrap();
     assert_eq!(
         (input.stream_name.as_deref(), input.stream_id),
@@ -191,13 +224,34 @@ fn a_body_becomes_its_input() {
 
 #[test]
 fn only_an_output_without_members_has_an_empty_body() {
-    let empty = success(JsonService::Kinesis, &CreateStreamOutput {});
+    let empty = success(KINESIS, &CreateStreamOutput {});
     assert_eq!((empty.status, &empty.body[..]), (200, &b""[..]));
     assert_eq!(empty.header("content-type"), Some(JSON));
     let output = GetShardIteratorOutput {
         shard_iterator: None,
     };
-    assert_eq!(&success(JsonService::Kinesis, &output).body[..], b"{}");
+    assert_eq!(&success(KINESIS, &output).body[..], b"{}");
+}
+
+#[test]
+fn an_answer_speaks_as_its_request_did() {
+    let output = GetShardIteratorOutput {
+        shard_iterator: Some("i".to_owned()),
+    };
+    let answer = success(Dialect::CBOR, &output);
+    assert_eq!(answer.header("content-type"), Some(CBOR));
+    assert_eq!(&answer.body[..], b"\xbf\x6dShardIterator\x61i\xff");
+    let empty = success(Dialect::CBOR, &CreateStreamOutput {});
+    assert_eq!((empty.status, &empty.body[..]), (200, &b""[..]));
+    let refused = read::<PutRecordInput>(Dialect::CBOR, &copied(b"\xbf\xff"), unsigned());
+    let refused = body_of(&refused.map(|(_, input)| input).unwrap_err());
+    assert!(refused.contains("ValidationException") && refused.contains("gmessage"));
+    let unread = read::<PutRecordInput>(Dialect::CBOR, &copied(b"{}"), unsigned());
+    let expected = b"\xbf\x66__type\x76SerializationException\xff";
+    assert_eq!(
+        &unread.map(|(_, input)| input).unwrap_err().body[..],
+        expected
+    );
 }
 
 #[test]
@@ -211,13 +265,13 @@ fn an_exception_is_written_in_its_services_form() {
         members: Vec::new(),
         headers: Vec::new(),
     };
-    let kinesis = failure(JsonService::Kinesis, &failed("ResourceInUseException"));
+    let kinesis = failure(KINESIS, &failed("ResourceInUseException"));
     assert_eq!(
         body_of(&kinesis),
         r#"{"__type":"ResourceInUseException","message":"a \"b\""}"#
     );
     assert_eq!(kinesis.header("x-amzn-query-error"), None);
-    let sqs = failure(JsonService::Sqs, &failed("QueueDoesNotExist"));
+    let sqs = failure(SQS, &failed("QueueDoesNotExist"));
     assert_eq!(
         body_of(&sqs),
         r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"a \"b\""}"#
@@ -234,7 +288,7 @@ fn a_large_put_is_read_whole() {
         vec![entry; 500].join(",")
     );
     assert!(body.len() > 700_000);
-    let read = read::<PutRecordsInput>(JsonService::Kinesis, body.as_bytes(), unsigned());
+    let read = read::<PutRecordsInput>(KINESIS, &copied(&body), unsigned());
     let (_, input) = read.unwrap();
     assert_eq!(input.records.len(), 500);
     assert!(input.records.iter().all(|entry| entry.data.len() == 1050));
@@ -245,9 +299,10 @@ const VALID: &str = r#"{"StreamName":"s","Records":[{"PartitionKey":"k","Data":"
 proptest! {
     #[test]
     fn no_body_makes_a_reader_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read::<PutRecordsInput>(JsonService::Kinesis, &body, unsigned());
-        let _ = read::<GetRecordsInput>(JsonService::Kinesis, &body, unsigned());
-        let _ = read::<sqs::SendMessageInput>(JsonService::Sqs, &body, unsigned());
+        let _ = read::<PutRecordsInput>(KINESIS, &copied(&body), unsigned());
+        let _ = read::<PutRecordsInput>(Dialect::CBOR, &copied(&body), unsigned());
+        let _ = read::<GetRecordsInput>(KINESIS, &copied(&body), unsigned());
+        let _ = read::<sqs::SendMessageInput>(SQS, &copied(&body), unsigned());
     }
 
     #[test]
@@ -261,7 +316,7 @@ proptest! {
             body.splice(at..=at, text.bytes());
         }
         body.truncate(cut);
-        match read::<PutRecordsInput>(JsonService::Kinesis, &body, unsigned()) {
+        match read::<PutRecordsInput>(KINESIS, &copied(&body), unsigned()) {
             Ok((_, input)) => prop_assert!((1..=500).contains(&input.records.len())),
             Err(response) => prop_assert_eq!(response.status, 400),
         }
@@ -273,6 +328,6 @@ proptest! {
         let open = r#"{"a":["#.repeat(depth);
         let close = "]}".repeat(depth);
         let body = format!(r#"{{"{name}":{open}{close},"Records":[]}}"#);
-        prop_assert!(read::<PutRecordsInput>(JsonService::Kinesis, body.as_bytes(), unsigned()).is_err());
+        prop_assert!(read::<PutRecordsInput>(KINESIS, &copied(&body), unsigned()).is_err());
     }
 }

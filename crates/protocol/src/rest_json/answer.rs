@@ -7,6 +7,7 @@ use serde::Serialize;
 use tidemill_shapes::Failure;
 use tidemill_shapes::lambda::{InvokeOutput, Operation};
 
+use crate::encoding::Encoding;
 use crate::json;
 use crate::response::Response;
 use crate::rest_json::route::Route;
@@ -60,7 +61,7 @@ pub fn failure(failure: &Failure) -> Response {
         .collect();
     members.push(("Type", if failure.sender { "User" } else { "Service" }));
     members.push((failure.message_key, &failure.message));
-    let mut response = Response::new(failure.status, JSON, json::object(&members))
+    let mut response = Response::new(failure.status, JSON, Encoding::Json.object(&members))
         .with_header("x-amzn-errortype", wire_name(failure.code));
     for (name, value) in &failure.headers {
         response = response.with_header(name, value);
@@ -86,7 +87,8 @@ pub fn refuse(status: u16, code: &'static str, message: Option<&str>) -> Respons
     };
     let mut members = vec![("Type", if status < 500 { "User" } else { "Service" })];
     members.extend(message.map(|message| (key, message)));
-    Response::new(status, JSON, json::object(&members)).with_header("x-amzn-errortype", code)
+    Response::new(status, JSON, Encoding::Json.object(&members))
+        .with_header("x-amzn-errortype", code)
 }
 
 /// The answer to a request whose signature is refused.

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use tidemill_model::fault::{Fault, Faults, Seam};
 use tidemill_model::{Caller, Clock};
-use tidemill_protocol::aws_json;
+use tidemill_protocol::aws_json::{self, Dialect};
 use tidemill_protocol::request::Request;
 use tidemill_protocol::response::Response;
 use tidemill_protocol::rest_json::{self, Route};
 use tidemill_protocol::sigv4::{self, Identity};
-use tidemill_protocol::target::{JsonService, Service};
+use tidemill_protocol::target::Service;
 use tidemill_shapes::wire::FromWire;
 use tidemill_shapes::{Failure, OperationError};
 
@@ -37,7 +37,7 @@ impl Call<'_> {
     /// Reads the input of an AWS JSON operation, runs it and writes its answer.
     pub async fn json<I, O, E>(
         self,
-        service: JsonService,
+        dialect: Dialect,
         operation: impl AsyncFnOnce(&Caller, I) -> Result<O, E>,
     ) -> Response
     where
@@ -45,8 +45,8 @@ impl Call<'_> {
         O: Serialize,
         E: OperationError,
     {
-        let authenticated = scoped(self.authenticated, Service::Json(service));
-        let read = aws_json::read(service, self.request.body, authenticated);
+        let authenticated = scoped(self.authenticated, Service::Json(dialect.service));
+        let read = aws_json::read(dialect, self.request.body, authenticated);
         let (identity, input) = match read {
             Ok(read) => read,
             Err(refusal) => return refusal,
@@ -57,15 +57,15 @@ impl Call<'_> {
             clock: self.clock,
         };
         if seams.fails(Seam::GatewayBeforeCommit).await {
-            return aws_json::refuse(service, 500, "InternalFailure", None);
+            return aws_json::refuse(dialect, 500, "InternalFailure", None);
         }
         let outcome = operation(&caller, input).await;
         if seams.fails(Seam::GatewayAfterCommit).await {
-            return aws_json::refuse(service, 500, "InternalFailure", None);
+            return aws_json::refuse(dialect, 500, "InternalFailure", None);
         }
         match outcome {
-            Ok(output) => aws_json::success(service, &output),
-            Err(error) => aws_json::failure(service, &noted(&error, &caller)),
+            Ok(output) => aws_json::success(dialect, &output),
+            Err(error) => aws_json::failure(dialect, &noted(&error, &caller)),
         }
     }
 

@@ -12,16 +12,16 @@ const SERVICE: JsonService = JsonService::Kinesis;
 
 /// Answers a request to Kinesis.
 pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
-    let operation = match aws_json::check(SERVICE, &call.request) {
-        Ok(JsonOperation::Kinesis(operation)) => operation,
-        Ok(JsonOperation::Sqs(_)) => unreachable!("a check of Kinesis gives its operations"),
+    let (dialect, operation) = match aws_json::check(SERVICE, &call.request) {
+        Ok((dialect, JsonOperation::Kinesis(operation))) => (dialect, operation),
+        Ok((_, JsonOperation::Sqs(_))) => unreachable!("a check of Kinesis gives its operations"),
         Err(refusal) => return refusal,
     };
     macro_rules! run {
         ($($operation:ident => $function:ident),* $(,)?) => {
             match operation {
                 $(Operation::$operation => {
-                    call.json(SERVICE, async |caller, input| {
+                    call.json(dialect, async |caller, input| {
                         ops::$function(streams, caller, input).await
                     })
                     .await

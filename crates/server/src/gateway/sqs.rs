@@ -12,16 +12,16 @@ const SERVICE: JsonService = JsonService::Sqs;
 
 /// Answers a request to SQS; the URLs of queues begin with `base_url`.
 pub async fn answer(queues: &Queues, base_url: &str, call: Call<'_>) -> Response {
-    let operation = match aws_json::check(SERVICE, &call.request) {
-        Ok(JsonOperation::Sqs(operation)) => operation,
-        Ok(JsonOperation::Kinesis(_)) => unreachable!("a check of SQS gives its operations"),
+    let (dialect, operation) = match aws_json::check(SERVICE, &call.request) {
+        Ok((dialect, JsonOperation::Sqs(operation))) => (dialect, operation),
+        Ok((_, JsonOperation::Kinesis(_))) => unreachable!("a check of SQS gives its operations"),
         Err(refusal) => return refusal,
     };
     macro_rules! run {
         ($($operation:ident => $function:ident($($url:ident)?)),* $(,)?) => {
             match operation {
                 $(Operation::$operation => {
-                    call.json(SERVICE, async |caller, input| {
+                    call.json(dialect, async |caller, input| {
                         ops::$function(queues, caller, $($url,)? input).await
                     })
                     .await

@@ -322,7 +322,7 @@ pub struct GetShardIteratorInput {
     #[serde(
         rename = "Timestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub timestamp: Option<Timestamp>,
 }
@@ -367,7 +367,7 @@ pub struct ListShardsInput {
     #[serde(
         rename = "StreamCreationTimestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub stream_creation_timestamp: Option<Timestamp>,
     #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
@@ -492,7 +492,7 @@ impl MetricsName {
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PutRecordInput {
-    #[serde(rename = "Data", serialize_with = "wire::base64")]
+    #[serde(rename = "Data", serialize_with = "wire::blob")]
     pub data: Bytes,
     #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
@@ -545,7 +545,7 @@ pub struct PutRecordsOutput {
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PutRecordsRequestEntry {
-    #[serde(rename = "Data", serialize_with = "wire::base64")]
+    #[serde(rename = "Data", serialize_with = "wire::blob")]
     pub data: Bytes,
     #[serde(rename = "ExplicitHashKey", skip_serializing_if = "Option::is_none")]
     pub explicit_hash_key: Option<String>,
@@ -568,10 +568,10 @@ pub struct Record {
     #[serde(
         rename = "ApproximateArrivalTimestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub approximate_arrival_timestamp: Option<Timestamp>,
-    #[serde(rename = "Data", serialize_with = "wire::base64")]
+    #[serde(rename = "Data", serialize_with = "wire::blob")]
     pub data: Bytes,
     #[serde(rename = "EncryptionType", skip_serializing_if = "Option::is_none")]
     pub encryption_type: Option<EncryptionType>,
@@ -649,7 +649,7 @@ pub struct ShardFilter {
     #[serde(
         rename = "Timestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub timestamp: Option<Timestamp>,
     #[serde(rename = "Type")]
@@ -762,7 +762,7 @@ pub struct StreamDescription {
     pub shards: Vec<Shard>,
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
-    #[serde(rename = "StreamCreationTimestamp", serialize_with = "wire::seconds")]
+    #[serde(rename = "StreamCreationTimestamp", serialize_with = "wire::moment")]
     pub stream_creation_timestamp: Timestamp,
     #[serde(rename = "StreamModeDetails", skip_serializing_if = "Option::is_none")]
     pub stream_mode_details: Option<StreamModeDetails>,
@@ -798,7 +798,7 @@ pub struct StreamDescriptionSummary {
     pub retention_period_hours: i32,
     #[serde(rename = "StreamARN")]
     pub stream_arn: String,
-    #[serde(rename = "StreamCreationTimestamp", serialize_with = "wire::seconds")]
+    #[serde(rename = "StreamCreationTimestamp", serialize_with = "wire::moment")]
     pub stream_creation_timestamp: Timestamp,
     #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
     pub stream_id: Option<String>,
@@ -878,7 +878,7 @@ pub struct StreamSummary {
     #[serde(
         rename = "StreamCreationTimestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub stream_creation_timestamp: Option<Timestamp>,
     #[serde(rename = "StreamModeDetails", skip_serializing_if = "Option::is_none")]

@@ -1275,7 +1275,7 @@ pub struct CreateEventSourceMappingInput {
     #[serde(
         rename = "StartingPositionTimestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub starting_position_timestamp: Option<Timestamp>,
     #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
@@ -1526,7 +1526,7 @@ pub struct EventSourceMappingConfiguration {
     #[serde(
         rename = "LastModified",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub last_modified: Option<Timestamp>,
     #[serde(
@@ -1587,7 +1587,7 @@ pub struct EventSourceMappingConfiguration {
     #[serde(
         rename = "StartingPositionTimestamp",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::seconds_if_given"
+        serialize_with = "wire::moment_if_given"
     )]
     pub starting_position_timestamp: Option<Timestamp>,
     #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
@@ -1772,7 +1772,7 @@ pub struct FunctionCode {
     #[serde(
         rename = "ZipFile",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_if_given"
+        serialize_with = "wire::blob_if_given"
     )]
     pub zip_file: Option<Bytes>,
 }
@@ -3375,7 +3375,7 @@ pub struct UpdateFunctionCodeInput {
     #[serde(
         rename = "ZipFile",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_if_given"
+        serialize_with = "wire::blob_if_given"
     )]
     pub zip_file: Option<Bytes>,
 }

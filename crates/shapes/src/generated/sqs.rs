@@ -178,13 +178,13 @@ pub struct MessageAttributeValue {
     #[serde(
         rename = "BinaryListValues",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_list_if_given"
+        serialize_with = "wire::blobs_if_given"
     )]
     pub binary_list_values: Option<Vec<Bytes>>,
     #[serde(
         rename = "BinaryValue",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_if_given"
+        serialize_with = "wire::blob_if_given"
     )]
     pub binary_value: Option<Bytes>,
     #[serde(rename = "DataType")]
@@ -231,13 +231,13 @@ pub struct MessageSystemAttributeValue {
     #[serde(
         rename = "BinaryListValues",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_list_if_given"
+        serialize_with = "wire::blobs_if_given"
     )]
     pub binary_list_values: Option<Vec<Bytes>>,
     #[serde(
         rename = "BinaryValue",
         skip_serializing_if = "Option::is_none",
-        serialize_with = "wire::base64_if_given"
+        serialize_with = "wire::blob_if_given"
     )]
     pub binary_value: Option<Bytes>,
     #[serde(rename = "DataType")]
