@@ -15,7 +15,8 @@ import sys
 SERVICES = {
     "kinesis": (
         "kinesis/2013-12-02",
-        "CreateStream DeleteStream DescribeStream DescribeStreamSummary ListStreams ListShards PutRecord"
+        "EnableEnhancedMonitoring DisableEnhancedMonitoring UpdateStreamMode"
+        " CreateStream DeleteStream DescribeStream DescribeStreamSummary ListStreams ListShards PutRecord"
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream",
     ),

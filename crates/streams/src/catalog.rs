@@ -19,6 +19,7 @@ use tidemill_model::{HashKeyRange, ShardId, StreamArn, Timestamp};
 
 use crate::command::{Change, Command, Direction, NewStream, Quotas};
 use crate::limits::{RETENTION_HOURS_MIN, STREAM_SHARDS_MAX, TAGS_MAX};
+use crate::monitoring::{Monitored, Monitoring};
 use crate::refused::Refused;
 use crate::reshard;
 use crate::routing::explicit_hash_key;
@@ -153,17 +154,27 @@ impl Catalog {
                 self.check_shards(&new.arn, new.shard_count, quotas.shards, now)?;
                 check_stream_shards(&new.arn, 0, new.shard_count)
             }
-            Mode::OnDemand => match quotas.on_demand_streams {
-                Some(limit)
-                    if count(&|stream| stream.mode == Mode::OnDemand) >= u64::from(limit) =>
-                {
-                    Err(Refused::OnDemandQuota {
-                        account: account(),
-                        limit,
-                    })
-                }
-                _ => Ok(()),
-            },
+            Mode::OnDemand => self.check_on_demand(&new.arn, quotas.on_demand_streams, now),
+        }
+    }
+
+    /// Whether one more on-demand stream is within the quota.
+    fn check_on_demand(
+        &self,
+        arn: &StreamArn,
+        limit: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let count = self
+            .siblings(arn, now)
+            .filter(|stream| stream.mode == Mode::OnDemand)
+            .count() as u64;
+        match limit {
+            Some(limit) if count >= u64::from(limit) => Err(Refused::OnDemandQuota {
+                account: arn.account.to_string(),
+                limit,
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -294,6 +305,21 @@ impl Catalog {
         stream.floor = stream.horizon(at);
         stream.retention_hours = wanted;
         stream.floor = stream.horizon(at);
+        stream.phase = Phase::Updating(ready);
+        Ok(())
+    }
+
+    fn set_monitoring(
+        &mut self,
+        arn: &StreamArn,
+        monitoring: Monitoring,
+        metrics: &Monitored,
+        at: Timestamp,
+        ready: Timestamp,
+    ) -> Result<(), Refused> {
+        check_active(self.stream(arn, at)?, at)?;
+        let stream = self.stream_mut(arn);
+        stream.monitored = monitoring.apply(&stream.monitored, metrics);
         stream.phase = Phase::Updating(ready);
         Ok(())
     }
@@ -492,6 +518,32 @@ impl StateMachine for Catalog {
                 direction,
                 delay,
             } => self.set_retention(&stream, hours, direction, at, at.plus(delay)),
+            Command::SwitchMode {
+                stream,
+                mode,
+                quotas,
+                switches_max,
+                delay,
+            } => self.switch_mode(&stream, mode, quotas, switches_max, at, at.plus(delay)),
+            Command::SetMonitoring {
+                stream,
+                monitoring,
+                metrics,
+                delay,
+            } => self.set_monitoring(&stream, monitoring, &metrics, at, at.plus(delay)),
+            Command::RecordDemand {
+                stream,
+                incarnation,
+                shards,
+            } => {
+                self.record_demand(&stream, incarnation, shards, at);
+                Ok(())
+            }
+            Command::Scale {
+                stream,
+                incarnation,
+                change,
+            } => self.scale(&stream, incarnation, &change, at),
             Command::AddTags { stream, tags } => self.add_tags(&stream, tags, at),
             Command::RemoveTags { stream, keys } => self.remove_tags(&stream, &keys, at),
             Command::Sweep => {
@@ -530,5 +582,6 @@ impl StateMachine for Catalog {
     }
 }
 
+mod on_demand;
 #[cfg(test)]
 mod tests;

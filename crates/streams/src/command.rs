@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use tidemill_model::{ShardId, StreamArn};
 
+use crate::monitoring::{Monitored, Monitoring};
 use crate::stream::{Mode, SealedParent};
 use crate::token::TokenKey;
 
@@ -147,6 +148,50 @@ pub enum Command {
         stream: StreamArn,
         /// The keys.
         keys: Vec<String>,
+    },
+    /// Switches the capacity mode.
+    SwitchMode {
+        /// The stream.
+        stream: StreamArn,
+        /// The mode to switch to.
+        mode: Mode,
+        /// What the account may have.
+        quotas: Quotas,
+        /// How often a stream may be switched in a day; absent, as often as one likes.
+        switches_max: Option<u32>,
+        /// Time in UPDATING.
+        delay: Duration,
+    },
+    /// Switches shard-level metrics on or off.
+    SetMonitoring {
+        /// The stream.
+        stream: StreamArn,
+        /// Which operation.
+        monitoring: Monitoring,
+        /// The metrics.
+        metrics: Monitored,
+        /// Time in UPDATING.
+        delay: Duration,
+    },
+    /// Remembers how many shards the peak of an on-demand stream asks for. Changes nothing when the
+    /// stream is another one.
+    RecordDemand {
+        /// The stream.
+        stream: StreamArn,
+        /// The incarnation that was measured.
+        incarnation: u64,
+        /// The shards.
+        shards: u32,
+    },
+    /// Decides on a reshard that the service wants for an on-demand stream, and records that it has
+    /// begun, as [`Command::BeginReshard`] does.
+    Scale {
+        /// The stream.
+        stream: StreamArn,
+        /// The incarnation that was measured.
+        incarnation: u64,
+        /// What to do.
+        change: Change,
     },
     /// Forgets streams that are gone and closed shards that have expired.
     Sweep,

@@ -5,6 +5,7 @@ use tidemill_model::{ShardId, StreamArn};
 use crate::command::{Change, Command, Direction};
 use crate::failure::Failure;
 use crate::limits::RETENTION_HOURS_MAX;
+use crate::monitoring::{Monitored, Monitoring};
 use crate::refused::Refused;
 use crate::streams::Streams;
 
@@ -34,6 +35,26 @@ impl Streams {
             tracing::warn!(%error, %stream, "a reshard is left to the next sweep");
         }
         Ok(())
+    }
+
+    /// Switches shard-level metrics; gives what was on before and what is on now.
+    pub(crate) async fn set_monitoring(
+        &self,
+        stream: &StreamArn,
+        monitoring: Monitoring,
+        metrics: Monitored,
+    ) -> Result<(Monitored, Monitored), Failure> {
+        let current = self.stream(stream, |stream, _| Ok(stream.monitored.clone()))?;
+        let desired = monitoring.apply(&current, &metrics);
+        let delay = self.settings().state_delay;
+        self.submit(Command::SetMonitoring {
+            stream: stream.clone(),
+            monitoring,
+            metrics,
+            delay,
+        })
+        .await?;
+        Ok((current, desired))
     }
 
     /// Changes the retention.

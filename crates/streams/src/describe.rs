@@ -3,6 +3,7 @@
 use tidemill_model::{HashKeyRange, ShardId};
 use tidemill_shapes::kinesis;
 
+use crate::monitoring::{Monitored, show};
 use crate::stream::{Mode, Shard, Status, Stream};
 
 pub(crate) fn status(status: Status) -> kinesis::StreamStatus {
@@ -56,10 +57,10 @@ pub(crate) fn children(stream: &Stream, parent: &Shard) -> Vec<kinesis::ChildSha
     children.collect()
 }
 
-/// Enhanced monitoring as AWS shows it when it is off.
-pub(crate) fn monitoring_off() -> Vec<kinesis::EnhancedMetrics> {
+/// Enhanced monitoring; AWS shows an empty list when it is off, and never none.
+pub(crate) fn monitoring(monitored: &Monitored) -> Vec<kinesis::EnhancedMetrics> {
     vec![kinesis::EnhancedMetrics {
-        shard_level_metrics: Some(Vec::new()),
+        shard_level_metrics: Some(show(monitored)),
     }]
 }
 

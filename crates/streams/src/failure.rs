@@ -8,13 +8,14 @@ use tidemill_shapes::StorageFailure;
 use tidemill_shapes::kinesis::{
     AccessDeniedException, AddTagsToStreamError, CreateStreamError,
     DecreaseStreamRetentionPeriodError, DeleteStreamError, DescribeStreamError,
-    DescribeStreamSummaryError, DryRunOperationException, ExpiredIteratorException,
-    ExpiredNextTokenException, GetRecordsError, GetShardIteratorError,
-    IncreaseStreamRetentionPeriodError, InternalFailureException, InvalidArgumentException,
-    LimitExceededException, ListShardsError, ListStreamsError, ListTagsForStreamError,
-    MergeShardsError, ProvisionedThroughputExceededException, PutRecordError, PutRecordsError,
+    DescribeStreamSummaryError, DisableEnhancedMonitoringError, DryRunOperationException,
+    EnableEnhancedMonitoringError, ExpiredIteratorException, ExpiredNextTokenException,
+    GetRecordsError, GetShardIteratorError, IncreaseStreamRetentionPeriodError,
+    InternalFailureException, InvalidArgumentException, LimitExceededException, ListShardsError,
+    ListStreamsError, ListTagsForStreamError, MergeShardsError,
+    ProvisionedThroughputExceededException, PutRecordError, PutRecordsError,
     RemoveTagsFromStreamError, ResourceInUseException, ResourceNotFoundException, SplitShardError,
-    ValidationException,
+    UpdateStreamModeError, ValidationException,
 };
 
 use crate::refused::{Exception, Refused};
@@ -123,6 +124,8 @@ declared_control!(
     AddTagsToStreamError,
     DecreaseStreamRetentionPeriodError,
     DeleteStreamError,
+    DisableEnhancedMonitoringError,
+    EnableEnhancedMonitoringError,
     IncreaseStreamRetentionPeriodError,
     MergeShardsError,
     RemoveTagsFromStreamError,
@@ -147,6 +150,9 @@ declared! {
         ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
         LimitExceeded LimitExceededException, ResourceInUse ResourceInUseException,
         ExpiredNextToken ExpiredNextTokenException, AccessDenied AccessDeniedException;
+    UpdateStreamModeError:
+        ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
+        InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException;
     ListStreamsError:
         InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
         ExpiredNextToken ExpiredNextTokenException;

@@ -18,6 +18,8 @@ mod refused;
 mod failure;
 mod tags;
 mod token;
+mod capacity;
+mod monitoring;
 mod stream;
 mod iterator;
 mod shard_filter;

@@ -7,6 +7,7 @@
 //! (Q) <https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html>,
 //! (A) the page of the operation under <https://docs.aws.amazon.com/kinesis/latest/APIReference/>,
 //! (R) <https://docs.aws.amazon.com/streams/latest/dev/kinesis-record-size.html>,
+//! (C) <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>,
 //! (O) ours: AWS publishes no number.
 
 use std::time::Duration;
@@ -107,6 +108,12 @@ pub const LIST_STREAMS_MAX: usize = 100;
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// On-demand streams of an account in a region (Q).
 pub const ON_DEMAND_STREAMS: u32 = 50;
+/// Switches of the capacity mode that a stream may have in [`MODE_SWITCH_WINDOW`] (A: UpdateStreamMode).
+pub const MODE_SWITCHES: u32 = 2;
+/// How long a switch of the capacity mode counts (A: UpdateStreamMode).
+pub const MODE_SWITCH_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// Days that the peak of an on-demand stream counts, besides the day it was on (C).
+pub const DEMAND_DAYS: u64 = 30;
 /// Streams that may be in CREATING at once (A: CreateStream).
 pub const CREATING_STREAMS: u32 = 5;
 /// Most shards one stream can have, even when quotas are lifted (O): each costs memory and a place in
@@ -153,6 +160,8 @@ pub enum ControlOperation {
     DeleteStream,
     DescribeStream,
     DescribeStreamSummary,
+    DisableEnhancedMonitoring,
+    EnableEnhancedMonitoring,
     IncreaseStreamRetentionPeriod,
     ListShards,
     ListStreams,
@@ -160,6 +169,7 @@ pub enum ControlOperation {
     MergeShards,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateStreamMode,
 }
 
 impl ControlOperation {
@@ -172,7 +182,11 @@ impl ControlOperation {
             | ControlOperation::ListStreams => (5, Scope::Account),
             ControlOperation::DescribeStream => (10, Scope::Account),
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
+            // (O) for UpdateStreamMode: AWS publishes no rate of its own.
             ControlOperation::DecreaseStreamRetentionPeriod
+            | ControlOperation::DisableEnhancedMonitoring
+            | ControlOperation::EnableEnhancedMonitoring
+            | ControlOperation::UpdateStreamMode
             | ControlOperation::IncreaseStreamRetentionPeriod
             | ControlOperation::ListTagsForStream
             | ControlOperation::MergeShards

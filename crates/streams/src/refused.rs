@@ -100,6 +100,19 @@ pub enum Refused {
         operation: &'static str,
     },
 
+    /// (ours)
+    #[error("Stream {} is already in {mode} mode.", under(.stream))]
+    SameMode {
+        stream: StreamArn,
+        mode: &'static str,
+    },
+    /// (ours)
+    #[error(
+        "The mode of stream {} has been switched {limit} times within 24 hours, as often as it can \
+         be.", under(.stream)
+    )]
+    ModeSwitches { stream: StreamArn, limit: u32 },
+
     #[error(
         "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
          space, _ . / = + - % @."
@@ -279,7 +292,8 @@ impl Refused {
             | Refused::AccountRate { .. }
             | Refused::ShardQuota { .. }
             | Refused::TooManyCreating { .. }
-            | Refused::OnDemandQuota { .. } => Exception::LimitExceeded,
+            | Refused::OnDemandQuota { .. }
+            | Refused::ModeSwitches { .. } => Exception::LimitExceeded,
             Refused::NoShardCount
             | Refused::ShardCountOnDemand
             | Refused::OnDemand { .. }
@@ -293,6 +307,7 @@ impl Refused {
             | Refused::NamesDisagree { .. }
             | Refused::NotAStreamArn { .. }
             | Refused::Unsupported { .. }
+            | Refused::SameMode { .. }
             | Refused::TagCharacters
             | Refused::TooManyTags { .. }
             | Refused::RetentionTooShort { .. }

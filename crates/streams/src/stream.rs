@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use tidemill_log::{PartitionId, Position, ServiceTag};
 use tidemill_model::{HashKey, HashKeyRange, SequenceNumber, ShardId, StreamArn, Timestamp};
 
+use crate::capacity::Capacity;
+use crate::monitoring::Monitored;
+
 /// Who decides how many shards there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
@@ -23,6 +26,16 @@ pub enum Mode {
     Provisioned,
     /// The service.
     OnDemand,
+}
+
+impl Mode {
+    /// As AWS spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Provisioned => "PROVISIONED",
+            Mode::OnDemand => "ON_DEMAND",
+        }
+    }
 }
 
 /// What was last begun with a stream, and when it will have been done.
@@ -143,6 +156,8 @@ pub struct FoundShard {
     pub stream_created_at: Timestamp,
     /// What arrived before this moment has expired.
     pub horizon: Timestamp,
+    /// Whether shard-level metrics of the stream are on.
+    pub is_monitored: bool,
     /// The shard's id.
     pub id: ShardId,
     /// The shard.
@@ -172,6 +187,12 @@ pub struct Stream {
     pub record_kib_max: u32,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// What its capacity mode remembers.
+    #[serde(default, skip_serializing_if = "Capacity::is_empty")]
+    pub capacity: Capacity,
+    /// The shard-level metrics that are on.
+    #[serde(default, skip_serializing_if = "Monitored::is_empty")]
+    pub monitored: Monitored,
     /// Number of the next shard.
     pub next_shard: u32,
     /// The shards that have not been forgotten.
@@ -201,6 +222,8 @@ impl Stream {
             floor: Timestamp::EPOCH,
             record_kib_max: crate::limits::RECORD_KIB_DEFAULT,
             tags: BTreeMap::new(),
+            capacity: Capacity::default(),
+            monitored: Monitored::default(),
             next_shard: 0,
             shards: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -269,6 +292,7 @@ impl Stream {
             incarnation: self.incarnation,
             stream_created_at: self.created_at,
             horizon: self.horizon(now),
+            is_monitored: !self.monitored.is_empty(),
             id,
             shard: self.shard(id, now)?.clone(),
         })

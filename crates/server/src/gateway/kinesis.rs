@@ -37,6 +37,8 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         DeleteStream => delete_stream,
         DescribeStream => describe_stream,
         DescribeStreamSummary => describe_stream_summary,
+        DisableEnhancedMonitoring => disable_enhanced_monitoring,
+        EnableEnhancedMonitoring => enable_enhanced_monitoring,
         GetRecords => get_records,
         GetShardIterator => get_shard_iterator,
         IncreaseStreamRetentionPeriod => increase_stream_retention_period,
@@ -48,5 +50,6 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         PutRecords => put_records,
         RemoveTagsFromStream => remove_tags_from_stream,
         SplitShard => split_shard,
+        UpdateStreamMode => update_stream_mode,
     }
 }

@@ -28,6 +28,8 @@ pub enum Operation {
     DeleteStream,
     DescribeStream,
     DescribeStreamSummary,
+    DisableEnhancedMonitoring,
+    EnableEnhancedMonitoring,
     GetRecords,
     GetShardIterator,
     IncreaseStreamRetentionPeriod,
@@ -39,6 +41,7 @@ pub enum Operation {
     PutRecords,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateStreamMode,
     Unsupported(&'static str),
 }
 impl Operation {
@@ -50,6 +53,8 @@ impl Operation {
             "DeleteStream" => Some(Operation::DeleteStream),
             "DescribeStream" => Some(Operation::DescribeStream),
             "DescribeStreamSummary" => Some(Operation::DescribeStreamSummary),
+            "DisableEnhancedMonitoring" => Some(Operation::DisableEnhancedMonitoring),
+            "EnableEnhancedMonitoring" => Some(Operation::EnableEnhancedMonitoring),
             "GetRecords" => Some(Operation::GetRecords),
             "GetShardIterator" => Some(Operation::GetShardIterator),
             "IncreaseStreamRetentionPeriod" => Some(Operation::IncreaseStreamRetentionPeriod),
@@ -61,6 +66,7 @@ impl Operation {
             "PutRecords" => Some(Operation::PutRecords),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
             "AcknowledgeDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("AcknowledgeDeadLetterQueueRecords"))
             }
@@ -76,10 +82,6 @@ impl Operation {
             "DescribeLimits" => Some(Operation::Unsupported("DescribeLimits")),
             "DescribeQueue" => Some(Operation::Unsupported("DescribeQueue")),
             "DescribeStreamConsumer" => Some(Operation::Unsupported("DescribeStreamConsumer")),
-            "DisableEnhancedMonitoring" => {
-                Some(Operation::Unsupported("DisableEnhancedMonitoring"))
-            }
-            "EnableEnhancedMonitoring" => Some(Operation::Unsupported("EnableEnhancedMonitoring")),
             "GetResourcePolicy" => Some(Operation::Unsupported("GetResourcePolicy")),
             "ListChannels" => Some(Operation::Unsupported("ListChannels")),
             "ListQueues" => Some(Operation::Unsupported("ListQueues")),
@@ -110,7 +112,6 @@ impl Operation {
                 Some(Operation::Unsupported("UpdateQueueRecordsVisibility"))
             }
             "UpdateShardCount" => Some(Operation::Unsupported("UpdateShardCount")),
-            "UpdateStreamMode" => Some(Operation::Unsupported("UpdateStreamMode")),
             "UpdateStreamRecordDistributionStrategy" => Some(Operation::Unsupported(
                 "UpdateStreamRecordDistributionStrategy",
             )),
@@ -128,6 +129,8 @@ impl Operation {
             Operation::DeleteStream => "DeleteStream",
             Operation::DescribeStream => "DescribeStream",
             Operation::DescribeStreamSummary => "DescribeStreamSummary",
+            Operation::DisableEnhancedMonitoring => "DisableEnhancedMonitoring",
+            Operation::EnableEnhancedMonitoring => "EnableEnhancedMonitoring",
             Operation::GetRecords => "GetRecords",
             Operation::GetShardIterator => "GetShardIterator",
             Operation::IncreaseStreamRetentionPeriod => "IncreaseStreamRetentionPeriod",
@@ -139,6 +142,7 @@ impl Operation {
             Operation::PutRecords => "PutRecords",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::UpdateStreamMode => "UpdateStreamMode",
             Operation::Unsupported(name) => name,
         }
     }
@@ -249,6 +253,28 @@ pub struct DescribeStreamSummaryOutput {
     #[serde(rename = "StreamDescriptionSummary")]
     pub stream_description_summary: StreamDescriptionSummary,
 }
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DisableEnhancedMonitoringInput {
+    #[serde(rename = "ShardLevelMetrics")]
+    pub shard_level_metrics: Vec<MetricsName>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct EnableEnhancedMonitoringInput {
+    #[serde(rename = "ShardLevelMetrics")]
+    pub shard_level_metrics: Vec<MetricsName>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum EncryptionType {
     #[serde(rename = "NONE")]
@@ -275,6 +301,23 @@ impl EncryptionType {
 pub struct EnhancedMetrics {
     #[serde(rename = "ShardLevelMetrics", skip_serializing_if = "Option::is_none")]
     pub shard_level_metrics: Option<Vec<MetricsName>>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct EnhancedMonitoringOutput {
+    #[serde(
+        rename = "CurrentShardLevelMetrics",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub current_shard_level_metrics: Option<Vec<MetricsName>>,
+    #[serde(
+        rename = "DesiredShardLevelMetrics",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub desired_shard_level_metrics: Option<Vec<MetricsName>>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GetRecordsInput {
@@ -895,6 +938,20 @@ pub struct Tag {
     #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpdateStreamModeInput {
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamModeDetails")]
+    pub stream_mode_details: StreamModeDetails,
+    #[serde(
+        rename = "WarmThroughputMiBps",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub warm_throughput_mibps: Option<i32>,
+}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WarmThroughputObject {
     #[serde(rename = "CurrentMiBps", skip_serializing_if = "Option::is_none")]
@@ -910,6 +967,8 @@ pub struct CreateStreamOutput {}
 pub struct DecreaseStreamRetentionPeriodOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeleteStreamOutput {}
+pub type DisableEnhancedMonitoringOutput = EnhancedMonitoringOutput;
+pub type EnableEnhancedMonitoringOutput = EnhancedMonitoringOutput;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct IncreaseStreamRetentionPeriodOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -918,6 +977,8 @@ pub struct MergeShardsOutput {}
 pub struct RemoveTagsFromStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SplitShardOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateStreamModeOutput {}
 impl FromWire for AddTagsToStreamInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -1343,6 +1404,126 @@ impl FromWire for DescribeStreamSummaryInput {
             return Ok(Field::Broken);
         };
         Ok(Field::Given(DescribeStreamSummaryInput {
+            stream_arn,
+            stream_id,
+            stream_name,
+        }))
+    }
+}
+impl FromWire for DisableEnhancedMonitoringInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut shard_level_metrics: Field<Vec<MetricsName>> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["ShardLevelMetrics", "StreamARN", "StreamId", "StreamName"],
+        )? {
+            match member {
+                Some(0) => {
+                    shard_level_metrics = wire::member(
+                        &mut map,
+                        "shardLevelMetrics",
+                        &RULES_METRICS_NAME_LIST,
+                        check,
+                    )?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(3) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let shard_level_metrics = wire::required(shard_level_metrics, "shardLevelMetrics", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let Some(shard_level_metrics) = shard_level_metrics else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(DisableEnhancedMonitoringInput {
+            shard_level_metrics,
+            stream_arn,
+            stream_id,
+            stream_name,
+        }))
+    }
+}
+impl FromWire for EnableEnhancedMonitoringInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut shard_level_metrics: Field<Vec<MetricsName>> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["ShardLevelMetrics", "StreamARN", "StreamId", "StreamName"],
+        )? {
+            match member {
+                Some(0) => {
+                    shard_level_metrics = wire::member(
+                        &mut map,
+                        "shardLevelMetrics",
+                        &RULES_METRICS_NAME_LIST,
+                        check,
+                    )?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(3) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let shard_level_metrics = wire::required(shard_level_metrics, "shardLevelMetrics", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let Some(shard_level_metrics) = shard_level_metrics else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(EnableEnhancedMonitoringInput {
+            shard_level_metrics,
             stream_arn,
             stream_id,
             stream_name,
@@ -1940,6 +2121,40 @@ impl FromWire for MergeShardsInput {
         }))
     }
 }
+impl FromWire for MetricsName {
+    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
+        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
+            return Ok(Field::Broken);
+        };
+        Ok(match MetricsName::parse(&text) {
+            Some(value) => Field::Given(value),
+            None => {
+                check.not_of_enum(
+                    &text,
+                    &[
+                        "IncomingBytes",
+                        "IncomingRecords",
+                        "OutgoingBytes",
+                        "OutgoingRecords",
+                        "WriteProvisionedThroughputExceeded",
+                        "ReadProvisionedThroughputExceeded",
+                        "IteratorAgeMilliseconds",
+                        "ALL",
+                    ],
+                );
+                Field::Broken
+            }
+        })
+    }
+}
+static RULES_METRICS_NAME_LIST: Rules = Rules {
+    min: Some(1),
+    max: Some(7),
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 static RULES_NATURAL_INTEGER_OBJECT: Rules = Rules {
     min: Some(0),
     max: None,
@@ -2563,6 +2778,72 @@ static RULES_TIMESTAMP: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for UpdateStreamModeInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_mode_details: Field<StreamModeDetails> = Field::Absent;
+        let mut warm_throughput_mibps: Field<i32> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "StreamARN",
+                "StreamId",
+                "StreamModeDetails",
+                "WarmThroughputMiBps",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(2) => {
+                    stream_mode_details =
+                        wire::member(&mut map, "streamModeDetails", &Rules::NONE, check)?
+                }
+                Some(3) => {
+                    warm_throughput_mibps = wire::member(
+                        &mut map,
+                        "warmThroughputMiBps",
+                        &RULES_NATURAL_INTEGER_OBJECT,
+                        check,
+                    )?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let stream_arn = wire::required(stream_arn, "streamARN", check);
+        let stream_id = wire::optional(stream_id);
+        let stream_mode_details = wire::required(stream_mode_details, "streamModeDetails", check);
+        let warm_throughput_mibps = wire::optional(warm_throughput_mibps);
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_mode_details) = stream_mode_details else {
+            return Ok(Field::Broken);
+        };
+        let Some(warm_throughput_mibps) = warm_throughput_mibps else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateStreamModeInput {
+            stream_arn,
+            stream_id,
+            stream_mode_details,
+            warm_throughput_mibps,
+        }))
+    }
+}
 #[cfg(test)]
 pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_BOOLEAN_OBJECT,
@@ -2574,6 +2855,7 @@ pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_LIST_STREAMS_INPUT_LIMIT,
     &RULES_LIST_TAGS_FOR_STREAM_INPUT_LIMIT,
     &RULES_MAX_RECORD_SIZE_IN_KIB,
+    &RULES_METRICS_NAME_LIST,
     &RULES_NATURAL_INTEGER_OBJECT,
     &RULES_NEXT_TOKEN,
     &RULES_PARTITION_KEY,
@@ -3288,6 +3570,126 @@ impl From<AccessDeniedException> for DescribeStreamSummaryError {
 impl From<ValidationException> for DescribeStreamSummaryError {
     fn from(inner: ValidationException) -> DescribeStreamSummaryError {
         DescribeStreamSummaryError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum DisableEnhancedMonitoringError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for DisableEnhancedMonitoringError {
+    fn failure(&self) -> Failure {
+        match self {
+            DisableEnhancedMonitoringError::InvalidArgumentException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::LimitExceededException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::ResourceInUseException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::ResourceNotFoundException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::AccessDeniedException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::ValidationException(inner) => inner.failure(),
+            DisableEnhancedMonitoringError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for DisableEnhancedMonitoringError {
+    fn from(inner: StorageFailure) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for DisableEnhancedMonitoringError {
+    fn from(inner: InvalidArgumentException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for DisableEnhancedMonitoringError {
+    fn from(inner: LimitExceededException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for DisableEnhancedMonitoringError {
+    fn from(inner: ResourceInUseException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for DisableEnhancedMonitoringError {
+    fn from(inner: ResourceNotFoundException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::ResourceNotFoundException(inner)
+    }
+}
+impl From<AccessDeniedException> for DisableEnhancedMonitoringError {
+    fn from(inner: AccessDeniedException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for DisableEnhancedMonitoringError {
+    fn from(inner: ValidationException) -> DisableEnhancedMonitoringError {
+        DisableEnhancedMonitoringError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum EnableEnhancedMonitoringError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for EnableEnhancedMonitoringError {
+    fn failure(&self) -> Failure {
+        match self {
+            EnableEnhancedMonitoringError::InvalidArgumentException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::LimitExceededException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::ResourceInUseException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::ResourceNotFoundException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::AccessDeniedException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::ValidationException(inner) => inner.failure(),
+            EnableEnhancedMonitoringError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for EnableEnhancedMonitoringError {
+    fn from(inner: StorageFailure) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for EnableEnhancedMonitoringError {
+    fn from(inner: InvalidArgumentException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for EnableEnhancedMonitoringError {
+    fn from(inner: LimitExceededException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for EnableEnhancedMonitoringError {
+    fn from(inner: ResourceInUseException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for EnableEnhancedMonitoringError {
+    fn from(inner: ResourceNotFoundException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::ResourceNotFoundException(inner)
+    }
+}
+impl From<AccessDeniedException> for EnableEnhancedMonitoringError {
+    fn from(inner: AccessDeniedException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for EnableEnhancedMonitoringError {
+    fn from(inner: ValidationException) -> EnableEnhancedMonitoringError {
+        EnableEnhancedMonitoringError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]
@@ -4077,5 +4479,56 @@ impl From<ValidationException> for SplitShardError {
 impl From<AccessDeniedException> for SplitShardError {
     fn from(inner: AccessDeniedException) -> SplitShardError {
         SplitShardError::AccessDeniedException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateStreamModeError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateStreamModeError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateStreamModeError::InvalidArgumentException(inner) => inner.failure(),
+            UpdateStreamModeError::LimitExceededException(inner) => inner.failure(),
+            UpdateStreamModeError::ResourceInUseException(inner) => inner.failure(),
+            UpdateStreamModeError::ResourceNotFoundException(inner) => inner.failure(),
+            UpdateStreamModeError::ValidationException(inner) => inner.failure(),
+            UpdateStreamModeError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for UpdateStreamModeError {
+    fn from(inner: StorageFailure) -> UpdateStreamModeError {
+        UpdateStreamModeError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateStreamModeError {
+    fn from(inner: InvalidArgumentException) -> UpdateStreamModeError {
+        UpdateStreamModeError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateStreamModeError {
+    fn from(inner: LimitExceededException) -> UpdateStreamModeError {
+        UpdateStreamModeError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for UpdateStreamModeError {
+    fn from(inner: ResourceInUseException) -> UpdateStreamModeError {
+        UpdateStreamModeError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UpdateStreamModeError {
+    fn from(inner: ResourceNotFoundException) -> UpdateStreamModeError {
+        UpdateStreamModeError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ValidationException> for UpdateStreamModeError {
+    fn from(inner: ValidationException) -> UpdateStreamModeError {
+        UpdateStreamModeError::ValidationException(inner)
     }
 }

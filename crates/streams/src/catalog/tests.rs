@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use tidemill_model::{AccountId, HashKey, Region};
 
+use crate::monitoring::ShardLevelMetric;
+
 use super::*;
 
 const SECOND: u64 = 1_767_225_600;
@@ -184,6 +186,83 @@ fn the_form_of_the_other_commands_is_golden() {
         (Command::Sweep, r#""Sweep""#.to_owned()),
     ];
     assert_golden(cases);
+}
+
+#[test]
+fn the_form_of_the_commands_on_capacity_is_golden() {
+    let quotas = r#"{"shards":null,"on_demand_streams":null,"creating_streams":null}"#;
+    let cases = [
+        (
+            Command::SwitchMode {
+                stream: arn("s"),
+                mode: Mode::OnDemand,
+                quotas: Quotas::default(),
+                switches_max: Some(2),
+                delay: Duration::ZERO,
+            },
+            format!(
+                r#"{{"SwitchMode":{{"stream":{STREAM},"mode":"OnDemand","quotas":{quotas},"switches_max":2,"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            Command::RecordDemand {
+                stream: arn("s"),
+                incarnation: 3,
+                shards: 8,
+            },
+            format!(r#"{{"RecordDemand":{{"stream":{STREAM},"incarnation":3,"shards":8}}}}"#),
+        ),
+        (
+            Command::Scale {
+                stream: arn("s"),
+                incarnation: 3,
+                change: Change::Merge {
+                    lower: ShardId(0),
+                    upper: ShardId(1),
+                },
+            },
+            format!(
+                r#"{{"Scale":{{"stream":{STREAM},"incarnation":3,"change":{{"Merge":{{"lower":0,"upper":1}}}}}}}}"#
+            ),
+        ),
+        (
+            Command::SetMonitoring {
+                stream: arn("s"),
+                monitoring: Monitoring::Enable,
+                metrics: Monitored::from([ShardLevelMetric::OutgoingBytes]),
+                delay: Duration::ZERO,
+            },
+            format!(
+                r#"{{"SetMonitoring":{{"stream":{STREAM},"monitoring":"Enable","metrics":["OutgoingBytes"],"delay":{ZERO}}}}}"#
+            ),
+        ),
+    ];
+    assert_golden(cases);
+}
+
+#[test]
+fn what_a_capacity_mode_remembers_is_kept_in_a_golden_form() {
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, create("s", 5)).expect("created");
+    let switch = Command::SwitchMode {
+        stream: arn("s"),
+        mode: Mode::OnDemand,
+        quotas: Quotas::default(),
+        switches_max: None,
+        delay: Duration::ZERO,
+    };
+    apply(&mut catalog, SECOND, switch).expect("switched");
+    let monitor = Command::SetMonitoring {
+        stream: arn("s"),
+        monitoring: Monitoring::Enable,
+        metrics: Monitored::from([ShardLevelMetric::IncomingBytes]),
+        delay: Duration::ZERO,
+    };
+    apply(&mut catalog, SECOND, monitor).expect("on");
+    let kept = catalog.snapshot();
+    let golden = r#""capacity":{"switches":[1767225600000],"demand":{"20454":5}},"monitored":["IncomingBytes"],"#;
+    assert!(String::from_utf8_lossy(&kept).contains(golden));
+    assert_eq!(Catalog::restore(&kept), Ok(catalog));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tidemill_shapes::kinesis::{
     StreamDescription,
 };
 
-use crate::describe::{count, mode, monitoring_off, page, shard, status};
+use crate::describe::{count, mode, monitoring, page, shard, status};
 use crate::limits::{ControlOperation, DESCRIBE_SHARDS_MAX};
 use crate::refused::Refused;
 use crate::stream::{Status, Stream};
@@ -64,7 +64,7 @@ fn description(
         has_more_shards,
         retention_period_hours: count(stream.retention_hours),
         stream_creation_timestamp: stream.created_at,
-        enhanced_monitoring: monitoring_off(),
+        enhanced_monitoring: monitoring(&stream.monitored),
         encryption_type: Some(EncryptionType::None),
         key_id: None,
     }

@@ -7,7 +7,7 @@ use tidemill_shapes::kinesis::{
     EncryptionType, StreamDescriptionSummary,
 };
 
-use crate::describe::{count, mode, monitoring_off, status};
+use crate::describe::{count, mode, monitoring, status};
 use crate::limits::ControlOperation;
 use crate::stream::{Status, Stream};
 use crate::streams::{Streams, named_stream};
@@ -45,7 +45,7 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
         stream_mode_details: Some(mode(stream.mode)),
         retention_period_hours: count(stream.retention_hours),
         stream_creation_timestamp: stream.created_at,
-        enhanced_monitoring: monitoring_off(),
+        enhanced_monitoring: monitoring(&stream.monitored),
         encryption_type: Some(EncryptionType::None),
         key_id: None,
         open_shard_count: count(open_shards),

@@ -1,9 +1,11 @@
 //! The service over the log in memory and the simulated clock: one file for each group of operations,
 //! typed calls, and AWS's answers word for word.
 
+mod capacity_modes;
 mod fixture;
 mod lifecycle;
 mod listing;
+mod monitoring;
 mod putting;
 mod reading;
 mod resharding;

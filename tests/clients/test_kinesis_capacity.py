@@ -1,0 +1,46 @@
+"""Capacity: the modes of a stream, and the metrics of single shards switched on and off."""
+
+from harness import refused, stream_arn
+
+PROVISIONED = {"StreamMode": "PROVISIONED"}
+ON_DEMAND = {"StreamMode": "ON_DEMAND"}
+
+
+def test_a_stream_changes_its_mode_and_keeps_its_shards(mill, kinesis):
+    name = mill.stream(shards=3)
+    shards = mill.shards(name)
+    kinesis.update_stream_mode(StreamARN=stream_arn(name), StreamModeDetails=ON_DEMAND)
+    assert mill.summary(name)["StreamModeDetails"] == ON_DEMAND
+    assert mill.shards(name) == shards
+    kinesis.update_stream_mode(StreamARN=stream_arn(name), StreamModeDetails=PROVISIONED)
+    assert mill.summary(name)["StreamModeDetails"] == PROVISIONED
+    refused(
+        kinesis.update_stream_mode,
+        "InvalidArgumentException",
+        StreamARN=stream_arn(name),
+        StreamModeDetails=PROVISIONED,
+    )
+
+
+def test_the_mode_is_changed_twice_a_day(limited):
+    name = limited.stream()
+    change = limited.kinesis.update_stream_mode
+    change(StreamARN=stream_arn(name), StreamModeDetails=ON_DEMAND)
+    change(StreamARN=stream_arn(name), StreamModeDetails=PROVISIONED)
+    refused(change, "LimitExceededException", StreamARN=stream_arn(name), StreamModeDetails=ON_DEMAND)
+
+
+def test_metrics_of_shards_are_switched_on_and_off(mill, kinesis):
+    name = mill.stream()
+    answer = kinesis.enable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["IncomingBytes"])
+    assert (answer["StreamName"], answer["StreamARN"]) == (name, stream_arn(name))
+    assert answer["CurrentShardLevelMetrics"] == []
+    assert answer["DesiredShardLevelMetrics"] == ["IncomingBytes"]
+    answer = kinesis.enable_enhanced_monitoring(StreamARN=stream_arn(name), ShardLevelMetrics=["ALL"])
+    assert answer["CurrentShardLevelMetrics"] == ["IncomingBytes"]
+    assert len(answer["DesiredShardLevelMetrics"]) == 7
+    assert len(mill.summary(name)["EnhancedMonitoring"][0]["ShardLevelMetrics"]) == 7
+    answer = kinesis.disable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["ALL"])
+    assert len(answer["CurrentShardLevelMetrics"]) == 7
+    assert answer["DesiredShardLevelMetrics"] == []
+    assert mill.summary(name)["EnhancedMonitoring"] == [{"ShardLevelMetrics": []}]
