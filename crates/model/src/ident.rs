@@ -143,6 +143,46 @@ impl fmt::Display for StreamArn {
     }
 }
 
+/// The ARN of a stream's consumer: that of the stream, `/consumer/<name>:<second of its registration>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConsumerArn {
+    /// The stream it reads.
+    pub stream: StreamArn,
+    /// The consumer's name.
+    pub name: String,
+    /// When it was registered, in seconds.
+    pub created_secs: u64,
+}
+
+impl FromStr for ConsumerArn {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<ConsumerArn, Malformed> {
+        let wrong = || malformed(text, "a consumer ARN");
+        let (stream, consumer) = text.split_once("/consumer/").ok_or_else(wrong)?;
+        let (name, created_secs) = consumer.split_once(':').ok_or_else(wrong)?;
+        let plain = created_secs == "0" || !created_secs.starts_with(['0', '+']);
+        if name.is_empty() || name.contains('/') || !plain {
+            return Err(wrong());
+        }
+        Ok(ConsumerArn {
+            stream: stream.parse().map_err(|_| wrong())?,
+            name: name.to_owned(),
+            created_secs: created_secs.parse().map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl fmt::Display for ConsumerArn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}/consumer/{}:{}",
+            self.stream, self.name, self.created_secs
+        )
+    }
+}
+
 /// The ARN of a function: `arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FunctionArn {
@@ -283,6 +323,11 @@ mod tests {
             stream.parse::<StreamArn>().map(|arn| arn.to_string()),
             Ok(stream.into())
         );
+        let consumer = format!("{stream}/consumer/board:1731291806");
+        assert_eq!(
+            consumer.parse::<ConsumerArn>().map(|arn| arn.to_string()),
+            Ok(consumer)
+        );
         for function in [
             "arn:aws:lambda:eu-west-1:000000000000:function:f",
             "arn:aws:lambda:eu-west-1:000000000000:function:f:$LATEST",
@@ -308,6 +353,21 @@ mod tests {
             "arn:aws:kinesis:r:123456789012:x",
         ] {
             assert!(text.parse::<StreamArn>().is_err(), "{text}");
+        }
+        let stream = "arn:aws:kinesis:us-east-1:123456789012:stream/flights";
+        for rest in [
+            "",
+            "/consumer/",
+            "/consumer/c",
+            "/consumer/:1",
+            "/consumer/c:",
+            "/consumer/c:01",
+            "/consumer/c:+1",
+            "/consumer/c:1:2",
+            "/consumer/a/b:1",
+        ] {
+            let text = format!("{stream}{rest}");
+            assert!(text.parse::<ConsumerArn>().is_err(), "{text}");
         }
     }
 

@@ -21,7 +21,7 @@ pub use caller::Caller;
 pub use entropy::Entropy;
 pub use failure::Determinacy;
 pub use hash_key::{HashKey, HashKeyRange};
-pub use ident::{AccountId, FunctionArn, QueueArn, Region, ShardId, StreamArn};
+pub use ident::{AccountId, ConsumerArn, FunctionArn, QueueArn, Region, ShardId, StreamArn};
 pub use record::Record;
 pub use sequence::SequenceNumber;
 pub use source::Source;

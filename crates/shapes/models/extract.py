@@ -18,7 +18,8 @@ SERVICES = {
         "EnableEnhancedMonitoring DisableEnhancedMonitoring UpdateStreamMode"
         " CreateStream DeleteStream DescribeStream DescribeStreamSummary ListStreams ListShards PutRecord"
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
-        " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream",
+        " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"
+        " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers",
     ),
     "lambda": (
         "lambda/2015-03-31",

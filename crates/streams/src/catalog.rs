@@ -9,6 +9,8 @@
 //! A partition comes to be with the first record of its shard. What no shard names any more is
 //! garbage in the log: the handle deletes it, and no command has to say so.
 
+mod consumers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -92,7 +94,9 @@ impl Catalog {
     /// Whether [`Command::Sweep`] would forget anything.
     pub fn is_sweep_due(&self, now: Timestamp) -> bool {
         self.streams.values().any(|stream| {
+            let mut consumers = stream.consumers.values();
             stream.status(now).is_none()
+                || consumers.any(|consumer| consumer.status(now).is_none())
                 || stream
                     .shards
                     .values()
@@ -205,13 +209,25 @@ impl Catalog {
 
     /// A stream that is being created may be deleted, one that is being changed not; to delete one
     /// twice is the same as once.
-    fn delete(&mut self, arn: &StreamArn, at: Timestamp, gone: Timestamp) -> Result<(), Refused> {
-        let status = self.stream(arn, at)?.status(at);
-        match status {
+    fn delete(
+        &mut self,
+        arn: &StreamArn,
+        enforce_consumer_deletion: bool,
+        at: Timestamp,
+        gone: Timestamp,
+    ) -> Result<(), Refused> {
+        let stream = self.stream(arn, at)?;
+        match stream.status(at) {
             Some(Status::Deleting) => Ok(()),
             Some(Status::Updating) => Err(not_active(arn, Status::Updating)),
             Some(Status::Creating | Status::Active) | None => {
-                self.stream_mut(arn).phase = Phase::Deleting(gone);
+                if !enforce_consumer_deletion && stream.consumers(at).next().is_some() {
+                    let stream = arn.clone();
+                    return Err(Refused::ConsumersOfStream { stream });
+                }
+                let stream = self.stream_mut(arn);
+                stream.phase = Phase::Deleting(gone);
+                consumers::delete_all(stream, gone);
                 self.drop_gone(at);
                 Ok(())
             }
@@ -365,11 +381,90 @@ impl Catalog {
             for id in expired {
                 stream.shards.remove(&id);
             }
+            consumers::drop_gone(stream, at);
         }
     }
 
     fn drop_gone(&mut self, at: Timestamp) {
         self.streams.retain(|_, stream| stream.status(at).is_some());
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each command, and nothing else"
+    )]
+    fn carry_out(&mut self, command: Command, at: Timestamp) -> Result<(), Refused> {
+        match command {
+            Command::AdoptTokenKey { key } => {
+                self.token_key.get_or_insert(key);
+                Ok(())
+            }
+            Command::CreateStream { new, quotas, delay } => {
+                self.create(new, quotas, at, at.plus(delay))
+            }
+            Command::DeleteStream {
+                stream,
+                enforce_consumer_deletion,
+                delay,
+            } => self.delete(&stream, enforce_consumer_deletion, at, at.plus(delay)),
+            Command::Consumer {
+                stream,
+                name,
+                change,
+            } => self.change_consumer(&stream, name, change, at),
+            Command::BeginReshard {
+                stream,
+                change,
+                quotas,
+                delay,
+            } => self.begin_reshard(&stream, &change, quotas, at, at.plus(delay)),
+            Command::FinishReshard {
+                stream,
+                incarnation,
+                parents,
+            } => {
+                self.finish_reshard(&stream, incarnation, &parents, at);
+                Ok(())
+            }
+            Command::SetRetention {
+                stream,
+                hours,
+                direction,
+                delay,
+            } => self.set_retention(&stream, hours, direction, at, at.plus(delay)),
+            Command::SwitchMode {
+                stream,
+                mode,
+                quotas,
+                switches_max,
+                delay,
+            } => self.switch_mode(&stream, mode, quotas, switches_max, at, at.plus(delay)),
+            Command::SetMonitoring {
+                stream,
+                monitoring,
+                metrics,
+                delay,
+            } => self.set_monitoring(&stream, monitoring, &metrics, at, at.plus(delay)),
+            Command::RecordDemand {
+                stream,
+                incarnation,
+                shards,
+            } => {
+                self.record_demand(&stream, incarnation, shards, at);
+                Ok(())
+            }
+            Command::Scale {
+                stream,
+                incarnation,
+                change,
+            } => self.scale(&stream, incarnation, &change, at),
+            Command::AddTags { stream, tags } => self.add_tags(&stream, tags, at),
+            Command::RemoveTags { stream, keys } => self.remove_tags(&stream, &keys, at),
+            Command::Sweep => {
+                self.sweep(at);
+                Ok(())
+            }
+        }
     }
 
     fn stream_mut(&mut self, arn: &StreamArn) -> &mut Stream {
@@ -482,75 +577,16 @@ fn plan(stream: &Stream, change: &Change, now: Timestamp) -> Result<Reshard, Ref
 
 impl StateMachine for Catalog {
     type Command = Command;
-    type Outcome = Result<(), Refused>;
+    /// When it was done.
+    type Outcome = Result<Timestamp, Refused>;
     const SERVICE: ServiceTag = ServiceTag::Streams;
-    const VERSION: u16 = 1;
+    /// 2: consumers.
+    const VERSION: u16 = 2;
 
     fn apply(&mut self, at: Timestamp, _position: Position, command: Command) -> Self::Outcome {
         let at = self.now(at);
         self.last_at = at;
-        match command {
-            Command::AdoptTokenKey { key } => {
-                self.token_key.get_or_insert(key);
-                Ok(())
-            }
-            Command::CreateStream { new, quotas, delay } => {
-                self.create(new, quotas, at, at.plus(delay))
-            }
-            Command::DeleteStream { stream, delay } => self.delete(&stream, at, at.plus(delay)),
-            Command::BeginReshard {
-                stream,
-                change,
-                quotas,
-                delay,
-            } => self.begin_reshard(&stream, &change, quotas, at, at.plus(delay)),
-            Command::FinishReshard {
-                stream,
-                incarnation,
-                parents,
-            } => {
-                self.finish_reshard(&stream, incarnation, &parents, at);
-                Ok(())
-            }
-            Command::SetRetention {
-                stream,
-                hours,
-                direction,
-                delay,
-            } => self.set_retention(&stream, hours, direction, at, at.plus(delay)),
-            Command::SwitchMode {
-                stream,
-                mode,
-                quotas,
-                switches_max,
-                delay,
-            } => self.switch_mode(&stream, mode, quotas, switches_max, at, at.plus(delay)),
-            Command::SetMonitoring {
-                stream,
-                monitoring,
-                metrics,
-                delay,
-            } => self.set_monitoring(&stream, monitoring, &metrics, at, at.plus(delay)),
-            Command::RecordDemand {
-                stream,
-                incarnation,
-                shards,
-            } => {
-                self.record_demand(&stream, incarnation, shards, at);
-                Ok(())
-            }
-            Command::Scale {
-                stream,
-                incarnation,
-                change,
-            } => self.scale(&stream, incarnation, &change, at),
-            Command::AddTags { stream, tags } => self.add_tags(&stream, tags, at),
-            Command::RemoveTags { stream, keys } => self.remove_tags(&stream, &keys, at),
-            Command::Sweep => {
-                self.sweep(at);
-                Ok(())
-            }
-        }
+        self.carry_out(command, at).map(|()| at)
     }
 
     fn snapshot(&self) -> Bytes {

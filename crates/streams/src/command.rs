@@ -79,6 +79,36 @@ pub enum Direction {
     Decrease,
 }
 
+/// Quotas on the consumers of one stream; absent ones are lifted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsumerQuotas {
+    /// Registered at once.
+    pub registered: Option<u32>,
+    /// In CREATING at once.
+    pub creating: Option<u32>,
+}
+
+/// What is done with a consumer of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConsumerChange {
+    /// RegisterStreamConsumer.
+    Register {
+        /// Its tags.
+        tags: BTreeMap<String, String>,
+        /// What the stream may have.
+        quotas: ConsumerQuotas,
+        /// Time in CREATING.
+        delay: Duration,
+    },
+    /// DeregisterStreamConsumer.
+    Deregister {
+        /// The second in the ARN that the user gave; none when the name alone was given.
+        created_secs: Option<u64>,
+        /// Time in DELETING.
+        delay: Duration,
+    },
+}
+
 /// What changes the catalog. `delay` is how long the stream's status shows the change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
@@ -100,8 +130,20 @@ pub enum Command {
     DeleteStream {
         /// The stream.
         stream: StreamArn,
+        /// Whether its consumers go with it; otherwise they stand in the way.
+        #[serde(default)]
+        enforce_consumer_deletion: bool,
         /// Time in DELETING.
         delay: Duration,
+    },
+    /// Changes a consumer.
+    Consumer {
+        /// The stream.
+        stream: StreamArn,
+        /// The consumer's name.
+        name: String,
+        /// What to do with it.
+        change: ConsumerChange,
     },
     /// Decides on a reshard and records that it has begun. The parents are sealed after this.
     BeginReshard {

@@ -78,6 +78,7 @@ impl Streams {
             direction,
             delay,
         })
-        .await
+        .await?;
+        Ok(())
     }
 }

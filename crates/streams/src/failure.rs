@@ -5,18 +5,7 @@ use thiserror::Error;
 use tidemill_log::{AppendError, ReadError};
 use tidemill_model::Determinacy;
 use tidemill_shapes::StorageFailure;
-use tidemill_shapes::kinesis::{
-    AccessDeniedException, AddTagsToStreamError, CreateStreamError,
-    DecreaseStreamRetentionPeriodError, DeleteStreamError, DescribeStreamError,
-    DescribeStreamSummaryError, DisableEnhancedMonitoringError, DryRunOperationException,
-    EnableEnhancedMonitoringError, ExpiredIteratorException, ExpiredNextTokenException,
-    GetRecordsError, GetShardIteratorError, IncreaseStreamRetentionPeriodError,
-    InternalFailureException, InvalidArgumentException, LimitExceededException, ListShardsError,
-    ListStreamsError, ListTagsForStreamError, MergeShardsError,
-    ProvisionedThroughputExceededException, PutRecordError, PutRecordsError,
-    RemoveTagsFromStreamError, ResourceInUseException, ResourceNotFoundException, SplitShardError,
-    UpdateStreamModeError, ValidationException,
-};
+use tidemill_shapes::kinesis::*;
 
 use crate::refused::{Exception, Refused};
 
@@ -150,6 +139,19 @@ declared! {
         ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
         LimitExceeded LimitExceededException, ResourceInUse ResourceInUseException,
         ExpiredNextToken ExpiredNextTokenException, AccessDenied AccessDeniedException;
+    DeregisterStreamConsumerError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException;
+    DescribeStreamConsumerError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException;
+    ListStreamConsumersError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException, ExpiredNextToken ExpiredNextTokenException,
+        ResourceInUse ResourceInUseException;
+    RegisterStreamConsumerError:
+        ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
+        LimitExceeded LimitExceededException, ResourceInUse ResourceInUseException;
     UpdateStreamModeError:
         ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
         InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException;

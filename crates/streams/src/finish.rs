@@ -85,7 +85,8 @@ impl Streams {
             incarnation,
             parents,
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     /// Incarnation and parents of the reshard of `stream` that has begun.

@@ -2,7 +2,8 @@
 //!
 //! A *stream* is a named set of shards that together take every hash key. A *shard* is one partition
 //! of the log: its records stand there in the order they were acknowledged in, and a record's sequence
-//! number is the spelling of its position. What streams exist is a replicated catalog, changed by
+//! number is the spelling of its position. A *consumer* is a name registered with a stream, under which
+//! its shards can be subscribed to. What streams exist is a replicated catalog, changed by
 //! commands and replayed at the start; nothing else is kept.
 //!
 //! What must hold: an acknowledged record is in the log; records of a shard have dense positions; no
@@ -20,6 +21,7 @@ mod tags;
 mod token;
 mod capacity;
 mod monitoring;
+mod consumer;
 mod stream;
 mod iterator;
 mod shard_filter;
@@ -31,6 +33,7 @@ mod control;
 mod write;
 mod read;
 mod describe;
+mod named_consumer;
 pub mod ops;
 mod source;
 

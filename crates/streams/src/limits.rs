@@ -104,6 +104,13 @@ pub const LIST_SHARDS_MAX: usize = 1000;
 /// Names on one page of ListStreams (A: ListStreams).
 pub const LIST_STREAMS_MAX: usize = 100;
 
+/// Consumers on one page of ListStreamConsumers (A: ListStreamConsumers).
+pub const LIST_CONSUMERS_MAX: usize = 100;
+
+/// Registered consumers of one stream (Q).
+pub const CONSUMERS: u32 = 20;
+/// Consumers of one stream that may be in CREATING at once (A: RegisterStreamConsumer).
+pub const CREATING_CONSUMERS: u32 = 5;
 /// Shards of a new on-demand stream (Q).
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// On-demand streams of an account in a region (Q).
@@ -158,15 +165,19 @@ pub enum ControlOperation {
     CreateStream,
     DecreaseStreamRetentionPeriod,
     DeleteStream,
+    DeregisterStreamConsumer,
     DescribeStream,
+    DescribeStreamConsumer,
     DescribeStreamSummary,
     DisableEnhancedMonitoring,
     EnableEnhancedMonitoring,
     IncreaseStreamRetentionPeriod,
     ListShards,
+    ListStreamConsumers,
     ListStreams,
     ListTagsForStream,
     MergeShards,
+    RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
     UpdateStreamMode,
@@ -182,14 +193,18 @@ impl ControlOperation {
             | ControlOperation::ListStreams => (5, Scope::Account),
             ControlOperation::DescribeStream => (10, Scope::Account),
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
+            ControlOperation::DescribeStreamConsumer => (20, Scope::Stream),
             // (O) for UpdateStreamMode: AWS publishes no rate of its own.
             ControlOperation::DecreaseStreamRetentionPeriod
+            | ControlOperation::DeregisterStreamConsumer
             | ControlOperation::DisableEnhancedMonitoring
             | ControlOperation::EnableEnhancedMonitoring
             | ControlOperation::UpdateStreamMode
             | ControlOperation::IncreaseStreamRetentionPeriod
+            | ControlOperation::ListStreamConsumers
             | ControlOperation::ListTagsForStream
             | ControlOperation::MergeShards
+            | ControlOperation::RegisterStreamConsumer
             | ControlOperation::RemoveTagsFromStream
             | ControlOperation::SplitShard => (5, Scope::Stream),
             ControlOperation::ListShards => (1000, Scope::Stream),

@@ -36,6 +36,10 @@ pub enum Refused {
     #[error("Shard {shard} in stream {} does not exist", under(.stream))]
     ShardDoesNotExist { stream: StreamArn, shard: ShardId },
 
+    /// (ours)
+    #[error("Consumer {name} of stream {} not found.", under(.stream))]
+    ConsumerNotFound { stream: StreamArn, name: String },
+
     #[error("Stream {} already exists.", under(.stream))]
     StreamExists { stream: StreamArn },
     #[error("Stream {} not ACTIVE, instead in state {status}", under(.stream))]
@@ -43,6 +47,17 @@ pub enum Refused {
         stream: StreamArn,
         status: &'static str,
     },
+
+    #[error(
+        "DeleteStream can't delete {account}:{name} because there are consumers associated with this \
+         data stream. To delete {name} anyway, set the EnforceConsumerDeletion parameter to true to \
+         force the deletion of all the consumers that are associated with it.",
+        account = .stream.account, name = .stream.name
+    )]
+    ConsumersOfStream { stream: StreamArn },
+    /// (ours)
+    #[error("Consumer {name} of stream {} already exists.", under(.stream))]
+    ConsumerExists { stream: StreamArn, name: String },
 
     #[error("Rate exceeded for shard {shard} in stream {}.", under(.stream))]
     ShardRate { stream: StreamArn, shard: ShardId },
@@ -73,6 +88,16 @@ pub enum Refused {
     OnDemandQuota { account: String, limit: u32 },
 
     /// (ours)
+    #[error("Stream {} has reached its limit of {limit} consumers.", under(.stream))]
+    ConsumerQuota { stream: StreamArn, limit: u32 },
+    /// (ours)
+    #[error(
+        "Stream {} has {limit} consumers in CREATING state; wait until one is ACTIVE.",
+        under(.stream)
+    )]
+    TooManyConsumersCreating { stream: StreamArn, limit: u32 },
+
+    /// (ours)
     #[error("Either StreamName or StreamARN should be provided.")]
     NoStreamNamed,
     /// (ours)
@@ -81,6 +106,18 @@ pub enum Refused {
     /// (ours)
     #[error("{arn} is not the ARN of a stream.")]
     NotAStreamArn { arn: String },
+    /// (ours)
+    #[error("Either ConsumerARN or StreamARN and ConsumerName should be provided.")]
+    NoConsumerNamed,
+    /// (ours)
+    #[error("{arn} is not the ARN of a consumer.")]
+    NotAConsumerArn { arn: String },
+    /// (ours)
+    #[error("ConsumerARN {arn} is not that of the {parameter} that was given with it.")]
+    ConsumersDisagree {
+        arn: String,
+        parameter: &'static str,
+    },
     /// (ours) A setting that AWS has and this service does not support.
     #[error("{parameter} {value} is not supported.")]
     Unsupported {
@@ -123,6 +160,9 @@ pub enum Refused {
          tags associated with it.", under(.stream)
     )]
     TooManyTags { stream: StreamArn },
+    /// (ours)
+    #[error("Consumer {name} cannot have more than {TAGS_MAX} tags.")]
+    TooManyConsumerTags { name: String },
 
     #[error(
         "Minimum allowed retention period is {RETENTION_HOURS_MIN} hours. Requested retention \
@@ -285,15 +325,21 @@ impl Refused {
         match self {
             Refused::StreamNotFound { .. }
             | Refused::ShardNotFound { .. }
+            | Refused::ConsumerNotFound { .. }
             | Refused::ShardDoesNotExist { .. } => Exception::ResourceNotFound,
-            Refused::StreamExists { .. } | Refused::NotActive { .. } => Exception::ResourceInUse,
+            Refused::StreamExists { .. }
+            | Refused::NotActive { .. }
+            | Refused::ConsumersOfStream { .. }
+            | Refused::ConsumerExists { .. } => Exception::ResourceInUse,
             Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,
             Refused::StreamRate { .. }
             | Refused::AccountRate { .. }
             | Refused::ShardQuota { .. }
             | Refused::TooManyCreating { .. }
             | Refused::OnDemandQuota { .. }
-            | Refused::ModeSwitches { .. } => Exception::LimitExceeded,
+            | Refused::ModeSwitches { .. }
+            | Refused::ConsumerQuota { .. }
+            | Refused::TooManyConsumersCreating { .. } => Exception::LimitExceeded,
             Refused::NoShardCount
             | Refused::ShardCountOnDemand
             | Refused::OnDemand { .. }
@@ -306,10 +352,14 @@ impl Refused {
             Refused::NoStreamNamed
             | Refused::NamesDisagree { .. }
             | Refused::NotAStreamArn { .. }
+            | Refused::NoConsumerNamed
+            | Refused::NotAConsumerArn { .. }
+            | Refused::ConsumersDisagree { .. }
             | Refused::Unsupported { .. }
             | Refused::SameMode { .. }
             | Refused::TagCharacters
             | Refused::TooManyTags { .. }
+            | Refused::TooManyConsumerTags { .. }
             | Refused::RetentionTooShort { .. }
             | Refused::RetentionWouldDecrease { .. }
             | Refused::RetentionWouldIncrease { .. }

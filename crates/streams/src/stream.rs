@@ -17,7 +17,9 @@ use tidemill_log::{PartitionId, Position, ServiceTag};
 use tidemill_model::{HashKey, HashKeyRange, SequenceNumber, ShardId, StreamArn, Timestamp};
 
 use crate::capacity::Capacity;
+use crate::consumer::{Consumer, FoundConsumer};
 use crate::monitoring::Monitored;
+use crate::refused::Refused;
 
 /// Who decides how many shards there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +195,9 @@ pub struct Stream {
     /// The shard-level metrics that are on.
     #[serde(default, skip_serializing_if = "Monitored::is_empty")]
     pub monitored: Monitored,
+    /// Its registered consumers by their names; some may be gone.
+    #[serde(default)]
+    pub consumers: BTreeMap<String, Consumer>,
     /// Number of the next shard.
     pub next_shard: u32,
     /// The shards that have not been forgotten.
@@ -224,6 +229,7 @@ impl Stream {
             tags: BTreeMap::new(),
             capacity: Capacity::default(),
             monitored: Monitored::default(),
+            consumers: BTreeMap::new(),
             next_shard: 0,
             shards: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -295,6 +301,35 @@ impl Stream {
             is_monitored: !self.monitored.is_empty(),
             id,
             shard: self.shard(id, now)?.clone(),
+        })
+    }
+
+    /// The consumers that are not gone, in the order of their names.
+    pub fn consumers(&self, now: Timestamp) -> impl Iterator<Item = FoundConsumer> {
+        self.consumers.iter().filter_map(move |(name, consumer)| {
+            Some(FoundConsumer {
+                arn: consumer.arn(&self.arn, name),
+                incarnation: consumer.incarnation,
+                created_at: consumer.created_at,
+                status: consumer.status(now)?,
+            })
+        })
+    }
+
+    /// The consumer called `name`, of the registration in second `created_secs` when that is given.
+    pub fn consumer(
+        &self,
+        name: &str,
+        created_secs: Option<u64>,
+        now: Timestamp,
+    ) -> Result<FoundConsumer, Refused> {
+        let wanted = |found: &FoundConsumer| {
+            found.arn.name == name && created_secs.is_none_or(|secs| secs == found.arn.created_secs)
+        };
+        let found = self.consumers(now).find(wanted);
+        found.ok_or_else(|| Refused::ConsumerNotFound {
+            stream: self.arn.clone(),
+            name: name.to_owned(),
         })
     }
 

@@ -13,9 +13,12 @@ use tidemill_log::{Log, Replicated};
 use tidemill_model::{Caller, Clock, Entropy, StreamArn, Timestamp};
 
 use crate::catalog::Catalog;
-use crate::command::{Command, Quotas};
+use crate::command::{Command, ConsumerQuotas, Quotas};
 use crate::failure::Failure;
-use crate::limits::{CREATING_STREAMS, ControlOperation, Limits, ON_DEMAND_STREAMS, shard_quota};
+use crate::limits::{
+    CONSUMERS, CREATING_CONSUMERS, CREATING_STREAMS, ControlOperation, Limits, ON_DEMAND_STREAMS,
+    shard_quota,
+};
 use crate::refused::Refused;
 use crate::stream::Stream;
 use crate::throttle::Throttle;
@@ -138,7 +141,8 @@ impl Streams {
 
     /// Makes `command` durable and applies it, and tells those who wait for changes, even when the
     /// caller is dropped meanwhile: a reader at the end of a closed shard waits for nothing else.
-    pub(crate) async fn submit(&self, command: Command) -> Result<(), Failure> {
+    /// Gives the time at which that was done.
+    pub(crate) async fn submit(&self, command: Command) -> Result<Timestamp, Failure> {
         let shared = Arc::clone(&self.shared);
         let submitted = tokio::spawn(async move {
             let outcome = shared.parts.catalog.submit(command).await;
@@ -218,6 +222,17 @@ impl Streams {
                 ),
                 on_demand_streams: Some(settings.on_demand_quota.unwrap_or(ON_DEMAND_STREAMS)),
                 creating_streams: Some(CREATING_STREAMS),
+            },
+        }
+    }
+
+    /// The quotas that hold for the consumers of one stream.
+    pub(crate) fn consumer_quotas(&self) -> ConsumerQuotas {
+        match self.settings().limits {
+            Limits::None => ConsumerQuotas::default(),
+            Limits::Aws => ConsumerQuotas {
+                registered: Some(CONSUMERS),
+                creating: Some(CREATING_CONSUMERS),
             },
         }
     }

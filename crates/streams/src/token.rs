@@ -7,7 +7,8 @@
 //! ```text
 //! offset  size  field
 //! 0       1     version, 1
-//! 1       1     purpose: 1 shard iterator, 2 ListShards page, 3 ListStreams page
+//! 1       1     purpose: 1 shard iterator, 2 ListShards page, 3 ListStreams page,
+//!               4 ListStreamConsumers page
 //! 2       8     chance
 //! 10      16    HMAC-SHA-256 of all other bytes, cut to its first half
 //! 26            what the token means, JSON
@@ -54,6 +55,8 @@ pub enum Purpose {
     ListShards = 2,
     /// The next page of ListStreams.
     ListStreams = 3,
+    /// The next page of ListStreamConsumers.
+    ListStreamConsumers = 4,
 }
 
 /// Makes the token that means `meaning`; `chance` are random bytes.

@@ -26,7 +26,9 @@ pub enum Operation {
     CreateStream,
     DecreaseStreamRetentionPeriod,
     DeleteStream,
+    DeregisterStreamConsumer,
     DescribeStream,
+    DescribeStreamConsumer,
     DescribeStreamSummary,
     DisableEnhancedMonitoring,
     EnableEnhancedMonitoring,
@@ -34,11 +36,13 @@ pub enum Operation {
     GetShardIterator,
     IncreaseStreamRetentionPeriod,
     ListShards,
+    ListStreamConsumers,
     ListStreams,
     ListTagsForStream,
     MergeShards,
     PutRecord,
     PutRecords,
+    RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
     UpdateStreamMode,
@@ -51,7 +55,9 @@ impl Operation {
             "CreateStream" => Some(Operation::CreateStream),
             "DecreaseStreamRetentionPeriod" => Some(Operation::DecreaseStreamRetentionPeriod),
             "DeleteStream" => Some(Operation::DeleteStream),
+            "DeregisterStreamConsumer" => Some(Operation::DeregisterStreamConsumer),
             "DescribeStream" => Some(Operation::DescribeStream),
+            "DescribeStreamConsumer" => Some(Operation::DescribeStreamConsumer),
             "DescribeStreamSummary" => Some(Operation::DescribeStreamSummary),
             "DisableEnhancedMonitoring" => Some(Operation::DisableEnhancedMonitoring),
             "EnableEnhancedMonitoring" => Some(Operation::EnableEnhancedMonitoring),
@@ -59,11 +65,13 @@ impl Operation {
             "GetShardIterator" => Some(Operation::GetShardIterator),
             "IncreaseStreamRetentionPeriod" => Some(Operation::IncreaseStreamRetentionPeriod),
             "ListShards" => Some(Operation::ListShards),
+            "ListStreamConsumers" => Some(Operation::ListStreamConsumers),
             "ListStreams" => Some(Operation::ListStreams),
             "ListTagsForStream" => Some(Operation::ListTagsForStream),
             "MergeShards" => Some(Operation::MergeShards),
             "PutRecord" => Some(Operation::PutRecord),
             "PutRecords" => Some(Operation::PutRecords),
+            "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
             "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
@@ -76,23 +84,19 @@ impl Operation {
             "DeleteChannel" => Some(Operation::Unsupported("DeleteChannel")),
             "DeleteQueue" => Some(Operation::Unsupported("DeleteQueue")),
             "DeleteResourcePolicy" => Some(Operation::Unsupported("DeleteResourcePolicy")),
-            "DeregisterStreamConsumer" => Some(Operation::Unsupported("DeregisterStreamConsumer")),
             "DescribeAccountSettings" => Some(Operation::Unsupported("DescribeAccountSettings")),
             "DescribeChannel" => Some(Operation::Unsupported("DescribeChannel")),
             "DescribeLimits" => Some(Operation::Unsupported("DescribeLimits")),
             "DescribeQueue" => Some(Operation::Unsupported("DescribeQueue")),
-            "DescribeStreamConsumer" => Some(Operation::Unsupported("DescribeStreamConsumer")),
             "GetResourcePolicy" => Some(Operation::Unsupported("GetResourcePolicy")),
             "ListChannels" => Some(Operation::Unsupported("ListChannels")),
             "ListQueues" => Some(Operation::Unsupported("ListQueues")),
-            "ListStreamConsumers" => Some(Operation::Unsupported("ListStreamConsumers")),
             "ListTagsForResource" => Some(Operation::Unsupported("ListTagsForResource")),
             "PutResourcePolicy" => Some(Operation::Unsupported("PutResourcePolicy")),
             "ReceiveDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("ReceiveDeadLetterQueueRecords"))
             }
             "ReceiveQueueRecords" => Some(Operation::Unsupported("ReceiveQueueRecords")),
-            "RegisterStreamConsumer" => Some(Operation::Unsupported("RegisterStreamConsumer")),
             "RestoreDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("RestoreDeadLetterQueueRecords"))
             }
@@ -127,7 +131,9 @@ impl Operation {
             Operation::CreateStream => "CreateStream",
             Operation::DecreaseStreamRetentionPeriod => "DecreaseStreamRetentionPeriod",
             Operation::DeleteStream => "DeleteStream",
+            Operation::DeregisterStreamConsumer => "DeregisterStreamConsumer",
             Operation::DescribeStream => "DescribeStream",
+            Operation::DescribeStreamConsumer => "DescribeStreamConsumer",
             Operation::DescribeStreamSummary => "DescribeStreamSummary",
             Operation::DisableEnhancedMonitoring => "DisableEnhancedMonitoring",
             Operation::EnableEnhancedMonitoring => "EnableEnhancedMonitoring",
@@ -135,11 +141,13 @@ impl Operation {
             Operation::GetShardIterator => "GetShardIterator",
             Operation::IncreaseStreamRetentionPeriod => "IncreaseStreamRetentionPeriod",
             Operation::ListShards => "ListShards",
+            Operation::ListStreamConsumers => "ListStreamConsumers",
             Operation::ListStreams => "ListStreams",
             Operation::ListTagsForStream => "ListTagsForStream",
             Operation::MergeShards => "MergeShards",
             Operation::PutRecord => "PutRecord",
             Operation::PutRecords => "PutRecords",
+            Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
             Operation::UpdateStreamMode => "UpdateStreamMode",
@@ -169,6 +177,59 @@ pub struct ChildShard {
     pub parent_shards: Vec<String>,
     #[serde(rename = "ShardId")]
     pub shard_id: String,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Consumer {
+    #[serde(rename = "ConsumerARN")]
+    pub consumer_arn: String,
+    #[serde(rename = "ConsumerCreationTimestamp", serialize_with = "wire::moment")]
+    pub consumer_creation_timestamp: Timestamp,
+    #[serde(rename = "ConsumerName")]
+    pub consumer_name: String,
+    #[serde(rename = "ConsumerStatus")]
+    pub consumer_status: ConsumerStatus,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConsumerDescription {
+    #[serde(rename = "ConsumerARN")]
+    pub consumer_arn: String,
+    #[serde(rename = "ConsumerCreationTimestamp", serialize_with = "wire::moment")]
+    pub consumer_creation_timestamp: Timestamp,
+    #[serde(rename = "ConsumerName")]
+    pub consumer_name: String,
+    #[serde(rename = "ConsumerStatus")]
+    pub consumer_status: ConsumerStatus,
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum ConsumerStatus {
+    #[serde(rename = "CREATING")]
+    Creating,
+    #[serde(rename = "DELETING")]
+    Deleting,
+    #[serde(rename = "ACTIVE")]
+    Active,
+}
+impl ConsumerStatus {
+    pub const ALL: &'static [ConsumerStatus] = &[
+        ConsumerStatus::Creating,
+        ConsumerStatus::Deleting,
+        ConsumerStatus::Active,
+    ];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ConsumerStatus::Creating => "CREATING",
+            ConsumerStatus::Deleting => "DELETING",
+            ConsumerStatus::Active => "ACTIVE",
+        }
+    }
+    pub fn parse(text: &str) -> Option<ConsumerStatus> {
+        ConsumerStatus::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+    }
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CreateStreamInput {
@@ -217,6 +278,33 @@ pub struct DeleteStreamInput {
     pub stream_id: Option<String>,
     #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeregisterStreamConsumerInput {
+    #[serde(rename = "ConsumerARN", skip_serializing_if = "Option::is_none")]
+    pub consumer_arn: Option<String>,
+    #[serde(rename = "ConsumerName", skip_serializing_if = "Option::is_none")]
+    pub consumer_name: Option<String>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DescribeStreamConsumerInput {
+    #[serde(rename = "ConsumerARN", skip_serializing_if = "Option::is_none")]
+    pub consumer_arn: Option<String>,
+    #[serde(rename = "ConsumerName", skip_serializing_if = "Option::is_none")]
+    pub consumer_name: Option<String>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DescribeStreamConsumerOutput {
+    #[serde(rename = "ConsumerDescription")]
+    pub consumer_description: ConsumerDescription,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DescribeStreamInput {
@@ -424,6 +512,30 @@ pub struct ListShardsOutput {
     pub next_token: Option<String>,
     #[serde(rename = "Shards", skip_serializing_if = "Option::is_none")]
     pub shards: Option<Vec<Shard>>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ListStreamConsumersInput {
+    #[serde(rename = "MaxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: String,
+    #[serde(
+        rename = "StreamCreationTimestamp",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "wire::moment_if_given"
+    )]
+    pub stream_creation_timestamp: Option<Timestamp>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ListStreamConsumersOutput {
+    #[serde(rename = "Consumers", skip_serializing_if = "Option::is_none")]
+    pub consumers: Option<Vec<Consumer>>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ListStreamsInput {
@@ -647,6 +759,22 @@ impl RecordDistributionStrategy {
             .copied()
             .find(|value| value.as_str() == text)
     }
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RegisterStreamConsumerInput {
+    #[serde(rename = "ConsumerName")]
+    pub consumer_name: String,
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegisterStreamConsumerOutput {
+    #[serde(rename = "Consumer")]
+    pub consumer: Consumer,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RemoveTagsFromStreamInput {
@@ -967,6 +1095,8 @@ pub struct CreateStreamOutput {}
 pub struct DecreaseStreamRetentionPeriodOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeleteStreamOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeregisterStreamConsumerOutput {}
 pub type DisableEnhancedMonitoringOutput = EnhancedMonitoringOutput;
 pub type EnableEnhancedMonitoringOutput = EnhancedMonitoringOutput;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -1035,6 +1165,24 @@ static RULES_BOOLEAN_OBJECT: Rules = Rules {
     min: None,
     max: None,
     pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
+static RULES_CONSUMER_ARN: Rules = Rules {
+    min: Some(1),
+    max: Some(2048),
+    pattern: Some(Pattern::new(
+        r#"^(arn):aws.*:kinesis:.*:\d{12}:.*stream\/[a-zA-Z0-9_.-]+\/consumer\/[a-zA-Z0-9_.-]+:[0-9]+"#,
+    )),
+    sensitive: false,
+    element: None,
+    value: None,
+};
+static RULES_CONSUMER_NAME: Rules = Rules {
+    min: Some(1),
+    max: Some(128),
+    pattern: Some(Pattern::new(r#"[a-zA-Z0-9_.-]+"#)),
     sensitive: false,
     element: None,
     value: None,
@@ -1282,6 +1430,120 @@ impl FromWire for DeleteStreamInput {
             stream_arn,
             stream_id,
             stream_name,
+        }))
+    }
+}
+impl FromWire for DeregisterStreamConsumerInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut consumer_arn: Field<String> = Field::Absent;
+        let mut consumer_name: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["ConsumerARN", "ConsumerName", "StreamARN", "StreamId"],
+        )? {
+            match member {
+                Some(0) => {
+                    consumer_arn =
+                        wire::member(&mut map, "consumerARN", &RULES_CONSUMER_ARN, check)?
+                }
+                Some(1) => {
+                    consumer_name =
+                        wire::member(&mut map, "consumerName", &RULES_CONSUMER_NAME, check)?
+                }
+                Some(2) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(3) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let consumer_arn = wire::optional(consumer_arn);
+        let consumer_name = wire::optional(consumer_name);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let Some(consumer_arn) = consumer_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(consumer_name) = consumer_name else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(DeregisterStreamConsumerInput {
+            consumer_arn,
+            consumer_name,
+            stream_arn,
+            stream_id,
+        }))
+    }
+}
+impl FromWire for DescribeStreamConsumerInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut consumer_arn: Field<String> = Field::Absent;
+        let mut consumer_name: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["ConsumerARN", "ConsumerName", "StreamARN", "StreamId"],
+        )? {
+            match member {
+                Some(0) => {
+                    consumer_arn =
+                        wire::member(&mut map, "consumerARN", &RULES_CONSUMER_ARN, check)?
+                }
+                Some(1) => {
+                    consumer_name =
+                        wire::member(&mut map, "consumerName", &RULES_CONSUMER_NAME, check)?
+                }
+                Some(2) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(3) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let consumer_arn = wire::optional(consumer_arn);
+        let consumer_name = wire::optional(consumer_name);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let Some(consumer_arn) = consumer_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(consumer_name) = consumer_name else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(DescribeStreamConsumerInput {
+            consumer_arn,
+            consumer_name,
+            stream_arn,
+            stream_id,
         }))
     }
 }
@@ -1896,6 +2158,90 @@ static RULES_LIST_SHARDS_INPUT_LIMIT: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for ListStreamConsumersInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut max_results: Field<i32> = Field::Absent;
+        let mut next_token: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_creation_timestamp: Field<Timestamp> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "MaxResults",
+                "NextToken",
+                "StreamARN",
+                "StreamCreationTimestamp",
+                "StreamId",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    max_results = wire::member(
+                        &mut map,
+                        "maxResults",
+                        &RULES_LIST_STREAM_CONSUMERS_INPUT_LIMIT,
+                        check,
+                    )?
+                }
+                Some(1) => {
+                    next_token = wire::member(&mut map, "nextToken", &RULES_NEXT_TOKEN, check)?
+                }
+                Some(2) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(3) => {
+                    stream_creation_timestamp =
+                        wire::member(&mut map, "streamCreationTimestamp", &RULES_TIMESTAMP, check)?
+                }
+                Some(4) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let max_results = wire::optional(max_results);
+        let next_token = wire::optional(next_token);
+        let stream_arn = wire::required(stream_arn, "streamARN", check);
+        let stream_creation_timestamp = wire::optional(stream_creation_timestamp);
+        let stream_id = wire::optional(stream_id);
+        let Some(max_results) = max_results else {
+            return Ok(Field::Broken);
+        };
+        let Some(next_token) = next_token else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_creation_timestamp) = stream_creation_timestamp else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(ListStreamConsumersInput {
+            max_results,
+            next_token,
+            stream_arn,
+            stream_creation_timestamp,
+            stream_id,
+        }))
+    }
+}
+static RULES_LIST_STREAM_CONSUMERS_INPUT_LIMIT: Rules = Rules {
+    min: Some(1),
+    max: Some(10000),
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 impl FromWire for ListStreamsInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2430,6 +2776,59 @@ impl FromWire for RecordDistributionStrategy {
         })
     }
 }
+impl FromWire for RegisterStreamConsumerInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut consumer_name: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut tags: Field<BTreeMap<String, String>> = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["ConsumerName", "StreamARN", "StreamId", "Tags"])?
+        {
+            match member {
+                Some(0) => {
+                    consumer_name =
+                        wire::member(&mut map, "consumerName", &RULES_CONSUMER_NAME, check)?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(3) => tags = wire::member(&mut map, "tags", &RULES_TAG_MAP, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let consumer_name = wire::required(consumer_name, "consumerName", check);
+        let stream_arn = wire::required(stream_arn, "streamARN", check);
+        let stream_id = wire::optional(stream_id);
+        let tags = wire::optional(tags);
+        let Some(consumer_name) = consumer_name else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(tags) = tags else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(RegisterStreamConsumerInput {
+            consumer_name,
+            stream_arn,
+            stream_id,
+            tags,
+        }))
+    }
+}
 impl FromWire for RemoveTagsFromStreamInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2847,11 +3246,14 @@ impl FromWire for UpdateStreamModeInput {
 #[cfg(test)]
 pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_BOOLEAN_OBJECT,
+    &RULES_CONSUMER_ARN,
+    &RULES_CONSUMER_NAME,
     &RULES_DATA,
     &RULES_DESCRIBE_STREAM_INPUT_LIMIT,
     &RULES_GET_RECORDS_INPUT_LIMIT,
     &RULES_HASH_KEY,
     &RULES_LIST_SHARDS_INPUT_LIMIT,
+    &RULES_LIST_STREAM_CONSUMERS_INPUT_LIMIT,
     &RULES_LIST_STREAMS_INPUT_LIMIT,
     &RULES_LIST_TAGS_FOR_STREAM_INPUT_LIMIT,
     &RULES_MAX_RECORD_SIZE_IN_KIB,
@@ -3469,6 +3871,52 @@ impl From<ValidationException> for DeleteStreamError {
     }
 }
 #[derive(Clone, Debug, PartialEq)]
+pub enum DeregisterStreamConsumerError {
+    LimitExceededException(LimitExceededException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    InvalidArgumentException(InvalidArgumentException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for DeregisterStreamConsumerError {
+    fn failure(&self) -> Failure {
+        match self {
+            DeregisterStreamConsumerError::LimitExceededException(inner) => inner.failure(),
+            DeregisterStreamConsumerError::ResourceNotFoundException(inner) => inner.failure(),
+            DeregisterStreamConsumerError::InvalidArgumentException(inner) => inner.failure(),
+            DeregisterStreamConsumerError::ValidationException(inner) => inner.failure(),
+            DeregisterStreamConsumerError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for DeregisterStreamConsumerError {
+    fn from(inner: StorageFailure) -> DeregisterStreamConsumerError {
+        DeregisterStreamConsumerError::Storage(inner)
+    }
+}
+impl From<LimitExceededException> for DeregisterStreamConsumerError {
+    fn from(inner: LimitExceededException) -> DeregisterStreamConsumerError {
+        DeregisterStreamConsumerError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for DeregisterStreamConsumerError {
+    fn from(inner: ResourceNotFoundException) -> DeregisterStreamConsumerError {
+        DeregisterStreamConsumerError::ResourceNotFoundException(inner)
+    }
+}
+impl From<InvalidArgumentException> for DeregisterStreamConsumerError {
+    fn from(inner: InvalidArgumentException) -> DeregisterStreamConsumerError {
+        DeregisterStreamConsumerError::InvalidArgumentException(inner)
+    }
+}
+impl From<ValidationException> for DeregisterStreamConsumerError {
+    fn from(inner: ValidationException) -> DeregisterStreamConsumerError {
+        DeregisterStreamConsumerError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
 pub enum DescribeStreamError {
     ResourceNotFoundException(ResourceNotFoundException),
     LimitExceededException(LimitExceededException),
@@ -3517,6 +3965,52 @@ impl From<AccessDeniedException> for DescribeStreamError {
 impl From<ValidationException> for DescribeStreamError {
     fn from(inner: ValidationException) -> DescribeStreamError {
         DescribeStreamError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum DescribeStreamConsumerError {
+    LimitExceededException(LimitExceededException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    InvalidArgumentException(InvalidArgumentException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for DescribeStreamConsumerError {
+    fn failure(&self) -> Failure {
+        match self {
+            DescribeStreamConsumerError::LimitExceededException(inner) => inner.failure(),
+            DescribeStreamConsumerError::ResourceNotFoundException(inner) => inner.failure(),
+            DescribeStreamConsumerError::InvalidArgumentException(inner) => inner.failure(),
+            DescribeStreamConsumerError::ValidationException(inner) => inner.failure(),
+            DescribeStreamConsumerError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for DescribeStreamConsumerError {
+    fn from(inner: StorageFailure) -> DescribeStreamConsumerError {
+        DescribeStreamConsumerError::Storage(inner)
+    }
+}
+impl From<LimitExceededException> for DescribeStreamConsumerError {
+    fn from(inner: LimitExceededException) -> DescribeStreamConsumerError {
+        DescribeStreamConsumerError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for DescribeStreamConsumerError {
+    fn from(inner: ResourceNotFoundException) -> DescribeStreamConsumerError {
+        DescribeStreamConsumerError::ResourceNotFoundException(inner)
+    }
+}
+impl From<InvalidArgumentException> for DescribeStreamConsumerError {
+    fn from(inner: InvalidArgumentException) -> DescribeStreamConsumerError {
+        DescribeStreamConsumerError::InvalidArgumentException(inner)
+    }
+}
+impl From<ValidationException> for DescribeStreamConsumerError {
+    fn from(inner: ValidationException) -> DescribeStreamConsumerError {
+        DescribeStreamConsumerError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]
@@ -3997,6 +4491,64 @@ impl From<ValidationException> for ListShardsError {
     }
 }
 #[derive(Clone, Debug, PartialEq)]
+pub enum ListStreamConsumersError {
+    ResourceNotFoundException(ResourceNotFoundException),
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ExpiredNextTokenException(ExpiredNextTokenException),
+    ResourceInUseException(ResourceInUseException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for ListStreamConsumersError {
+    fn failure(&self) -> Failure {
+        match self {
+            ListStreamConsumersError::ResourceNotFoundException(inner) => inner.failure(),
+            ListStreamConsumersError::InvalidArgumentException(inner) => inner.failure(),
+            ListStreamConsumersError::LimitExceededException(inner) => inner.failure(),
+            ListStreamConsumersError::ExpiredNextTokenException(inner) => inner.failure(),
+            ListStreamConsumersError::ResourceInUseException(inner) => inner.failure(),
+            ListStreamConsumersError::ValidationException(inner) => inner.failure(),
+            ListStreamConsumersError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for ListStreamConsumersError {
+    fn from(inner: StorageFailure) -> ListStreamConsumersError {
+        ListStreamConsumersError::Storage(inner)
+    }
+}
+impl From<ResourceNotFoundException> for ListStreamConsumersError {
+    fn from(inner: ResourceNotFoundException) -> ListStreamConsumersError {
+        ListStreamConsumersError::ResourceNotFoundException(inner)
+    }
+}
+impl From<InvalidArgumentException> for ListStreamConsumersError {
+    fn from(inner: InvalidArgumentException) -> ListStreamConsumersError {
+        ListStreamConsumersError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for ListStreamConsumersError {
+    fn from(inner: LimitExceededException) -> ListStreamConsumersError {
+        ListStreamConsumersError::LimitExceededException(inner)
+    }
+}
+impl From<ExpiredNextTokenException> for ListStreamConsumersError {
+    fn from(inner: ExpiredNextTokenException) -> ListStreamConsumersError {
+        ListStreamConsumersError::ExpiredNextTokenException(inner)
+    }
+}
+impl From<ResourceInUseException> for ListStreamConsumersError {
+    fn from(inner: ResourceInUseException) -> ListStreamConsumersError {
+        ListStreamConsumersError::ResourceInUseException(inner)
+    }
+}
+impl From<ValidationException> for ListStreamConsumersError {
+    fn from(inner: ValidationException) -> ListStreamConsumersError {
+        ListStreamConsumersError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
 pub enum ListStreamsError {
     LimitExceededException(LimitExceededException),
     ExpiredNextTokenException(ExpiredNextTokenException),
@@ -4361,6 +4913,59 @@ impl From<DryRunOperationException> for PutRecordsError {
 impl From<ValidationException> for PutRecordsError {
     fn from(inner: ValidationException) -> PutRecordsError {
         PutRecordsError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegisterStreamConsumerError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for RegisterStreamConsumerError {
+    fn failure(&self) -> Failure {
+        match self {
+            RegisterStreamConsumerError::InvalidArgumentException(inner) => inner.failure(),
+            RegisterStreamConsumerError::LimitExceededException(inner) => inner.failure(),
+            RegisterStreamConsumerError::ResourceInUseException(inner) => inner.failure(),
+            RegisterStreamConsumerError::ResourceNotFoundException(inner) => inner.failure(),
+            RegisterStreamConsumerError::ValidationException(inner) => inner.failure(),
+            RegisterStreamConsumerError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for RegisterStreamConsumerError {
+    fn from(inner: StorageFailure) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for RegisterStreamConsumerError {
+    fn from(inner: InvalidArgumentException) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for RegisterStreamConsumerError {
+    fn from(inner: LimitExceededException) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for RegisterStreamConsumerError {
+    fn from(inner: ResourceInUseException) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for RegisterStreamConsumerError {
+    fn from(inner: ResourceNotFoundException) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ValidationException> for RegisterStreamConsumerError {
+    fn from(inner: ValidationException) -> RegisterStreamConsumerError {
+        RegisterStreamConsumerError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

@@ -10,6 +10,7 @@ use tidemill_model::{AccountId, HashKey, Region};
 use crate::monitoring::ShardLevelMetric;
 
 use super::*;
+use crate::command::{ConsumerChange, ConsumerQuotas};
 
 const SECOND: u64 = 1_767_225_600;
 
@@ -83,7 +84,17 @@ fn finish(catalog: &Catalog, name: &str, end: u64) -> Option<Command> {
 }
 
 fn apply(catalog: &mut Catalog, second: u64, command: Command) -> Result<(), Refused> {
-    catalog.apply(Timestamp::from_secs(second), 0, command)
+    catalog
+        .apply(Timestamp::from_secs(second), 0, command)
+        .map(drop)
+}
+
+fn delete(name: &str) -> Command {
+    Command::DeleteStream {
+        stream: arn(name),
+        enforce_consumer_deletion: false,
+        delay: Duration::ZERO,
+    }
 }
 
 const STREAM: &str = r#"{"region":"us-east-1","account":"000000000000","name":"s"}"#;
@@ -152,11 +163,10 @@ fn the_form_of_the_other_commands_is_golden() {
             format!(r#"{{"AdoptTokenKey":{{"key":[{key}]}}}}"#),
         ),
         (
-            Command::DeleteStream {
-                stream: arn("s"),
-                delay: Duration::ZERO,
-            },
-            format!(r#"{{"DeleteStream":{{"stream":{STREAM},"delay":{ZERO}}}}}"#),
+            delete("s"),
+            format!(
+                r#"{{"DeleteStream":{{"stream":{STREAM},"enforce_consumer_deletion":false,"delay":{ZERO}}}}}"#
+            ),
         ),
         (
             Command::SetRetention {
@@ -186,6 +196,53 @@ fn the_form_of_the_other_commands_is_golden() {
         (Command::Sweep, r#""Sweep""#.to_owned()),
     ];
     assert_golden(cases);
+}
+
+fn consumer(change: ConsumerChange) -> Command {
+    Command::Consumer {
+        stream: arn("s"),
+        name: "c".to_owned(),
+        change,
+    }
+}
+
+fn register(seconds: u64) -> Command {
+    consumer(ConsumerChange::Register {
+        tags: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+        quotas: ConsumerQuotas::default(),
+        delay: Duration::from_secs(seconds),
+    })
+}
+
+#[test]
+fn the_form_of_the_commands_on_consumers_is_golden() {
+    let cases = [
+        (
+            register(0),
+            format!(
+                r#"{{"Consumer":{{"stream":{STREAM},"name":"c","change":{{"Register":{{"tags":{{"a":"b"}},"quotas":{{"registered":null,"creating":null}},"delay":{ZERO}}}}}}}}}"#
+            ),
+        ),
+        (
+            consumer(ConsumerChange::Deregister {
+                created_secs: Some(SECOND),
+                delay: Duration::ZERO,
+            }),
+            format!(
+                r#"{{"Consumer":{{"stream":{STREAM},"name":"c","change":{{"Deregister":{{"created_secs":1767225600,"delay":{ZERO}}}}}}}}}"#
+            ),
+        ),
+    ];
+    assert_golden(cases);
+}
+
+#[test]
+fn a_command_of_the_first_version_is_read() {
+    let old = format!(r#"{{"DeleteStream":{{"stream":{STREAM},"delay":{ZERO}}}}}"#);
+    assert_eq!(
+        serde_json::from_str::<Command>(&old).expect("reads"),
+        delete("s")
+    );
 }
 
 #[test]
@@ -269,6 +326,34 @@ fn what_a_capacity_mode_remembers_is_kept_in_a_golden_form() {
 fn the_form_of_the_snapshot_is_golden() {
     let mut catalog = Catalog::default();
     apply(&mut catalog, SECOND, create("s", 1)).expect("created");
+    apply(&mut catalog, SECOND + 4, register(9)).expect("registered");
+    apply(&mut catalog, SECOND + 5, split("s", 0, "77")).expect("begun");
+    let finish = finish(&catalog, "s", 4).expect("begun");
+    apply(&mut catalog, SECOND + 5, finish).expect("finished");
+    let golden = concat!(
+        r#"{"token_key":null,"next_partition":3,"next_incarnation":2,"last_at":1767225605000,"#,
+        r#""streams":[{"arn":{"region":"us-east-1","account":"000000000000","name":"s"},"#,
+        r#""incarnation":0,"created_at":1767225600000,"mode":"Provisioned","#,
+        r#""phase":{"Updating":1767225605000},"reshard":null,"retention_hours":24,"floor":0,"#,
+        r#""record_kib_max":1024,"tags":{"k":"v"},"consumers":{"c":{"incarnation":1,"created_at":1767225604000,"#,
+        r#""stage":{"Creating":1767225613000},"tags":{"a":"b"}}},"next_shard":3,"shards":{"#,
+        r#""0":{"range":{"start":"0","end":"340282366920938463463374607431768211455"},"#,
+        r#""parents":[],"created_secs":1767225600,"created_at":1767225600000,"partition":0,"#,
+        r#""closed":{"end":4,"at":1767225605000,"children":[1,2]}},"#,
+        r#""1":{"range":{"start":"0","end":"76"},"parents":[0],"created_secs":1767225606,"#,
+        r#""created_at":1767225605000,"partition":1,"closed":null},"#,
+        r#""2":{"range":{"start":"77","end":"340282366920938463463374607431768211455"},"#,
+        r#""parents":[0],"created_secs":1767225606,"created_at":1767225605000,"partition":2,"#,
+        r#""closed":null}}}]}"#,
+    );
+    assert_eq!(String::from_utf8_lossy(&catalog.snapshot()), golden);
+    assert_eq!(Catalog::restore(golden.as_bytes()), Ok(catalog));
+}
+
+#[test]
+fn a_snapshot_of_the_first_version_is_read() {
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, create("s", 1)).expect("created");
     apply(&mut catalog, SECOND + 5, split("s", 0, "77")).expect("begun");
     let finish = finish(&catalog, "s", 4).expect("begun");
     apply(&mut catalog, SECOND + 5, finish).expect("finished");
@@ -287,7 +372,6 @@ fn the_form_of_the_snapshot_is_golden() {
         r#""parents":[0],"created_secs":1767225606,"created_at":1767225605000,"partition":2,"#,
         r#""closed":null}}}]}"#,
     );
-    assert_eq!(String::from_utf8_lossy(&catalog.snapshot()), golden);
     assert_eq!(Catalog::restore(golden.as_bytes()), Ok(catalog));
 }
 
@@ -321,11 +405,7 @@ fn a_reshard_is_finished_once_and_only_in_its_own_stream() {
     let stale = finish(&catalog, "s", 4).expect("begun");
     let second = finish(&catalog, "s", 9).expect("begun");
     apply(&mut catalog, SECOND, second).expect("finished");
-    let delete = Command::DeleteStream {
-        stream: arn("s"),
-        delay: Duration::ZERO,
-    };
-    apply(&mut catalog, SECOND, delete).expect("deleted");
+    apply(&mut catalog, SECOND, delete("s")).expect("deleted");
     apply(&mut catalog, SECOND, create("s", 2)).expect("created");
     apply(
         &mut catalog,
@@ -350,7 +430,7 @@ fn command(catalog: &Catalog, kind: u8, name: &str, number: u32, key: u128) -> O
     let (stream, delay) = (arn(name), Duration::ZERO);
     Some(match kind {
         0 => create(name, number % 4 + 1),
-        1 => Command::DeleteStream { stream, delay },
+        1 => delete(name),
         2 | 3 => split(name, number, &key.to_string()),
         4 => merge(name, number, number + 1),
         5 => return finish(catalog, name, u64::from(number)),

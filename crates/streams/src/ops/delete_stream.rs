@@ -1,6 +1,4 @@
 //! DeleteStream: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DeleteStream.html>.
-//!
-//! EnforceConsumerDeletion changes nothing: there are no consumers that could stand in the way.
 
 use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{DeleteStreamError, DeleteStreamInput, DeleteStreamOutput};
@@ -27,7 +25,11 @@ pub async fn delete_stream(
     })?;
     let delay = streams.settings().state_delay;
     streams
-        .submit(Command::DeleteStream { stream, delay })
+        .submit(Command::DeleteStream {
+            stream,
+            enforce_consumer_deletion: input.enforce_consumer_deletion == Some(true),
+            delay,
+        })
         .await?;
     streams.delete_unnamed(shards).await;
     Ok(DeleteStreamOutput {})

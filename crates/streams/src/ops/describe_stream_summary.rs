@@ -37,6 +37,8 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
     } else {
         stream.open_shards()
     };
+    let consumers = stream.consumers(now).count();
+    let consumers = i32::try_from(consumers).unwrap_or(i32::MAX);
     StreamDescriptionSummary {
         stream_name: stream.arn.name.clone(),
         stream_arn: stream.arn.to_string(),
@@ -49,7 +51,7 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
         encryption_type: Some(EncryptionType::None),
         key_id: None,
         open_shard_count: count(open_shards),
-        consumer_count: Some(0),
+        consumer_count: Some(consumers),
         channel_count: None,
         queue_count: None,
         warm_throughput: None,

@@ -2,6 +2,7 @@
 //! typed calls, and AWS's answers word for word.
 
 mod capacity_modes;
+mod consumers;
 mod fixture;
 mod lifecycle;
 mod listing;
