@@ -24,7 +24,7 @@ fn data(seed: u64, bytes: usize) -> Vec<u8> {
 
 fn entry(seed: u64, record_bytes: usize) -> serde_json::Value {
     let data = base64_simd::STANDARD.encode_to_string(data(seed, record_bytes));
-    json!({ "Data": data, "PartitionKey": format!("key-{seed:08}") })
+    json!({ "Data": data, "PartitionKey": partition_key(seed) })
 }
 
 /// Body number `seed` of a PutRecords call with [`ENTRIES`] records of `record_bytes` each.
@@ -36,6 +36,16 @@ pub fn put_records(stream: &str, record_bytes: usize, seed: u64) -> Bytes {
     json!({ "StreamName": stream, "Records": records })
         .to_string()
         .into()
+}
+
+/// `count` records of `record_bytes` each, data and partition key, as a server keeps them.
+pub fn records(record_bytes: usize, count: u64) -> Vec<(Vec<u8>, String)> {
+    let record = |seed| (data(seed, record_bytes), partition_key(seed));
+    (0..count).map(record).collect()
+}
+
+fn partition_key(seed: u64) -> String {
+    format!("key-{seed:08}")
 }
 
 /// Body number `seed` of a PutRecord call with `record_bytes` of data.

@@ -1,9 +1,9 @@
-//! The load generator, the floors and the report of `tidemill bench`, and the wire client that the
+//! The load generator, the floors and the reports of `tidemill bench`, and the wire client that the
 //! command line shares with it.
 //!
 //! What must hold: the server under load is reached over a socket only, by the same client that loads
-//! the floors; a figure of ours stands beside the floors of the same run. This is the one crate that
-//! measures time; it hands no measured number to anything but a report.
+//! the floors and the peers; a figure of ours stands beside the floors of the same run. This is the one
+//! crate that measures time; it hands no measured number to anything but a report.
 
 pub mod stopwatch;
 pub mod client;
@@ -11,6 +11,16 @@ pub mod statistics;
 pub mod machine;
 pub mod bodies;
 pub mod load;
+pub mod drain;
+pub mod threads;
+pub mod aligned;
+pub mod pages;
+pub mod http_server;
 pub mod floors;
+pub mod group_commit;
+pub mod necessary;
+pub mod peers;
 pub mod report;
-pub mod run;
+pub mod cases;
+pub mod contestants;
+pub mod streams;

@@ -20,6 +20,8 @@ use crate::stopwatch::Stopwatch;
 pub struct Load {
     /// Requests to send in turn; at least one.
     pub requests: Arc<[Prepared]>,
+    /// Records in each.
+    pub entries: usize,
     /// Requests in flight.
     pub connections: usize,
     /// No request is started after this long.
@@ -33,6 +35,8 @@ pub struct Load {
 pub struct Sample {
     /// Requests answered.
     pub requests: u64,
+    /// Records they carried, one way or the other.
+    pub records: u64,
     /// From the first request to the last answer.
     pub elapsed: Duration,
     /// Microseconds to each answer, ascending.
@@ -41,8 +45,13 @@ pub struct Sample {
 
 impl Sample {
     /// Requests answered per second.
-    pub fn per_second(&self) -> f64 {
+    pub fn requests_per_second(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+
+    /// Records carried per second.
+    pub fn records_per_second(&self) -> f64 {
+        self.records as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 }
 
@@ -59,6 +68,14 @@ pub enum LoadError {
     Partial {
         /// Entries that were refused.
         failed: u64,
+    },
+    /// GetRecords answered something that is not a page.
+    #[error("an answer of {operation} lacks {member}")]
+    Lacking {
+        /// The operation.
+        operation: &'static str,
+        /// What is not there.
+        member: &'static str,
     },
 }
 
@@ -84,6 +101,7 @@ pub async fn run(client: &Client, load: &Load) -> Result<Sample, LoadError> {
     latencies_us.sort_unstable();
     Ok(Sample {
         requests: latencies_us.len() as u64,
+        records: latencies_us.len() as u64 * load.entries as u64,
         elapsed,
         latencies_us,
     })

@@ -46,6 +46,29 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// What about it spoils a figure.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.build == "debug" {
+            warnings.push("this is a debug build; run `cargo run --release -- bench`".to_owned());
+        }
+        if self.file_system.as_deref() == Some("tmpfs") {
+            let directory = &self.directory;
+            warnings.push(format!(
+                "{directory} is in memory, a sync costs nothing; use --dir"
+            ));
+        }
+        let half = self.cores as f64 / 2.0;
+        if let Some(load) = self.load_average.filter(|load| *load > half) {
+            warnings.push(format!(
+                "the machine was busy before the run: load average {load}"
+            ));
+        }
+        warnings
+    }
+}
+
 /// The first number of `/proc/loadavg`.
 fn load_average(text: &str) -> Option<f64> {
     text.split_whitespace().next()?.parse().ok()
@@ -91,6 +114,26 @@ fn file_system(mounts: &str, directory: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_spoils_a_figure_is_said() {
+        let quiet = Machine {
+            cores: 2,
+            load_average: Some(0.1),
+            scheduling: Some("SCHED_OTHER"),
+            directory: "/d".to_owned(),
+            file_system: Some("ext4".to_owned()),
+            build: "release",
+        };
+        assert!(quiet.warnings().is_empty());
+        let spoilt = Machine {
+            load_average: Some(1.5),
+            file_system: Some("tmpfs".to_owned()),
+            build: "debug",
+            ..quiet
+        };
+        assert_eq!(spoilt.warnings().len(), 3);
+    }
 
     #[test]
     fn the_load_is_the_first_number() {

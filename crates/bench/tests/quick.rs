@@ -1,10 +1,10 @@
 //! The benchmark runs from end to end and reports what it promises. Speed is not looked at.
 
-use tidemill_bench::report::{FloorKind, Unit};
-use tidemill_bench::run::{Options, run};
+use tidemill_bench::report::Kind;
+use tidemill_bench::streams::{Options, run};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quick_run_reports_every_figure_beside_both_floors() {
+async fn a_quick_run_reports_every_workload_beside_both_floors() {
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options::quick(directory.path().to_path_buf());
     let mut steps = 0;
@@ -22,30 +22,29 @@ async fn a_quick_run_reports_every_figure_beside_both_floors() {
     assert_eq!(
         names,
         [
-            "put_records_1_kib_rate",
-            "put_records_100_b_rate",
-            "put_record_1_kib_p50",
-            "put_record_1_kib_p99",
+            "put_records_1_kib_2",
+            "put_records_100_b_2",
+            "put_record_1_kib_2",
+            "get_records_1_kib_2",
         ]
     );
     for measurement in &report.measurements {
         let name = &measurement.name;
-        assert!(measurement.tidemill.median > 0.0, "{name}");
-        let floors: Vec<FloorKind> = measurement.floors.iter().map(|floor| floor.floor).collect();
-        assert_eq!(floors, [FloorKind::Http, FloorKind::Disk], "{name}");
-        assert!(
-            measurement
-                .floors
-                .iter()
-                .all(|floor| floor.figure.median > 0.0),
-            "{name}"
-        );
+        let kinds: Vec<Kind> = measurement
+            .results
+            .iter()
+            .map(|result| result.kind)
+            .collect();
         assert_eq!(
-            name.ends_with("rate"),
-            measurement.unit == Unit::RequestsPerSecond,
+            kinds,
+            [Kind::Tidemill, Kind::HttpFloor, Kind::NecessaryFloor],
             "{name}"
         );
-        assert_eq!(measurement.workload.shards, 4, "{name}");
+        for result in &measurement.results {
+            assert!(result.records_per_second.median > 0.0, "{name} {result:?}");
+            assert!(result.p99_us.median >= result.p50_us.median, "{name}");
+        }
+        assert_eq!(measurement.workload.shards, 32, "{name}");
     }
     assert!(report.machine.cores > 0);
     let left: Vec<_> = std::fs::read_dir(directory.path())

@@ -3,6 +3,8 @@
 //! What must hold: every option has an environment variable, the flag's name in capitals behind
 //! `TIDEMILL_`; help opens with examples; what is not understood is refused by clap with status 2.
 
+mod bench;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidemill_bench::client::Endpoint;
 use tidemill_log::inspect::PartitionName;
 use tidemill_model::AccountId;
+
+pub use bench::{Bench, BenchStreams, BenchWhat};
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.
 #[derive(Debug, Parser)]
@@ -44,7 +48,7 @@ pub enum Command {
     #[command(before_help = LEDGER_EXAMPLES)]
     Ledger(Ledger),
     /// Measure throughput and latency beside what the machine does at best.
-    #[command(before_help = BENCH_EXAMPLES)]
+    #[command(before_help = bench::EXAMPLES)]
     Bench(Bench),
     /// Look at a data directory that no server uses.
     #[command(subcommand, before_help = LOG_EXAMPLES)]
@@ -210,27 +214,6 @@ pub struct Ledger {
     )]
     pub endpoint: Endpoint,
     /// Print the ledger as JSON.
-    #[arg(long, env = "TIDEMILL_JSON")]
-    pub json: bool,
-}
-
-const BENCH_EXAMPLES: &str = "\
-Examples:
-  tidemill bench
-  tidemill bench --dir /mnt/fast-disk
-  tidemill bench --quick --json
-";
-
-/// Options of `tidemill bench`.
-#[derive(Debug, Args)]
-pub struct Bench {
-    /// Directory on the disk to measure; a temporary one is made in it.
-    #[arg(long, env = "TIDEMILL_DIR", default_value = ".", value_name = "DIR")]
-    pub dir: PathBuf,
-    /// Only show that it works; the figures mean nothing.
-    #[arg(long, env = "TIDEMILL_QUICK")]
-    pub quick: bool,
-    /// Print the report as JSON.
     #[arg(long, env = "TIDEMILL_JSON")]
     pub json: bool,
 }

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Command::Start(_) => ("start", false),
         Command::Demo(options) => ("demo", options.json),
         Command::Ledger(options) => ("ledger", options.json),
-        Command::Bench(options) => ("bench", options.json),
+        Command::Bench(options) => options.name_and_json(),
         Command::Log(args::Log::Verify(options)) => ("log verify", options.json),
         Command::Log(args::Log::Dump(options)) => ("log dump", options.json),
     };

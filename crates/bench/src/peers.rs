@@ -1,0 +1,201 @@
+//! Servers of others: [`Peer`], those that are installed and how each is started.
+//!
+//! What must hold: a peer runs in a process of its own that ends with the benchmark, keeps its records
+//! in memory as it does by default, and has its limits and delays lifted where it can; one that is not
+//! installed does not take part, and one that fails is named and left out.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use thiserror::Error;
+use tokio::process::{Child, Command};
+
+/// A server of others that is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    known: &'static Known,
+    program: PathBuf,
+}
+
+/// How a peer is started.
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// `{port}` stands for the port, `{other}` for another that is free.
+const KNOWN: [Known; 4] = [
+    Known {
+        name: "kinesis-local",
+        arguments: &[],
+        environment: &[
+            ("KINESIS_MOCK_PLAIN_PORT", "{port}"),
+            ("KINESIS_MOCK_TLS_PORT", "{other}"),
+            ("SHARD_LIMIT", "100"),
+            ("LOG_LEVEL", "ERROR"),
+            ("CREATE_STREAM_DURATION", "0ms"),
+        ],
+    },
+    Known {
+        name: "kinesalite",
+        arguments: &[
+            "--port",
+            "{port}",
+            "--createStreamMs",
+            "0",
+            "--shardLimit",
+            "100",
+        ],
+        environment: &[],
+    },
+    Known {
+        name: "ferrokinesis",
+        arguments: &["--port", "{port}"],
+        environment: &[],
+    },
+    Known {
+        name: "fakecloud",
+        arguments: &["--addr", "127.0.0.1:{port}"],
+        environment: &[],
+    },
+];
+
+/// Why a peer does not take part.
+#[derive(Debug, Error)]
+pub enum PeerError {
+    /// No port is free, or the program cannot be run.
+    #[error("it cannot be started: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// A peer that runs.
+#[derive(Debug)]
+pub struct RunningPeer {
+    /// Where it listens.
+    pub endpoint: String,
+    child: Child,
+}
+
+/// The peers whose programs are in `directory`, its `bin`, its `node_modules/.bin`, or on the path.
+pub fn installed(directory: Option<&Path>) -> Vec<Peer> {
+    let mut places = Vec::new();
+    if let Some(directory) = directory {
+        places.push(directory.to_owned());
+        places.push(directory.join("bin"));
+        places.push(directory.join("node_modules/.bin"));
+    }
+    if let Some(path) = std::env::var_os("PATH") {
+        places.extend(std::env::split_paths(&path));
+    }
+    let found = KNOWN.iter().filter_map(|known| {
+        let mut programs = places.iter().map(|place| place.join(known.name));
+        let program = programs.find(|program| program.is_file())?;
+        Some(Peer { known, program })
+    });
+    found.collect()
+}
+
+impl Peer {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.known.name
+    }
+
+    /// Its version: what its package says, or it itself.
+    pub async fn version(&self) -> String {
+        if let Some(version) = package_version(&self.program) {
+            return version;
+        }
+        let told = Command::new(&self.program)
+            .arg("--version")
+            .stdin(Stdio::null())
+            .output();
+        let text = told.await.map(|output| output.stdout).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let version = text.split_whitespace().find(|word| {
+            word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.')
+        });
+        version.unwrap_or("of unknown version").to_owned()
+    }
+
+    /// Starts it on a free port. Whether it serves is found out by asking it.
+    pub fn start(&self, directory: &Path) -> Result<RunningPeer, PeerError> {
+        let (port, other) = (free_port()?, free_port()?);
+        let fill = |text: &str| {
+            text.replace("{port}", &port.to_string())
+                .replace("{other}", &other.to_string())
+        };
+        let child = Command::new(&self.program)
+            .args(self.known.arguments.iter().map(|text| fill(text)))
+            .envs(
+                self.known
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, fill(value))),
+            )
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(RunningPeer {
+            endpoint: format!("http://127.0.0.1:{port}"),
+            child,
+        })
+    }
+}
+
+impl RunningPeer {
+    /// Ends it.
+    pub async fn stop(mut self) {
+        // One that has ended by itself needs no end.
+        let _ = self.child.kill().await;
+    }
+}
+
+/// A port that was free just now.
+fn free_port() -> std::io::Result<u16> {
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// The version in the `package.json` beside an installed script or above it.
+fn package_version(program: &Path) -> Option<String> {
+    let script = program.canonicalize().ok()?;
+    let manifest = script
+        .ancestors()
+        .skip(1)
+        .take(3)
+        .map(|folder| folder.join("package.json"))
+        .find(|manifest| manifest.is_file())?;
+    let text = std::fs::read_to_string(manifest).ok()?;
+    let package: serde_json::Value = serde_json::from_str(&text).ok()?;
+    package["version"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_found_where_package_managers_put_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let package = directory.path().join("node_modules/kinesalite");
+        let links = directory.path().join("node_modules/.bin");
+        std::fs::create_dir_all(&package).expect("a directory");
+        std::fs::create_dir_all(&links).expect("a directory");
+        std::fs::write(package.join("cli.js"), "").expect("a file");
+        std::fs::write(package.join("package.json"), r#"{"version":"9.8.7"}"#).expect("a file");
+        std::os::unix::fs::symlink("../kinesalite/cli.js", links.join("kinesalite"))
+            .expect("a link");
+        let found = installed(Some(directory.path()));
+        let peer = found.iter().find(|peer| peer.name() == "kinesalite");
+        let program = &peer.expect("is found").program;
+        assert!(program.starts_with(directory.path()));
+        assert_eq!(package_version(program).as_deref(), Some("9.8.7"));
+    }
+}
