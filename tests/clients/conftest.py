@@ -6,6 +6,7 @@
 
 import pytest
 
+import jvm
 from harness import BINARY, Collector, Mill, Server
 
 pytest_plugins = ["parity"]
@@ -48,6 +49,11 @@ def collector():
     collector = Collector()
     yield collector
     collector.close()
+
+
+@pytest.fixture(scope="session")
+def class_path(tmp_path_factory):
+    return jvm.compiled(tmp_path_factory.mktemp("classes"))
 
 
 @pytest.fixture

@@ -37,9 +37,16 @@ def compiled(folder):
     return f"{folder}:{class_path}"
 
 
-def command(class_path, program, *arguments):
-    settings = ["-XX:TieredStopAtLevel=1", "-Xmx512m", f"-Dlogback.configurationFile={SOURCES / 'logback.xml'}"]
-    return ["java", *settings, "-cp", class_path, program, *arguments]
+def run(class_path, program, *arguments, settings=()):
+    """Runs a program to its end, which must be a good one."""
+    words = command(class_path, program, *arguments, settings=settings)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{done.stdout[-2000:]} {done.stderr[-4000:]}"
+
+
+def command(class_path, program, *arguments, settings=()):
+    own = ["-XX:TieredStopAtLevel=1", "-Xmx512m", f"-Dlogback.configurationFile={SOURCES / 'logback.xml'}"]
+    return ["java", *own, *settings, "-cp", class_path, program, *arguments]
 
 
 class Program:

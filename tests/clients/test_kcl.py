@@ -22,11 +22,6 @@ IN_ONE = 3
 
 
 @pytest.fixture(scope="module")
-def class_path(tmp_path_factory):
-    return jvm.compiled(tmp_path_factory.mktemp("classes"))
-
-
-@pytest.fixture(scope="module")
 def moto(tmp_path_factory):
     """The URL of a moto server, for the tables and metrics of KCL."""
     port = free_port()

@@ -34,7 +34,7 @@ impl Count {
             .filter_map(|line| runner.closing(line))
             .collect();
         let count: Count = match runner {
-            Runner::CargoTest => counted.into_iter().sum(),
+            Runner::CargoTest | Runner::Node => counted.into_iter().sum(),
             // A line of a test may look like a closing line; the last one is the runner's.
             Runner::Nextest | Runner::Pytest => counted.last().copied().unwrap_or_default(),
         };
@@ -55,6 +55,8 @@ pub enum Runner {
     CargoTest,
     /// `pytest`
     Pytest,
+    /// `node --test`, which closes with a line for each kind
+    Node,
 }
 
 impl Runner {
@@ -69,6 +71,7 @@ impl Runner {
                     .filter(|(_, took)| is_time(took))?
                     .0
             }
+            Runner::Node => return of_node(line),
         };
         let mut count = Count::default();
         for part in numbers.split([',', ';']) {
@@ -88,6 +91,20 @@ impl Runner {
         }
         Some(count)
     }
+}
+
+/// `ℹ pass 12`, one line for each kind; `tests` and `suites` count what the others add up to.
+fn of_node(line: &str) -> Option<Count> {
+    let (kind, number) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    let mut count = Count::default();
+    match kind {
+        "pass" => count.passed = number,
+        "fail" | "cancelled" => count.failed = number,
+        "skipped" | "todo" => count.skipped = number,
+        _ => return None,
+    }
+    Some(count)
 }
 
 /// `1.23s`, or `75.31s (0:01:15)` for longer runs.
@@ -187,6 +204,24 @@ mod tests {
         ];
         let lines = lines.map(str::to_owned);
         assert_eq!(Count::of(Runner::CargoTest, &lines, true), count(7, 0, 1));
+    }
+
+    #[test]
+    fn node_is_added_up_over_its_kinds() {
+        let lines = [
+            "ℹ tests 9",
+            "ℹ suites 2",
+            "ℹ pass 5",
+            "ℹ fail 1",
+            "ℹ cancelled 1",
+            "ℹ skipped 2",
+            "ℹ todo 0",
+            "ℹ duration_ms 843.4",
+            "✔ pass 7",
+        ];
+        let lines = lines.map(str::to_owned);
+        assert_eq!(Count::of(Runner::Node, &lines, false), count(5, 2, 2));
+        assert_eq!(Count::of(Runner::Node, &[], true), Count::BROKEN);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod step;
 mod count;
 mod python;
+mod node;
 mod tidy;
 mod codegen;
 mod check;

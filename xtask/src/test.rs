@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::count::{Count, Runner};
+use crate::node::{self, Node};
 use crate::parity;
 use crate::python::{self, Python};
 use crate::step::{Done, Step, Stopwatch, works};
@@ -29,13 +30,14 @@ struct Part {
 pub fn run(root: &Path) -> Result<()> {
     let stopwatch = Stopwatch::start();
     let mut parts = vec![];
-    let python = python::prepare(root);
+    let (python, node) = (python::prepare(root), node::prepare(root));
     let build = Step::cargo("build", root, &["build", "--workspace", "--all-targets"]).run_well();
     match build {
         Ok(build) => {
             parts.push(rust_tests(root));
             parts.push(documentation_tests(root));
             parts.push(client_tests(root, python));
+            parts.push(node_tests(root, node));
             parts.push(parity(root));
             parts.insert(0, without_tests(build));
         }
@@ -88,7 +90,7 @@ fn documentation_tests(root: &Path) -> Part {
 fn client_tests(root: &Path, python: Result<Python>) -> Part {
     let interpreter = match python {
         Ok(Python::Ready(interpreter)) => interpreter,
-        Ok(Python::Missing(tool)) => return skipped(root, tool),
+        Ok(Python::Missing(tool)) => return skipped("clients", python::count_tests(root), tool),
         Err(error) => return broken("clients", &error),
     };
     let step = python::pytest("clients", root, &interpreter)
@@ -96,6 +98,16 @@ fn client_tests(root: &Path, python: Result<Python>) -> Part {
         .environment("TIDEMILL_BINARY", root.join(SERVER))
         .environment(parity::VARIABLE, parity::record(root));
     finished(Runner::Pytest, step.run())
+}
+
+fn node_tests(root: &Path, node: Result<Node>) -> Part {
+    match node {
+        Ok(Node::Ready) => {}
+        Ok(Node::Missing(tool)) => return skipped("node", node::count_tests(root), tool),
+        Err(error) => return broken("node", &error),
+    }
+    let step = node::tests(root).environment("TIDEMILL_BINARY", root.join(SERVER));
+    finished(Runner::Node, step.run())
 }
 
 /// What the clients' tests proved of the API, and whether the page that says so is current.
@@ -128,7 +140,8 @@ fn finished(runner: Runner, done: Result<Done>) -> Part {
     let count = Count::of(runner, &done.lines, done.status.success());
     let closing = match runner {
         Runner::CargoTest => format!("cargo test: {count}"),
-        _ => done
+        Runner::Node => format!("node --test: {count}"),
+        Runner::Nextest | Runner::Pytest => done
             .lines
             .iter()
             .rfind(|line| runner.closing(line).is_some())
@@ -145,15 +158,15 @@ fn finished(runner: Runner, done: Result<Done>) -> Part {
     }
 }
 
-fn skipped(root: &Path, tool: &str) -> Part {
-    let skipped = python::count_tests(root).unwrap_or(1);
+fn skipped(name: &str, count: Result<usize>, tool: &str) -> Part {
+    let skipped = count.unwrap_or(1);
     let closing = format!("{skipped} skipped: {tool} is missing; install it and run again");
     let count = Count {
         skipped,
         ..Count::default()
     };
     Part {
-        name: "clients".into(),
+        name: name.into(),
         took: Duration::ZERO,
         count,
         closing,
