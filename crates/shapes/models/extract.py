@@ -19,7 +19,8 @@ SERVICES = {
         " CreateStream DeleteStream DescribeStream DescribeStreamSummary ListStreams ListShards PutRecord"
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"
-        " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers",
+        " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers"
+        " UpdateShardCount",
     ),
     "lambda": (
         "lambda/2015-03-31",

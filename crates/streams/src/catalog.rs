@@ -418,6 +418,12 @@ impl Catalog {
                 quotas,
                 delay,
             } => self.begin_reshard(&stream, &change, quotas, at, at.plus(delay)),
+            Command::UpdateShardCount {
+                stream,
+                count,
+                quotas,
+                delay,
+            } => self.update_shard_count(&stream, count, quotas, at, delay),
             Command::FinishReshard {
                 stream,
                 incarnation,
@@ -619,5 +625,6 @@ impl StateMachine for Catalog {
 }
 
 mod on_demand;
+mod shard_count;
 #[cfg(test)]
 mod tests;

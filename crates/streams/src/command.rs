@@ -70,6 +70,17 @@ impl Change {
     }
 }
 
+/// A number of shards as UpdateShardCount asks for it, and what it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewShardCount {
+    /// TargetShardCount; at least 1.
+    pub target: u32,
+    /// Most shards that one stream may be given; none when that is lifted.
+    pub shards_max: Option<u32>,
+    /// Most updates within a day; none when that is lifted.
+    pub updates_max: Option<u32>,
+}
+
 /// Which of the two retention operations was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
@@ -156,8 +167,19 @@ pub enum Command {
         /// Time in UPDATING.
         delay: Duration,
     },
-    /// Records that the parents of the reshard are sealed. Changes nothing when it is finished or the
-    /// stream is another one.
+    /// Decides on a uniform scaling and records that it has begun.
+    UpdateShardCount {
+        /// The stream.
+        stream: StreamArn,
+        /// How many shards it is to have.
+        count: NewShardCount,
+        /// What the account may have.
+        quotas: Quotas,
+        /// Time in UPDATING for each round.
+        delay: Duration,
+    },
+    /// Records that the parents of what has begun are sealed: of a reshard, or of all reshards of a
+    /// round of a uniform scaling. Changes nothing when that is finished or the stream is another one.
     FinishReshard {
         /// The stream.
         stream: StreamArn,

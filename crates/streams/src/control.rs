@@ -2,9 +2,9 @@
 
 use tidemill_model::{ShardId, StreamArn};
 
-use crate::command::{Change, Command, Direction};
+use crate::command::{Change, Command, Direction, NewShardCount};
 use crate::failure::Failure;
-use crate::limits::RETENTION_HOURS_MAX;
+use crate::limits::{Limits, RETENTION_HOURS_MAX, SHARD_COUNT_UPDATES, TARGET_SHARDS};
 use crate::monitoring::{Monitored, Monitoring};
 use crate::refused::Refused;
 use crate::streams::Streams;
@@ -31,10 +31,40 @@ impl Streams {
             delay,
         })
         .await?;
-        if let Err(error) = self.finish_reshard(&stream).await {
+        self.finish_begun(&stream).await;
+        Ok(())
+    }
+
+    /// Begins a uniform scaling and finishes it, as [`Streams::reshard`] does a reshard; gives how many
+    /// shards were open before.
+    pub(crate) async fn scale_uniformly(
+        &self,
+        stream: &StreamArn,
+        target: u32,
+    ) -> Result<u32, Failure> {
+        let open = self.stream(stream, |stream, _| Ok(stream.open_shards()))?;
+        let settings = self.settings();
+        let limited = |limit| (settings.limits == Limits::Aws).then_some(limit);
+        let count = NewShardCount {
+            target,
+            shards_max: limited(TARGET_SHARDS),
+            updates_max: limited(SHARD_COUNT_UPDATES),
+        };
+        self.submit(Command::UpdateShardCount {
+            stream: stream.clone(),
+            count,
+            quotas: self.quotas(stream),
+            delay: settings.state_delay,
+        })
+        .await?;
+        self.finish_begun(stream).await;
+        Ok(open)
+    }
+
+    async fn finish_begun(&self, stream: &StreamArn) {
+        if let Err(error) = self.finish_scaling(stream).await {
             tracing::warn!(%error, %stream, "a reshard is left to the next sweep");
         }
-        Ok(())
     }
 
     /// Switches shard-level metrics; gives what was on before and what is on now.

@@ -118,7 +118,8 @@ declared_control!(
     IncreaseStreamRetentionPeriodError,
     MergeShardsError,
     RemoveTagsFromStreamError,
-    SplitShardError
+    SplitShardError,
+    UpdateShardCountError
 );
 declared_look!(
     DescribeStreamError,

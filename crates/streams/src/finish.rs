@@ -3,14 +3,18 @@
 //! A reshard is three steps, and a crash may come between any two: the command that records the
 //! intent, the seals of the parents, the command that closes the parents and opens the children. Each
 //! step can be done again without harm, and whoever meets an unfinished reshard does the rest: the
-//! operation itself, a put that meets a sealed shard, the sweep, the start. So no record is ever
+//! operation itself, a put that meets a sealed shard, the sweep, the start. A uniform scaling is rounds of
+//! such steps, and the command that ends a round begins the next. So no record is ever
 //! added to a shard after its closing, and none is lost between the parent and its children.
+
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use tidemill_log::{PartitionId, ServiceTag};
 use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::limits::SEALS_AT_ONCE;
 use crate::stream::{SealedParent, Shard};
 use crate::streams::Streams;
 
@@ -52,33 +56,40 @@ impl Streams {
 
     async fn finish_reshards(&self) -> Result<(), Failure> {
         let begun: Vec<StreamArn> = self.catalog(|catalog, now| {
-            let begun = catalog
-                .streams(now)
-                .filter(|stream| stream.reshard.is_some());
+            let begun = catalog.streams(now).filter(|stream| stream.is_resharding());
             begun.map(|stream| stream.arn.clone()).collect()
         });
         let mut outcome = Ok(());
         for stream in begun {
-            outcome = outcome.and(self.finish_reshard(&stream).await);
+            outcome = outcome.and(self.finish_scaling(&stream).await);
         }
         outcome
     }
 
-    /// Finishes the reshard of `stream`, if one has begun.
+    /// Finishes the reshard of `stream`, or all rounds of its scaling, if one has begun.
+    pub(crate) async fn finish_scaling(&self, stream: &StreamArn) -> Result<(), Failure> {
+        while self.unfinished(stream).is_some() {
+            self.finish_reshard(stream).await?;
+        }
+        Ok(())
+    }
+
+    /// Finishes the reshard of `stream`, or the round at hand of its scaling, if one has begun.
     pub(crate) async fn finish_reshard(&self, stream: &StreamArn) -> Result<(), Failure> {
         let _one_at_a_time = self.finishing().lock().await;
         let Some((incarnation, shards)) = self.unfinished(stream) else {
             return Ok(());
         };
-        let mut parents = Vec::with_capacity(shards.len());
-        for (shard, partition) in shards {
-            match self.seal(shard, partition).await {
-                Ok(parent) => parents.push(parent),
-                // The stream has been deleted meanwhile, and its partitions with it.
-                Err(Failure::Storage(_)) if self.unfinished(stream).is_none() => return Ok(()),
-                Err(failure) => return Err(failure),
-            }
-        }
+        let seals = shards
+            .into_iter()
+            .map(|(id, partition)| self.seal(id, partition));
+        let sealed = iter(seals).buffered(SEALS_AT_ONCE).try_collect();
+        let parents: Vec<SealedParent> = match sealed.await {
+            Ok(parents) => parents,
+            // The stream has been deleted meanwhile, and its partitions with it.
+            Err(Failure::Storage(_)) if self.unfinished(stream).is_none() => return Ok(()),
+            Err(failure) => return Err(failure),
+        };
         let stream = stream.clone();
         self.submit(Command::FinishReshard {
             stream,
@@ -89,13 +100,15 @@ impl Streams {
         Ok(())
     }
 
-    /// Incarnation and parents of the reshard of `stream` that has begun.
+    /// Incarnation and parents of what has begun with `stream`.
     fn unfinished(&self, stream: &StreamArn) -> Option<(u64, Vec<(ShardId, PartitionId)>)> {
         self.catalog(|catalog, now| {
             let stream = catalog.stream(stream, now).ok()?;
-            let parents = stream.reshard.as_ref()?.parents.iter();
-            let parents = parents.map(|id| (*id, stream.shards[id].partition_id()));
-            Some((stream.incarnation, parents.collect()))
+            let parents = stream.parents();
+            let parents = parents.map(|id| (id, stream.shards[&id].partition_id()));
+            stream
+                .is_resharding()
+                .then(|| (stream.incarnation, parents.collect()))
         })
     }
 

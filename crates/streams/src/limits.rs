@@ -121,11 +121,24 @@ pub const MODE_SWITCHES: u32 = 2;
 pub const MODE_SWITCH_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Days that the peak of an on-demand stream counts, besides the day it was on (C).
 pub const DEMAND_DAYS: u64 = 30;
+/// How long a change counts that is limited by the day (A: UpdateShardCount, StartStreamEncryption).
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
+/// UpdateShardCount calls on one stream in [`DAY`] (A: UpdateShardCount).
+pub const SHARD_COUNT_UPDATES: u32 = 10;
+/// Most changes per day that any limit counts; more are not remembered.
+pub const CHANGES_KEPT: usize = 25;
+/// Shards that UpdateShardCount can give a stream (A: UpdateShardCount).
+pub const TARGET_SHARDS: u32 = 10_000;
 /// Streams that may be in CREATING at once (A: CreateStream).
 pub const CREATING_STREAMS: u32 = 5;
 /// Most shards one stream can have, even when quotas are lifted (O): each costs memory and a place in
 /// every snapshot of the catalog, and 20,000 is AWS's own largest quota.
 pub const STREAM_SHARDS_MAX: u32 = 20_000;
+
+/// Reshards of one round of a uniform scaling (O): each round is one command in the log.
+pub const ROUND_RESHARDS_MAX: usize = 1000;
+/// Shards that are sealed at once in a round (O): their seals share the log's flushes.
+pub const SEALS_AT_ONCE: usize = 64;
 
 /// How often a put is routed again because its shard was closed meanwhile (O). Each time a reshard
 /// has been completed in between, and a stream completes few in the life of one request.
@@ -137,6 +150,8 @@ const _: () = {
     assert!(RECORD_KIB_DEFAULT <= RECORD_KIB_MAX);
     assert!(RECORD_KIB_MAX as u64 * 1024 <= PUT_RECORDS_BYTES_MAX);
     assert!(RECORD_KIB_MAX as usize * 1024 <= GET_RECORDS_BYTES_MAX);
+    assert!(SHARD_COUNT_UPDATES as usize <= CHANGES_KEPT);
+    assert!(TARGET_SHARDS <= STREAM_SHARDS_MAX);
     assert!(RETENTION_HOURS_MIN < RETENTION_HOURS_MAX);
     assert!(ON_DEMAND_SHARDS <= STREAM_SHARDS_MAX);
 };
@@ -180,6 +195,7 @@ pub enum ControlOperation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateShardCount,
     UpdateStreamMode,
 }
 
@@ -191,7 +207,9 @@ impl ControlOperation {
             | ControlOperation::CreateStream
             | ControlOperation::DeleteStream
             | ControlOperation::ListStreams => (5, Scope::Account),
-            ControlOperation::DescribeStream => (10, Scope::Account),
+            ControlOperation::DescribeStream | ControlOperation::UpdateShardCount => {
+                (10, Scope::Account)
+            }
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
             ControlOperation::DescribeStreamConsumer => (20, Scope::Stream),
             // (O) for UpdateStreamMode: AWS publishes no rate of its own.

@@ -26,6 +26,7 @@ mod put_records;
 mod register_stream_consumer;
 mod remove_tags_from_stream;
 mod split_shard;
+mod update_shard_count;
 mod update_stream_mode;
 
 pub use add_tags_to_stream::add_tags_to_stream;
@@ -51,4 +52,5 @@ pub use put_records::put_records;
 pub use register_stream_consumer::register_stream_consumer;
 pub use remove_tags_from_stream::remove_tags_from_stream;
 pub use split_shard::split_shard;
+pub use update_shard_count::update_shard_count;
 pub use update_stream_mode::update_stream_mode;

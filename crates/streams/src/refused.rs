@@ -87,6 +87,24 @@ pub enum Refused {
     #[error("Account {account} has reached its limit of {limit} on-demand streams.")]
     OnDemandQuota { account: String, limit: u32 },
 
+    #[error(
+        "UpdateShardCount cannot scale up over double your current open shard count. Current open \
+         shard count: {open} Target shard count: {target}"
+    )]
+    OverDouble { open: u32, target: u32 },
+    #[error(
+        "UpdateShardCount cannot scale down below half your current open shard count. Current open \
+         shard count: {open} Target shard count: {target}"
+    )]
+    BelowHalf { open: u32, target: u32 },
+    #[error(
+        "Target shard count or number of open shards cannot be greater than {limit}. Current open \
+         shard count: {open}, Target shard count: {target}"
+    )]
+    TargetShards { limit: u32, open: u32, target: u32 },
+    /// (ours)
+    #[error("UpdateShardCount was called {limit} times within 24 hours for stream {}.", under(.stream))]
+    ShardCountUpdates { stream: StreamArn, limit: u32 },
     /// (ours)
     #[error("Stream {} has reached its limit of {limit} consumers.", under(.stream))]
     ConsumerQuota { stream: StreamArn, limit: u32 },
@@ -338,6 +356,10 @@ impl Refused {
             | Refused::TooManyCreating { .. }
             | Refused::OnDemandQuota { .. }
             | Refused::ModeSwitches { .. }
+            | Refused::OverDouble { .. }
+            | Refused::BelowHalf { .. }
+            | Refused::TargetShards { .. }
+            | Refused::ShardCountUpdates { .. }
             | Refused::ConsumerQuota { .. }
             | Refused::TooManyConsumersCreating { .. } => Exception::LimitExceeded,
             Refused::NoShardCount

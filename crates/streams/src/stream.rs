@@ -18,8 +18,12 @@ use tidemill_model::{HashKey, HashKeyRange, SequenceNumber, ShardId, StreamArn, 
 
 use crate::capacity::Capacity;
 use crate::consumer::{Consumer, FoundConsumer};
+use crate::last_day::LastDay;
+use crate::limits::ROUND_RESHARDS_MAX;
 use crate::monitoring::Monitored;
 use crate::refused::Refused;
+use crate::reshard;
+use crate::uniform::{self, Step};
 
 /// Who decides how many shards there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +140,15 @@ pub struct Reshard {
     pub children: Vec<HashKeyRange>,
 }
 
+/// A uniform scaling that has begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scaling {
+    /// How many shards the stream is to have.
+    pub target: u32,
+    /// The reshards of the round at hand, which have no shard in common; never empty.
+    pub round: Vec<Reshard>,
+}
+
 /// A parent as its seal left it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedParent {
@@ -181,6 +194,12 @@ pub struct Stream {
     pub phase: Phase,
     /// The reshard that has begun and is not finished.
     pub reshard: Option<Reshard>,
+    /// The uniform scaling that has begun and is not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+    /// When UpdateShardCount was called.
+    #[serde(default, skip_serializing_if = "LastDay::is_empty")]
+    pub shard_count_updates: LastDay,
     /// How long records are kept, in hours.
     pub retention_hours: u32,
     /// What arrived earlier has expired for good, whatever the retention says now.
@@ -223,6 +242,8 @@ impl Stream {
             mode,
             phase: Phase::Creating(ready),
             reshard: None,
+            scaling: None,
+            shard_count_updates: LastDay::default(),
             retention_hours: crate::limits::RETENTION_HOURS_MIN,
             floor: Timestamp::EPOCH,
             record_kib_max: crate::limits::RECORD_KIB_DEFAULT,
@@ -243,7 +264,7 @@ impl Stream {
             Phase::Deleting(_) => Some(Status::Deleting),
             Phase::Creating(until) if now < until => Some(Status::Creating),
             Phase::Updating(until) if now < until => Some(Status::Updating),
-            Phase::Creating(_) | Phase::Updating(_) if self.reshard.is_some() => {
+            Phase::Creating(_) | Phase::Updating(_) if self.is_resharding() => {
                 Some(Status::Updating)
             }
             Phase::Creating(_) | Phase::Updating(_) => Some(Status::Active),
@@ -366,26 +387,91 @@ impl Stream {
         id
     }
 
-    /// Carries out the reshard that has begun: closes its parents as they were sealed, opens its
-    /// children. `partitions` gives out partition numbers. Changes nothing when `parents` are not
-    /// those of the reshard.
+    /// Whether a reshard or a uniform scaling has begun and is not finished.
+    pub fn is_resharding(&self) -> bool {
+        self.reshard.is_some() || self.scaling.is_some()
+    }
+
+    /// The parents of what has begun, in the order in which their seals are recorded.
+    pub fn parents(&self) -> impl Iterator<Item = ShardId> {
+        let round = self.scaling.iter().flat_map(|scaling| &scaling.round);
+        let begun = self.reshard.iter().chain(round);
+        begun.flat_map(|reshard| reshard.parents.iter().copied())
+    }
+
+    /// Begins the scaling to `target` shards, or ends it when there is no other round.
+    pub fn scale(&mut self, target: u32) {
+        let round = self.round(target);
+        self.scaling = (!round.is_empty()).then_some(Scaling { target, round });
+    }
+
+    /// How many rounds a scaling to `target` shards takes.
+    pub fn rounds(&self, target: u32) -> u32 {
+        let ranges: Vec<_> = self.open_ranges().map(|(_, range)| range).collect();
+        uniform::rounds(&ranges, target, ROUND_RESHARDS_MAX)
+    }
+
+    /// The open shards in the order of their ranges.
+    fn open_ranges(&self) -> impl Iterator<Item = (ShardId, HashKeyRange)> {
+        self.open.values().map(|id| (*id, self.shards[id].range))
+    }
+
+    fn round(&self, target: u32) -> Vec<Reshard> {
+        let (ids, ranges): (Vec<_>, Vec<_>) = self.open_ranges().unzip();
+        let steps = uniform::round(&ranges, target, ROUND_RESHARDS_MAX);
+        let reshards = steps.into_iter().map(|step| match step {
+            Step::Split { index, upper_start } => Reshard {
+                parents: vec![ids[index]],
+                children: reshard::split(ranges[index], upper_start)
+                    .expect("a round splits off more than a key")
+                    .to_vec(),
+            },
+            Step::Merge { index } => Reshard {
+                parents: vec![ids[index], ids[index + 1]],
+                children: vec![
+                    reshard::merge(ranges[index], ranges[index + 1])
+                        .expect("a round merges neighbours"),
+                ],
+            },
+        });
+        reshards.collect()
+    }
+
+    /// Carries out what has begun: closes its parents as they were sealed, opens their children, and
+    /// begins the next round if there is one. `partitions` gives out partition numbers. Changes nothing
+    /// when `parents` are not those of what has begun.
     pub fn finish_reshard(
         &mut self,
         parents: &[SealedParent],
         at: Timestamp,
         mut partitions: impl FnMut() -> u64,
     ) {
-        let Some(reshard) = self.reshard.take() else {
-            return;
-        };
-        if !reshard
-            .parents
-            .iter()
-            .eq(parents.iter().map(|parent| &parent.shard))
-        {
-            self.reshard = Some(reshard);
+        let sealed = parents.iter().map(|parent| parent.shard);
+        if !self.is_resharding() || !self.parents().eq(sealed) {
             return;
         }
+        let scaling = self.scaling.take();
+        let target = scaling.as_ref().map(|scaling| scaling.target);
+        let round = scaling.into_iter().flat_map(|scaling| scaling.round);
+        let begun: Vec<Reshard> = self.reshard.take().into_iter().chain(round).collect();
+        let mut rest = parents;
+        for reshard in begun {
+            let (parents, others) = rest.split_at(reshard.parents.len());
+            rest = others;
+            self.carry_out(&reshard, parents, at, &mut partitions);
+        }
+        if let Some(target) = target {
+            self.scale(target);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        reshard: &Reshard,
+        parents: &[SealedParent],
+        at: Timestamp,
+        mut partitions: impl FnMut() -> u64,
+    ) {
         let closed_at = self.closing_time(parents, at);
         let last_secs = reshard
             .parents

@@ -54,6 +54,7 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         RegisterStreamConsumer => register_stream_consumer,
         RemoveTagsFromStream => remove_tags_from_stream,
         SplitShard => split_shard,
+        UpdateShardCount => update_shard_count,
         UpdateStreamMode => update_stream_mode,
     }
 }

@@ -45,6 +45,7 @@ pub enum Operation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateShardCount,
     UpdateStreamMode,
     Unsupported(&'static str),
 }
@@ -74,6 +75,7 @@ impl Operation {
             "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "UpdateShardCount" => Some(Operation::UpdateShardCount),
             "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
             "AcknowledgeDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("AcknowledgeDeadLetterQueueRecords"))
@@ -115,7 +117,6 @@ impl Operation {
             "UpdateQueueRecordsVisibility" => {
                 Some(Operation::Unsupported("UpdateQueueRecordsVisibility"))
             }
-            "UpdateShardCount" => Some(Operation::Unsupported("UpdateShardCount")),
             "UpdateStreamRecordDistributionStrategy" => Some(Operation::Unsupported(
                 "UpdateStreamRecordDistributionStrategy",
             )),
@@ -150,6 +151,7 @@ impl Operation {
             Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::UpdateShardCount => "UpdateShardCount",
             Operation::UpdateStreamMode => "UpdateStreamMode",
             Operation::Unsupported(name) => name,
         }
@@ -787,6 +789,25 @@ pub struct RemoveTagsFromStreamInput {
     #[serde(rename = "TagKeys")]
     pub tag_keys: Vec<String>,
 }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum ScalingType {
+    #[serde(rename = "UNIFORM_SCALING")]
+    UniformScaling,
+}
+impl ScalingType {
+    pub const ALL: &'static [ScalingType] = &[ScalingType::UniformScaling];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScalingType::UniformScaling => "UNIFORM_SCALING",
+        }
+    }
+    pub fn parse(text: &str) -> Option<ScalingType> {
+        ScalingType::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+    }
+}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SequenceNumberRange {
     #[serde(
@@ -1065,6 +1086,30 @@ pub struct Tag {
     pub key: String,
     #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpdateShardCountInput {
+    #[serde(rename = "ScalingType")]
+    pub scaling_type: ScalingType,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+    #[serde(rename = "TargetShardCount")]
+    pub target_shard_count: i32,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateShardCountOutput {
+    #[serde(rename = "CurrentShardCount", skip_serializing_if = "Option::is_none")]
+    pub current_shard_count: Option<i32>,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+    #[serde(rename = "TargetShardCount", skip_serializing_if = "Option::is_none")]
+    pub target_shard_count: Option<i32>,
 }
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UpdateStreamModeInput {
@@ -2892,6 +2937,20 @@ static RULES_RETENTION_PERIOD_HOURS: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for ScalingType {
+    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
+        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
+            return Ok(Field::Broken);
+        };
+        Ok(match ScalingType::parse(&text) {
+            Some(value) => Field::Given(value),
+            None => {
+                check.not_of_enum(&text, &["UNIFORM_SCALING"]);
+                Field::Broken
+            }
+        })
+    }
+}
 static RULES_SEQUENCE_NUMBER: Rules = Rules {
     min: None,
     max: None,
@@ -3177,6 +3236,81 @@ static RULES_TIMESTAMP: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for UpdateShardCountInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut scaling_type: Field<ScalingType> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        let mut target_shard_count: Field<i32> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "ScalingType",
+                "StreamARN",
+                "StreamId",
+                "StreamName",
+                "TargetShardCount",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    scaling_type = wire::member(&mut map, "scalingType", &Rules::NONE, check)?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(3) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                Some(4) => {
+                    target_shard_count = wire::member(
+                        &mut map,
+                        "targetShardCount",
+                        &RULES_POSITIVE_INTEGER_OBJECT,
+                        check,
+                    )?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let scaling_type = wire::required(scaling_type, "scalingType", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let target_shard_count = wire::required(target_shard_count, "targetShardCount", check);
+        let Some(scaling_type) = scaling_type else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        let Some(target_shard_count) = target_shard_count else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateShardCountInput {
+            scaling_type,
+            stream_arn,
+            stream_id,
+            stream_name,
+            target_shard_count,
+        }))
+    }
+}
 impl FromWire for UpdateStreamModeInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -5084,6 +5218,64 @@ impl From<ValidationException> for SplitShardError {
 impl From<AccessDeniedException> for SplitShardError {
     fn from(inner: AccessDeniedException) -> SplitShardError {
         SplitShardError::AccessDeniedException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateShardCountError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ValidationException(ValidationException),
+    AccessDeniedException(AccessDeniedException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateShardCountError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateShardCountError::InvalidArgumentException(inner) => inner.failure(),
+            UpdateShardCountError::LimitExceededException(inner) => inner.failure(),
+            UpdateShardCountError::ResourceInUseException(inner) => inner.failure(),
+            UpdateShardCountError::ResourceNotFoundException(inner) => inner.failure(),
+            UpdateShardCountError::ValidationException(inner) => inner.failure(),
+            UpdateShardCountError::AccessDeniedException(inner) => inner.failure(),
+            UpdateShardCountError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for UpdateShardCountError {
+    fn from(inner: StorageFailure) -> UpdateShardCountError {
+        UpdateShardCountError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateShardCountError {
+    fn from(inner: InvalidArgumentException) -> UpdateShardCountError {
+        UpdateShardCountError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateShardCountError {
+    fn from(inner: LimitExceededException) -> UpdateShardCountError {
+        UpdateShardCountError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for UpdateShardCountError {
+    fn from(inner: ResourceInUseException) -> UpdateShardCountError {
+        UpdateShardCountError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UpdateShardCountError {
+    fn from(inner: ResourceNotFoundException) -> UpdateShardCountError {
+        UpdateShardCountError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ValidationException> for UpdateShardCountError {
+    fn from(inner: ValidationException) -> UpdateShardCountError {
+        UpdateShardCountError::ValidationException(inner)
+    }
+}
+impl From<AccessDeniedException> for UpdateShardCountError {
+    fn from(inner: AccessDeniedException) -> UpdateShardCountError {
+        UpdateShardCountError::AccessDeniedException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use tidemill_model::{AccountId, HashKey, Region};
 use crate::monitoring::ShardLevelMetric;
 
 use super::*;
-use crate::command::{ConsumerChange, ConsumerQuotas};
+use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount};
 
 const SECOND: u64 = 1_767_225_600;
 
@@ -69,13 +69,15 @@ fn merge(name: &str, lower: u32, upper: u32) -> Command {
 /// The command that finishes what has begun with stream `name`, if anything has.
 fn finish(catalog: &Catalog, name: &str, end: u64) -> Option<Command> {
     let stream = catalog.streams.get(&arn(name))?;
-    let parents = stream.reshard.as_ref()?.parents.iter();
-    let parents = parents.map(|shard| SealedParent {
-        shard: *shard,
+    let parents = stream.parents().map(|shard| SealedParent {
+        shard,
         end,
         last_arrival: None,
     });
-    let (parents, incarnation) = (parents.collect(), stream.incarnation);
+    let (parents, incarnation): (Vec<_>, _) = (parents.collect(), stream.incarnation);
+    if parents.is_empty() {
+        return None;
+    }
     Some(Command::FinishReshard {
         stream: arn(name),
         incarnation,
@@ -196,6 +198,43 @@ fn the_form_of_the_other_commands_is_golden() {
         (Command::Sweep, r#""Sweep""#.to_owned()),
     ];
     assert_golden(cases);
+}
+
+fn scale(name: &str, target: u32) -> Command {
+    Command::UpdateShardCount {
+        stream: arn(name),
+        count: NewShardCount {
+            target,
+            shards_max: None,
+            updates_max: Some(10),
+        },
+        quotas: Quotas::default(),
+        delay: Duration::ZERO,
+    }
+}
+
+#[test]
+fn the_form_of_a_new_shard_count_is_golden() {
+    let quotas = r#"{"shards":null,"on_demand_streams":null,"creating_streams":null}"#;
+    assert_golden([(
+        scale("s", 2),
+        format!(
+            r#"{{"UpdateShardCount":{{"stream":{STREAM},"count":{{"target":2,"shards_max":null,"updates_max":10}},"quotas":{quotas},"delay":{ZERO}}}}}"#
+        ),
+    )]);
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, create("s", 1)).expect("created");
+    apply(&mut catalog, SECOND, scale("s", 2)).expect("begun");
+    let scaling = concat!(
+        r#""scaling":{"target":2,"round":[{"parents":[0],"children":["#,
+        r#"{"start":"0","end":"170141183460469231731687303715884105727"},"#,
+        r#"{"start":"170141183460469231731687303715884105728","#,
+        r#""end":"340282366920938463463374607431768211455"}]}]},"#,
+        r#""shard_count_updates":[1767225600000],"#,
+    );
+    let snapshot = catalog.snapshot();
+    assert!(String::from_utf8_lossy(&snapshot).contains(scaling));
+    assert_eq!(Catalog::restore(&snapshot), Ok(catalog));
 }
 
 fn consumer(change: ConsumerChange) -> Command {
@@ -423,7 +462,7 @@ fn a_reshard_is_finished_once_and_only_in_its_own_stream() {
 
 /// Any command on one of two streams, with the second it is stamped with.
 fn any_command() -> impl Strategy<Value = (u64, u8, bool, u32, u128)> {
-    (0..200_u64, 0..8_u8, any::<bool>(), 0..12_u32, any::<u128>())
+    (0..200_u64, 0..9_u8, any::<bool>(), 0..12_u32, any::<u128>())
 }
 
 fn command(catalog: &Catalog, kind: u8, name: &str, number: u32, key: u128) -> Option<Command> {
@@ -435,6 +474,7 @@ fn command(catalog: &Catalog, kind: u8, name: &str, number: u32, key: u128) -> O
         4 => merge(name, number, number + 1),
         5 => return finish(catalog, name, u64::from(number)),
         6 => Command::Sweep,
+        7 => scale(name, number + 1),
         _ => {
             let (hours, direction) = match number % 2 {
                 0 => (24, Direction::Decrease),

@@ -11,5 +11,6 @@ mod putting;
 mod reading;
 mod resharding;
 mod retention;
+mod shard_count;
 mod source;
 mod tagging;
