@@ -47,6 +47,19 @@ impl Metric {
             Metric::AsyncDiscarded => "tidemill_functions_async_discarded_total",
         }
     }
+
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Metric::Invocations => "Attempts to run a function, of every kind",
+            Metric::Errors => "Invocations that the function failed",
+            Metric::Throttles => "Invocations refused because the ceiling was reached",
+            Metric::ServiceFailures => "Invocations that failed through the service",
+            Metric::EnvironmentsStarted => "Environments that were made",
+            Metric::AsyncQueued => "Asynchronous invocations that were queued",
+            Metric::AsyncDiscarded => "Asynchronous invocations that were given up",
+        }
+    }
 }
 
 /// The metrics.
@@ -65,10 +78,10 @@ impl Metrics {
         self.counts[counted as usize].load(Ordering::Relaxed)
     }
 
-    /// Name and value of each.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    /// Name, meaning and value of each.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         Metric::ALL
             .into_iter()
-            .map(|counted| (counted.name(), self.get(counted)))
+            .map(|counted| (counted.name(), counted.meaning(), self.get(counted)))
     }
 }

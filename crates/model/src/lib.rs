@@ -11,6 +11,7 @@ pub mod failure;
 pub mod fault;
 pub mod ident;
 pub mod hash_key;
+pub mod metric;
 pub mod sequence;
 pub mod record;
 pub mod caller;

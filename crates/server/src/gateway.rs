@@ -9,6 +9,7 @@ pub mod call;
 pub mod kinesis;
 pub mod lambda;
 pub mod sqs;
+pub mod metrics_page;
 pub mod own_api;
 pub mod route;
 pub mod body;

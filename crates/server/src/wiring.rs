@@ -6,3 +6,4 @@ pub mod storage;
 pub mod invoker;
 pub mod destination;
 pub mod services;
+pub mod measures;

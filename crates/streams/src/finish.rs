@@ -39,12 +39,21 @@ impl Streams {
             self.trim_expired().await,
             self.delete_garbage().await,
         ];
-        let kept = self.catalog(|catalog, _| catalog.partitions());
+        self.forget_idle();
+        outcome.into_iter().collect()
+    }
+
+    /// Forgets the rates and measures of shards that are gone or idle.
+    fn forget_idle(&self) {
+        let (streams, shards) = self.catalog(|catalog, _| catalog.monitored());
         let now = self.clock().now();
         if let Some(mut throttle) = self.throttle() {
-            throttle.forget(now, |partition| kept.contains(&partition));
+            throttle.forget(now, |partition| shards.contains_key(&partition));
         }
-        outcome.into_iter().collect()
+        self.measured(|measured, now| {
+            let is_monitored = |partition| shards.get(&partition).copied();
+            measured.forget(now, |stream| streams.contains(&stream), is_monitored);
+        });
     }
 
     async fn forget(&self) -> Result<(), Failure> {

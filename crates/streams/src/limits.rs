@@ -143,6 +143,13 @@ pub const SEALS_AT_ONCE: usize = 64;
 /// How often a put is routed again because its shard was closed meanwhile (O). Each time a reshard
 /// has been completed in between, and a stream completes few in the life of one request.
 pub const REROUTES_MAX: u32 = 16;
+/// Streams whose metrics are shown (O): each has some sixty rows.
+pub const METRIC_STREAMS_MAX: usize = 1000;
+/// Shards whose metrics are shown (O), in each of our own and in the shard-level metrics of AWS.
+pub const METRIC_SHARDS_MAX: usize = 1000;
+/// When a bucket of bytes written that is left alone is full again (O): the largest record is ten
+/// seconds' worth.
+pub const WRITTEN_BYTES_FULL_AFTER: Duration = Duration::from_secs(30);
 /// Buckets of control-plane rates that are kept before full ones are dropped (O).
 pub const CONTROL_BUCKETS_MAX: usize = 10_000;
 
@@ -154,6 +161,10 @@ const _: () = {
     assert!(TARGET_SHARDS <= STREAM_SHARDS_MAX);
     assert!(RETENTION_HOURS_MIN < RETENTION_HOURS_MAX);
     assert!(ON_DEMAND_SHARDS <= STREAM_SHARDS_MAX);
+    assert!(
+        RECORD_KIB_MAX as u64 * 1024 <= WRITTEN_BYTES_FULL_AFTER.as_secs() * WRITE_BYTES_PER_SECOND,
+        "the bytes written fill up"
+    );
 };
 
 /// Open shards of provisioned streams that an account may have in `region` (Q).

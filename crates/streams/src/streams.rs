@@ -19,6 +19,7 @@ use crate::limits::{
     CONSUMERS, CREATING_CONSUMERS, CREATING_STREAMS, ControlOperation, Limits, ON_DEMAND_STREAMS,
     shard_quota,
 };
+use crate::measured::Measured;
 use crate::refused::Refused;
 use crate::stream::Stream;
 use crate::throttle::Throttle;
@@ -62,6 +63,7 @@ pub struct Streams {
 struct Shared {
     parts: StreamsParts,
     throttle: Mutex<Throttle>,
+    measured: Mutex<Measured>,
     /// Held while a reshard is finished, so that of many who meet a sealed shard one does the work.
     finishing: tokio::sync::Mutex<()>,
     /// Counts commands that have been applied.
@@ -74,6 +76,7 @@ impl Streams {
         let shared = Shared {
             parts,
             throttle: Mutex::default(),
+            measured: Mutex::default(),
             finishing: tokio::sync::Mutex::new(()),
             changes: watch::Sender::new(0),
         };
@@ -186,6 +189,16 @@ impl Streams {
             ),
             Limits::None => None,
         }
+    }
+
+    /// Counts, or looks at, what has been measured, with the time.
+    pub(crate) fn measured<R>(&self, count: impl FnOnce(&mut Measured, Timestamp) -> R) -> R {
+        let mut measured = self
+            .shared
+            .measured
+            .lock()
+            .expect("no holder of this lock panics");
+        count(&mut measured, self.clock().now())
     }
 
     /// Whether one more call of `operation` on `stream` is within its rate.

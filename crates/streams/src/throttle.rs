@@ -14,7 +14,7 @@ use tidemill_model::{StreamArn, Timestamp};
 
 use crate::limits::{
     Allowance, CONTROL_BUCKETS_MAX, ControlOperation, ITERATOR_CALLS, READ_BYTES, READ_CALLS,
-    Scope, WRITE_RECORDS, write_bytes,
+    Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER, write_bytes,
 };
 
 const PARTS: i64 = 1000;
@@ -80,6 +80,25 @@ struct ShardBuckets {
     read_calls: Bucket,
     read_bytes: Bucket,
     iterator_calls: Bucket,
+}
+
+impl ShardBuckets {
+    /// Whether every bucket is full again. What a bucket of bytes written holds depends on the stream;
+    /// one that has been left alone for long enough is full whatever that is.
+    fn is_full(&mut self, now: Timestamp) -> bool {
+        let buckets = [
+            (&mut self.written_records, WRITE_RECORDS),
+            (&mut self.read_calls, READ_CALLS),
+            (&mut self.read_bytes, READ_BYTES),
+            (&mut self.iterator_calls, ITERATOR_CALLS),
+        ];
+        let mut full = now.since(self.written_bytes.refilled) >= WRITTEN_BYTES_FULL_AFTER;
+        for (bucket, allowance) in buckets {
+            bucket.refill(allowance, now);
+            full &= bucket.holds(allowance.capacity);
+        }
+        full
+    }
 }
 
 /// Who a control-plane bucket belongs to: the operation, the account with its region, and the stream
@@ -177,9 +196,11 @@ impl Throttle {
         admitted
     }
 
-    /// Forgets the shards that `exists` denies, and the control-plane buckets that are full again.
+    /// Forgets the shards that `exists` denies and those whose buckets are full again, and the
+    /// control-plane buckets that are.
     pub fn forget(&mut self, now: Timestamp, exists: impl Fn(u64) -> bool) {
-        self.shards.retain(|partition, _| exists(*partition));
+        self.shards
+            .retain(|partition, shard| exists(*partition) && !shard.is_full(now));
         self.drop_full_control_buckets(now);
     }
 
@@ -344,5 +365,27 @@ mod tests {
         assert_eq!((throttle.shards.len(), throttle.control.len()), (1, 1));
         throttle.forget(at(1000), |_| true);
         assert_eq!((throttle.shards.len(), throttle.control.len()), (1, 0));
+        throttle.forget(at(30_000), |_| true);
+        assert_eq!(
+            throttle.shards.len(),
+            0,
+            "a shard that is idle costs nothing"
+        );
+    }
+
+    #[test]
+    fn a_shard_that_is_not_full_again_is_not_forgotten() {
+        let mut throttle = Throttle::default();
+        assert!(throttle.admit_read(0, at(0)));
+        for _ in 0..10 {
+            throttle.charge_read(0, 10 * MIB, at(0));
+        }
+        throttle.forget(at(30_000), |_| true);
+        assert!(
+            !throttle.admit_read(0, at(30_000)),
+            "50 seconds are to be paid off"
+        );
+        throttle.forget(at(60_001), |_| true);
+        assert!(throttle.admit_read(0, at(60_001)));
     }
 }

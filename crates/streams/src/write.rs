@@ -5,6 +5,8 @@
 //! request; a record is acknowledged with the shard that holds it; a request's records are all
 //! appended or none. The rates count a record once, where it was first routed to.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use tidemill_log::{AppendError, Appended, Batch, PartitionId};
@@ -12,6 +14,7 @@ use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 
 use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
+use crate::measured::{PutOutcome, Subject};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hash_of};
 use crate::stored_record::StoredRecord;
@@ -63,7 +66,7 @@ pub(crate) struct Routable {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub shard: ShardId,
-    partition: PartitionId,
+    pub partition: PartitionId,
     created_secs: u64,
 }
 
@@ -82,6 +85,8 @@ fn place_of(stream: &Stream, hash: HashKey) -> Place {
 pub(crate) struct Put {
     pub shard: ShardId,
     pub sequence_number: SequenceNumber,
+    partition: PartitionId,
+    bytes: u64,
 }
 
 /// The text for a member that is larger than the stream's records may be.
@@ -101,6 +106,7 @@ pub(crate) fn missing_key(member: &str) -> String {
 /// The entries of one request, checked and routed.
 pub(crate) struct Admissible {
     pub incarnation: u64,
+    is_monitored: bool,
     pub record_bytes_max: u64,
     pub records: Vec<(Place, Routable)>,
 }
@@ -128,6 +134,38 @@ fn check_sizes(
     Ok(())
 }
 
+impl Admissible {
+    /// The stream, as what is measured has it.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            stream: self.incarnation,
+            is_monitored: self.is_monitored,
+        }
+    }
+}
+
+/// What became of a call that the rates left `attempted` records of, and what it put.
+pub(crate) fn outcome(
+    puts: &Result<Vec<Put>, Failure>,
+    attempted: usize,
+    throttled: BTreeMap<u64, u64>,
+) -> PutOutcome {
+    let mut outcome = PutOutcome {
+        throttled,
+        ..PutOutcome::default()
+    };
+    match puts {
+        Ok(puts) => {
+            for put in puts {
+                let stored = outcome.stored.entry(put.partition.number());
+                stored.or_default().add_record(put.bytes);
+            }
+        }
+        Err(_) => outcome.failed = attempted as u64,
+    }
+    outcome
+}
+
 impl Streams {
     /// Checks `entries` as a whole and each, and routes them. Hashing and encoding are done between
     /// two short looks at the catalog, not under its lock.
@@ -137,9 +175,12 @@ impl Streams {
         entries: Vec<Entry>,
         member: impl Fn(usize) -> String,
     ) -> Result<Admissible, Refused> {
-        let (incarnation, record_bytes_max) = self.serving_stream(stream, |stream, _| {
-            Ok((stream.incarnation, u64::from(stream.record_kib_max) * 1024))
-        })?;
+        let (incarnation, is_monitored, record_bytes_max) =
+            self.serving_stream(stream, |stream, _| {
+                let record_bytes_max = u64::from(stream.record_kib_max) * 1024;
+                let is_monitored = !stream.monitored.is_empty();
+                Ok((stream.incarnation, is_monitored, record_bytes_max))
+            })?;
         check_sizes(&entries, record_bytes_max, member)?;
         let records = entries.into_iter().map(Entry::routable);
         let records: Vec<Routable> = records.collect::<Result<_, Refused>>()?;
@@ -148,6 +189,7 @@ impl Streams {
         let records = places.into_iter().zip(records).collect();
         Ok(Admissible {
             incarnation,
+            is_monitored,
             record_bytes_max,
             records,
         })
@@ -237,8 +279,10 @@ fn numbered(records: &[(Place, Routable)], appended: &[Appended]) -> Vec<Put> {
     let numbered = records
         .iter()
         .zip(appended)
-        .map(|((place, _), appended)| Put {
+        .map(|((place, record), appended)| Put {
             shard: place.shard,
+            partition: place.partition,
+            bytes: record.bytes,
             sequence_number: SequenceNumber::of_record(
                 place.shard,
                 place.created_secs,

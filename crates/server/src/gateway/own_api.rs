@@ -1,4 +1,4 @@
-//! Our own API: health, the ledger, and the code of functions.
+//! Our own API: health, the ledger, the metrics, and the code of functions.
 //!
 //! What must hold: these paths never change, for scripts and test tools know them. `/_localstack/health`
 //! has the form that the ecosystem's tools wait for.
@@ -11,6 +11,8 @@ use tidemill_protocol::response::Response;
 
 use crate::config::{Config, Durability, Storage};
 use crate::wiring::services::Services;
+
+use super::metrics_page;
 
 /// Answers a `GET` of one of our own paths.
 pub async fn answer(
@@ -28,10 +30,11 @@ pub async fn answer(
     match path {
         "/_tidemill/health" => json_answer(200, &health(config)),
         "/_localstack/health" => json_answer(200, &ecosystem_health()),
+        "/_tidemill/metrics" => metrics_page::answer(services),
         "/_tidemill/ledger" => json_answer(200, &json!(services.mappings.report())),
         _ => {
-            let text = "no such path; there are /_tidemill/health, /_tidemill/ledger and \
-                        /_localstack/health";
+            let text = "no such path; there are /_tidemill/health, /_tidemill/ledger, \
+                        /_tidemill/metrics and /_localstack/health";
             json_answer(404, &json!({ "error": text }))
         }
     }

@@ -13,6 +13,7 @@ use crate::describe::{children, page};
 use crate::failure::{Failure, nothing_happened};
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
+use crate::measured::{Amount, GetOutcome, Subject};
 use crate::read::Fresh;
 use crate::refused::Refused;
 use crate::stored_record::StoredRecord;
@@ -34,32 +35,46 @@ pub async fn get_records(
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
     }
+    let measured = |outcome| {
+        let subject = Subject {
+            stream: found.incarnation,
+            is_monitored: found.is_monitored,
+        };
+        let partition = found.shard.partition;
+        streams.measured(|measured, ended| {
+            measured.get(subject, partition, outcome, ended.since(now), ended);
+        });
+    };
     let partition = found.shard.partition;
     let admitted = streams
         .throttle()
         .is_none_or(|mut throttle| throttle.admit_read(partition, now));
     if !admitted {
+        measured(GetOutcome::Throttled);
         return Err(Refused::ShardRate {
             stream: arn,
             shard: found.id,
         }
         .into());
     }
-    let records_max = page(input.limit, GET_RECORDS_MAX);
-    let Fresh { entries, next } = streams
-        .read_fresh(
-            found.shard.partition_id(),
-            iterator.from,
-            found.horizon,
-            records_max,
-            GET_RECORDS_BYTES_MAX,
-        )
-        .await
-        .map_err(Failure::from)?;
-    let records = records(&found, &entries)?;
+    let page = read(streams, &found, &iterator, input.limit).await;
+    let (records, Fresh { entries, next }) = match page {
+        Ok(page) => page,
+        Err(failure) => {
+            measured(GetOutcome::Failed);
+            return Err(failure.into());
+        }
+    };
+    let given = Amount {
+        bytes: bytes(&records),
+        records: records.len() as u64,
+    };
     if let Some(mut throttle) = streams.throttle() {
-        throttle.charge_read(partition, bytes(&records), now);
+        throttle.charge_read(partition, given.bytes, now);
     }
+    let last = entries.last().map_or(now, |last| last.at);
+    let age = now.since(last);
+    measured(GetOutcome::Answered { given, age });
     let at_end = found
         .shard
         .closed
@@ -73,6 +88,25 @@ pub async fn get_records(
         next_shard_iterator,
         child_shards: at_end.then_some(children),
     })
+}
+
+/// Reads one page.
+async fn read(
+    streams: &Streams,
+    found: &FoundShard,
+    iterator: &ShardIterator,
+    limit: Option<i32>,
+) -> Result<(Vec<Record>, Fresh), Failure> {
+    let fresh = streams
+        .read_fresh(
+            found.shard.partition_id(),
+            iterator.from,
+            found.horizon,
+            page(limit, GET_RECORDS_MAX),
+            GET_RECORDS_BYTES_MAX,
+        )
+        .await?;
+    Ok((records(found, &fresh.entries)?, fresh))
 }
 
 /// The stream of `iterator`, in the region that the caller asks.

@@ -1,12 +1,15 @@
 //! PutRecord: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>.
 
+use std::collections::BTreeMap;
+
 use tidemill_model::{Caller, StreamArn};
 use tidemill_shapes::kinesis::{PutRecordError, PutRecordInput, PutRecordOutput};
 
 use crate::iterator::{Ordering, check_ordering, invalid_ordering};
+use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, missing_key};
+use crate::write::{Entry, missing_key, outcome};
 
 /// Puts one record.
 pub async fn put_record(
@@ -14,6 +17,7 @@ pub async fn put_record(
     caller: &Caller,
     input: PutRecordInput,
 ) -> Result<PutRecordOutput, PutRecordError> {
+    let began = streams.clock().now();
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecord", name, arn)?;
     let Some(partition_key) = input.partition_key else {
@@ -32,19 +36,27 @@ pub async fn put_record(
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
     }
+    let subject = admissible.subject();
     let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
-    if admitted != [true] {
-        let (place, _) = &admissible.records[0];
-        return Err(Refused::ShardRate {
-            stream: arn,
-            shard: place.shard,
-        }
-        .into());
-    }
-    let put = streams
-        .put(&arn, admissible.incarnation, admissible.records)
-        .await?
-        .remove(0);
+    let (puts, throttled) = if admitted == [true] {
+        let (incarnation, records) = (admissible.incarnation, admissible.records);
+        let puts = streams.put(&arn, incarnation, records).await;
+        (puts, BTreeMap::new())
+    } else {
+        let (place, _) = admissible.records[0];
+        let (stream, shard) = (arn, place.shard);
+        let refused = Refused::ShardRate { stream, shard };
+        (
+            Err(refused.into()),
+            BTreeMap::from([(place.partition.number(), 1)]),
+        )
+    };
+    let outcome = outcome(&puts, throttled.is_empty().into(), throttled);
+    streams.measured(|measured, now| {
+        let operation = PutOperation::PutRecord;
+        measured.put(subject, operation, &outcome, now.since(began), now);
+    });
+    let put = puts?.remove(0);
     Ok(PutRecordOutput {
         shard_id: put.shard.to_string(),
         sequence_number: put.sequence_number.to_string(),

@@ -4,6 +4,8 @@
 //! all that are admitted become durable together, and on one shard in the order of the request; the
 //! answer has one result for each entry, in its place.
 
+use std::collections::BTreeMap;
+
 use tidemill_model::{Caller, ShardId, StreamArn};
 use tidemill_shapes::kinesis::{
     PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry,
@@ -11,9 +13,10 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::describe::count;
+use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, Put, missing_key};
+use crate::write::{Entry, Put, missing_key, outcome};
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -21,6 +24,7 @@ pub async fn put_records(
     caller: &Caller,
     input: PutRecordsInput,
 ) -> Result<PutRecordsOutput, PutRecordsError> {
+    let began = streams.clock().now();
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecords", name, arn)?;
     let entries = entries(input.records)?;
@@ -32,19 +36,25 @@ pub async fn put_records(
     let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
     let mut results = Vec::with_capacity(admitted.len());
     let mut records = Vec::with_capacity(admitted.len());
+    let (subject, mut refused) = (admissible.subject(), BTreeMap::new());
     for (record, admitted) in admissible.records.into_iter().zip(admitted) {
         if admitted {
             results.push(None);
             records.push(record);
         } else {
             results.push(Some(throttled(&arn, record.0.shard)));
+            *refused.entry(record.0.partition.number()).or_default() += 1;
         }
     }
     let failed = results.iter().flatten().count();
-    let mut puts = streams
-        .put(&arn, admissible.incarnation, records)
-        .await?
-        .into_iter();
+    let attempted = records.len();
+    let puts = streams.put(&arn, admissible.incarnation, records).await;
+    let outcome = outcome(&puts, attempted, refused);
+    streams.measured(|measured, now| {
+        let operation = PutOperation::PutRecords;
+        measured.put(subject, operation, &outcome, now.since(began), now);
+    });
+    let mut puts = puts?.into_iter();
     let results = results.into_iter().map(|refusal| {
         refusal.unwrap_or_else(|| stored(&puts.next().expect("one for each admitted entry")))
     });

@@ -1,0 +1,65 @@
+//! What every service has measured, in one list.
+
+use tidemill_functions::Functions;
+use tidemill_mapping::Mappings;
+use tidemill_model::metric::{Family, Kind};
+
+use super::services::Services;
+
+/// Mappings whose counts are shown; each has nine rows.
+const MAPPINGS_MAX: usize = 1000;
+
+/// The metrics of all services.
+pub fn families(services: &Services) -> Vec<Family> {
+    let mut families = services.streams.metrics();
+    families.extend(of_functions(&services.functions));
+    families.extend(of_mappings(&services.mappings));
+    families
+}
+
+fn of_functions(functions: &Functions) -> impl Iterator<Item = Family> {
+    functions.metrics().all().map(|(name, meaning, value)| {
+        let mut family = Family::new(name, Kind::Counter, meaning);
+        family.push(&[], value as f64);
+        family
+    })
+}
+
+/// The ledger's counts of each mapping. They can fall: a mapping that is deleted and made anew begins
+/// again, and pending is what is left to do.
+fn of_mappings(mappings: &Mappings) -> [Family; 2] {
+    let mut records = Family::new(
+        "tidemill_mapping_records",
+        Kind::Gauge,
+        "Records of a mapping by what became of them, as the ledger has them; acked is their sum",
+    );
+    let mut duplicates = Family::new(
+        "tidemill_mapping_duplicates",
+        Kind::Gauge,
+        "Deliveries of a mapping beyond the first of each record",
+    );
+    for mapping in mappings.report().mappings.iter().take(MAPPINGS_MAX) {
+        let labels = [
+            ("uuid", mapping.uuid.clone()),
+            ("stream_name", mapping.stream.clone()),
+            ("function_name", mapping.function.clone()),
+        ];
+        let counts = &mapping.totals;
+        let outcomes = [
+            ("acked", counts.acked),
+            ("processed", counts.processed),
+            ("filtered", counts.filtered),
+            ("dead_lettered", counts.dead_lettered),
+            ("discarded", counts.discarded),
+            ("expired", counts.expired),
+            ("pending", counts.pending),
+        ];
+        for (outcome, count) in outcomes {
+            let mut labels = labels.to_vec();
+            labels.push(("outcome", outcome.to_owned()));
+            records.push(&labels, count as f64);
+        }
+        duplicates.push(&labels, counts.duplicates as f64);
+    }
+    [records, duplicates]
+}
