@@ -122,3 +122,25 @@ def test_shards_tags_and_retention_are_changed(aws, stream):
     aws("increase-stream-retention-period", "--stream-name", stream, *longer)
     aws("wait", "stream-exists", "--stream-name", stream)
     aws("decrease-stream-retention-period", "--stream-name", stream, "--retention-period-hours", "24")
+
+
+def test_consumers_scaling_monitoring_and_mode(aws, stream):
+    arn = stream_arn(stream)
+    consumer = aws("register-stream-consumer", "--stream-arn", arn, "--consumer-name", "reader")["Consumer"]
+    described = aws("describe-stream-consumer", "--consumer-arn", consumer["ConsumerARN"])["ConsumerDescription"]
+    assert described["StreamARN"] == arn and described["ConsumerName"] == "reader"
+    listed = aws("list-stream-consumers", "--stream-arn", arn)["Consumers"]
+    assert [each["ConsumerARN"] for each in listed] == [consumer["ConsumerARN"]]
+    aws("deregister-stream-consumer", "--consumer-arn", consumer["ConsumerARN"])
+    scale = ["--target-shard-count", "4", "--scaling-type", "UNIFORM_SCALING"]
+    assert aws("update-shard-count", "--stream-name", stream, *scale)["CurrentShardCount"] == 2
+    aws("wait", "stream-exists", "--stream-name", stream)
+    metrics = ["--shard-level-metrics", "IncomingBytes"]
+    assert aws("enable-enhanced-monitoring", "--stream-name", stream, *metrics)["StreamARN"] == arn
+    aws("wait", "stream-exists", "--stream-name", stream)
+    aws("disable-enhanced-monitoring", "--stream-name", stream, *metrics)
+    aws("wait", "stream-exists", "--stream-name", stream)
+    aws("update-stream-mode", "--stream-arn", arn, "--stream-mode-details", "StreamMode=ON_DEMAND")
+    aws("wait", "stream-exists", "--stream-name", stream)
+    summary = aws("describe-stream-summary", "--stream-name", stream)["StreamDescriptionSummary"]
+    assert summary["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"} and summary["OpenShardCount"] == 4

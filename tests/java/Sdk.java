@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.awscore.client.builder.AwsClientBuilder;
@@ -32,8 +33,10 @@ import software.amazon.awssdk.services.kinesis.model.PutRecordsResponse;
 import software.amazon.awssdk.services.kinesis.model.Record;
 import software.amazon.awssdk.services.kinesis.model.ResourceInUseException;
 import software.amazon.awssdk.services.kinesis.model.ResourceNotFoundException;
+import software.amazon.awssdk.services.kinesis.model.ScalingType;
 import software.amazon.awssdk.services.kinesis.model.ShardFilterType;
 import software.amazon.awssdk.services.kinesis.model.ShardIteratorType;
+import software.amazon.awssdk.services.kinesis.model.StreamMode;
 import software.amazon.awssdk.services.kinesis.model.StreamStatus;
 
 public final class Sdk {
@@ -106,7 +109,7 @@ public final class Sdk {
     }
 
     /** A stream is described, resharded, tagged, kept for longer, listed and deleted. */
-    private void streams() {
+    private void streams() throws InterruptedException {
         KinesisAsyncClient client = build(KinesisAsyncClient.builder());
         create(client, 2);
         var described = client.describeStream(r -> r.streamName(stream)).join().streamDescription();
@@ -131,6 +134,27 @@ public final class Sdk {
         client.increaseStreamRetentionPeriod(r -> r.streamName(stream).retentionPeriodHours(48)).join();
         active(client);
         client.decreaseStreamRetentionPeriod(r -> r.streamName(stream).retentionPeriodHours(24)).join();
+        active(client);
+        var registered = client.registerStreamConsumer(
+                        r -> r.streamARN(described.streamARN()).consumerName("reader"))
+                .join()
+                .consumer();
+        recent(registered.consumerCreationTimestamp(), "the registration");
+        var consumer = client.describeStreamConsumer(r -> r.consumerARN(registered.consumerARN()))
+                .join()
+                .consumerDescription();
+        equal(described.streamARN(), consumer.streamARN(), "the stream of the consumer");
+        var consumers = client.listStreamConsumers(r -> r.streamARN(described.streamARN())).join();
+        equal(1, consumers.consumers().size(), "consumers");
+        client.deregisterStreamConsumer(r -> r.consumerARN(registered.consumerARN())).join();
+        var scaled = client.updateShardCount(
+                        r -> r.streamName(stream).targetShardCount(4).scalingType(ScalingType.UNIFORM_SCALING))
+                .join();
+        equal(2, scaled.currentShardCount(), "shards before");
+        active(client);
+        client.updateStreamMode(r -> r.streamARN(described.streamARN())
+                        .streamModeDetails(m -> m.streamMode(StreamMode.ON_DEMAND)))
+                .join();
         active(client);
         check(client.listStreams().join().streamNames().contains(stream), "the stream is listed");
         client.deleteStream(r -> r.streamName(stream)).join();
@@ -157,6 +181,14 @@ public final class Sdk {
         client.waiter().waitUntilStreamNotExists(r -> r.streamName(stream));
     }
 
+    private static void eventually(BooleanSupplier condition, String what) throws InterruptedException {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!condition.getAsBoolean()) {
+            check(System.nanoTime() < deadline, "within 30 s: " + what);
+            Thread.sleep(20);
+        }
+    }
+
     /** Each exception arrives as its own type, with its message and the id of the request. */
     private void exceptions() {
         KinesisAsyncClient client = build(KinesisAsyncClient.builder());
@@ -176,14 +208,14 @@ public final class Sdk {
         client.waiter().waitUntilStreamExists(r -> r.streamName(stream)).join();
     }
 
-    private void active(KinesisAsyncClient client) {
-        for (int attempt = 0; attempt < 200; attempt++) {
-            var summary = client.describeStreamSummary(r -> r.streamName(stream)).join();
-            if (summary.streamDescriptionSummary().streamStatus() == StreamStatus.ACTIVE) {
-                return;
-            }
-        }
-        throw new AssertionError("the stream is not active after 200 looks");
+    private void active(KinesisAsyncClient client) throws InterruptedException {
+        eventually(
+                () -> client.describeStreamSummary(r -> r.streamName(stream))
+                                .join()
+                                .streamDescriptionSummary()
+                                .streamStatus()
+                        == StreamStatus.ACTIVE,
+                "the stream is active");
     }
 
     private List<Record> read(KinesisAsyncClient client, ShardIteratorType kind, Instant from, int enough) {

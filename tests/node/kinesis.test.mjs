@@ -7,7 +7,9 @@ import {
   CreateStreamCommand,
   DecreaseStreamRetentionPeriodCommand,
   DeleteStreamCommand,
+  DeregisterStreamConsumerCommand,
   DescribeStreamCommand,
+  DescribeStreamConsumerCommand,
   DescribeStreamSummaryCommand,
   DisableEnhancedMonitoringCommand,
   EnableEnhancedMonitoringCommand,
@@ -15,15 +17,18 @@ import {
   GetShardIteratorCommand,
   IncreaseStreamRetentionPeriodCommand,
   ListShardsCommand,
+  ListStreamConsumersCommand,
   ListStreamsCommand,
   ListTagsForStreamCommand,
   MergeShardsCommand,
   PutRecordCommand,
   PutRecordsCommand,
+  RegisterStreamConsumerCommand,
   RemoveTagsFromStreamCommand,
   ResourceInUseException,
   ResourceNotFoundException,
   SplitShardCommand,
+  UpdateShardCountCommand,
   UpdateStreamModeCommand,
   waitUntilStreamExists,
   waitUntilStreamNotExists,
@@ -154,6 +159,38 @@ for (const way of Object.keys(WAYS)) {
       const end = await client.send(new GetRecordsCommand({ ShardIterator: place.ShardIterator }));
       assert.equal(end.NextShardIterator, undefined);
       assert.deepEqual(end.ChildShards.map((child) => child.ShardId), [lower, upper]);
+    });
+
+    test("shards are scaled", async () => {
+      const name = await stream(2);
+      const scaled = await client.send(
+        new UpdateShardCountCommand({ StreamName: name, TargetShardCount: 4, ScalingType: "UNIFORM_SCALING" }),
+      );
+      assert.equal(scaled.CurrentShardCount, 2);
+      assert.equal(scaled.TargetShardCount, 4);
+      await active(name);
+      assert.equal((await summary(name)).OpenShardCount, 4);
+    });
+
+    async function consumer(StreamARN) {
+      const registered = await client.send(
+        new RegisterStreamConsumerCommand({ StreamARN, ConsumerName: unique("consumer") }),
+      );
+      const { ConsumerARN } = registered.Consumer;
+      await eventually(async () => {
+        const described = await client.send(new DescribeStreamConsumerCommand({ ConsumerARN }));
+        return described.ConsumerDescription.ConsumerStatus === "ACTIVE";
+      }, `${ConsumerARN} is active`);
+      return ConsumerARN;
+    }
+
+    test("a consumer is registered, listed and deregistered", async () => {
+      const { StreamARN } = await summary(await stream(1));
+      const ConsumerARN = await consumer(StreamARN);
+      const listed = async () => (await client.send(new ListStreamConsumersCommand({ StreamARN }))).Consumers;
+      assert.deepEqual((await listed()).map((each) => each.ConsumerARN), [ConsumerARN]);
+      await client.send(new DeregisterStreamConsumerCommand({ ConsumerARN }));
+      await eventually(async () => (await listed()).length === 0, "the consumer is gone");
     });
 
     test("tags, retention, monitoring and mode are changed", async () => {
