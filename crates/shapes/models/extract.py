@@ -20,7 +20,7 @@ SERVICES = {
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"
         " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers"
-        " UpdateShardCount",
+        " UpdateShardCount UpdateMaxRecordSize DescribeLimits DescribeAccountSettings UpdateAccountSettings",
     ),
     "lambda": (
         "lambda/2015-03-31",

@@ -9,6 +9,7 @@
 //! A partition comes to be with the first record of its shard. What no shard names any more is
 //! garbage in the log: the handle deletes it, and no command has to say so.
 
+mod account;
 mod consumers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +18,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use tidemill_log::{Position, RestoreError, ServiceTag, StateMachine};
-use tidemill_model::{HashKeyRange, ShardId, StreamArn, Timestamp};
+use tidemill_model::{AccountId, HashKeyRange, Region, ShardId, StreamArn, Timestamp};
 
 use crate::command::{Change, Command, Direction, NewStream, Quotas};
+use crate::commitment::Commitment;
 use crate::limits::{RETENTION_HOURS_MIN, STREAM_SHARDS_MAX, TAGS_MAX};
 use crate::monitoring::{Monitored, Monitoring};
 use crate::refused::Refused;
@@ -36,6 +38,7 @@ pub struct Catalog {
     next_incarnation: u64,
     last_at: Timestamp,
     streams: BTreeMap<StreamArn, Stream>,
+    commitments: BTreeMap<(AccountId, Region), Commitment>,
 }
 
 /// The catalog as its snapshot has it.
@@ -46,6 +49,8 @@ struct Kept {
     next_incarnation: u64,
     last_at: Timestamp,
     streams: Vec<Stream>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    commitments: Vec<((AccountId, Region), Commitment)>,
 }
 
 impl Catalog {
@@ -134,10 +139,7 @@ impl Catalog {
         limit: Option<u32>,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let provisioned = self
-            .siblings(arn, now)
-            .filter(|stream| stream.mode == Mode::Provisioned);
-        let count = provisioned.map(Stream::open_shards).sum::<u32>();
+        let count = self.provisioned_shards(arn, now);
         match limit {
             Some(limit) if count.saturating_add(additional) > limit => Err(Refused::ShardQuota {
                 account: arn.account.to_string(),
@@ -436,6 +438,15 @@ impl Catalog {
                 quotas,
                 delay,
             } => self.update_shard_count(&stream, count, quotas, at, delay),
+            Command::Set {
+                stream,
+                setting,
+                delay,
+            } => self.set(&stream, setting, at, at.plus(delay)),
+            Command::Commit { stream, committed } => {
+                self.commit(stream, committed, at);
+                Ok(())
+            }
             Command::FinishReshard {
                 stream,
                 incarnation,
@@ -614,6 +625,7 @@ impl StateMachine for Catalog {
             next_incarnation: self.next_incarnation,
             last_at: self.last_at,
             streams: self.streams.values().cloned().collect(),
+            commitments: self.commitments.clone().into_iter().collect(),
         };
         serde_json::to_vec(&kept)
             .expect("a catalog can be written as JSON")
@@ -632,11 +644,13 @@ impl StateMachine for Catalog {
             next_incarnation: kept.next_incarnation,
             last_at: kept.last_at,
             streams: streams.collect(),
+            commitments: kept.commitments.into_iter().collect(),
         })
     }
 }
 
 mod on_demand;
+mod settings;
 mod shard_count;
 #[cfg(test)]
 mod tests;

@@ -81,6 +81,13 @@ pub struct NewShardCount {
     pub updates_max: Option<u32>,
 }
 
+/// A setting of a stream that is changed on its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Setting {
+    /// UpdateMaxRecordSize: largest record, in KiB.
+    RecordKibMax(u32),
+}
+
 /// Which of the two retention operations was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
@@ -177,6 +184,22 @@ pub enum Command {
         quotas: Quotas,
         /// Time in UPDATING for each round.
         delay: Duration,
+    },
+    /// Changes a setting of a stream.
+    Set {
+        /// The stream.
+        stream: StreamArn,
+        /// The setting.
+        setting: Setting,
+        /// Time in UPDATING.
+        delay: Duration,
+    },
+    /// Makes or ends an account's commitment to a minimum throughput.
+    Commit {
+        /// Any stream of the account and region; its name says nothing.
+        stream: StreamArn,
+        /// Whether the account wants one.
+        committed: bool,
     },
     /// Records that the parents of what has begun are sealed: of a reshard, or of all reshards of a
     /// round of a uniform scaling. Changes nothing when that is finished or the stream is another one.

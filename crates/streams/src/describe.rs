@@ -1,8 +1,9 @@
 //! Streams and shards in AWS's shapes.
 
-use tidemill_model::{HashKeyRange, ShardId};
+use tidemill_model::{HashKeyRange, ShardId, Timestamp};
 use tidemill_shapes::kinesis;
 
+use crate::commitment::{Commitment, CommitmentStatus};
 use crate::monitoring::{Monitored, show};
 use crate::stream::{Mode, Shard, Status, Stream};
 
@@ -62,6 +63,28 @@ pub(crate) fn monitoring(monitored: &Monitored) -> Vec<kinesis::EnhancedMetrics>
     vec![kinesis::EnhancedMetrics {
         shard_level_metrics: Some(show(monitored)),
     }]
+}
+
+/// The commitment of an account; one that was never made is disabled.
+pub(crate) fn commitment(
+    commitment: Option<Commitment>,
+    now: Timestamp,
+) -> kinesis::MinimumThroughputBillingCommitmentOutput {
+    use kinesis::MinimumThroughputBillingCommitmentOutputStatus as Shown;
+    let status = commitment.map_or(CommitmentStatus::Disabled, |made| made.status(now));
+    let holds = status != CommitmentStatus::Disabled;
+    kinesis::MinimumThroughputBillingCommitmentOutput {
+        status: match status {
+            CommitmentStatus::Enabled => Shown::Enabled,
+            CommitmentStatus::EnabledUntilEarliestAllowedEnd => {
+                Shown::EnabledUntilEarliestAllowedEnd
+            }
+            CommitmentStatus::Disabled => Shown::Disabled,
+        },
+        started_at: commitment.map(|made| made.started_at),
+        ended_at: commitment.and_then(|made| made.ends_at.filter(|_| !holds)),
+        earliest_allowed_end_at: commitment.filter(|_| holds).map(Commitment::earliest_end),
+    }
 }
 
 /// A number of AWS's shapes; counts that do not fit cannot come to be.

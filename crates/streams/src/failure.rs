@@ -119,6 +119,7 @@ declared_control!(
     MergeShardsError,
     RemoveTagsFromStreamError,
     SplitShardError,
+    UpdateMaxRecordSizeError,
     UpdateShardCountError
 );
 declared_look!(
@@ -143,6 +144,10 @@ declared! {
     DeregisterStreamConsumerError:
         ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
         LimitExceeded LimitExceededException;
+    DescribeAccountSettingsError: LimitExceeded LimitExceededException;
+    DescribeLimitsError: LimitExceeded LimitExceededException;
+    UpdateAccountSettingsError:
+        InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException;
     DescribeStreamConsumerError:
         ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
         LimitExceeded LimitExceededException;

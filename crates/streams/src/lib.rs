@@ -26,6 +26,7 @@ mod metrics;
 mod series;
 mod measured;
 mod consumer;
+mod commitment;
 mod last_day;
 mod stream;
 mod iterator;

@@ -109,8 +109,14 @@ pub const LIST_CONSUMERS_MAX: usize = 100;
 
 /// Registered consumers of one stream (Q).
 pub const CONSUMERS: u32 = 20;
+/// The same with a commitment to a minimum throughput (Q).
+pub const CONSUMERS_COMMITTED: u32 = 50;
 /// Consumers of one stream that may be in CREATING at once (A: RegisterStreamConsumer).
 pub const CREATING_CONSUMERS: u32 = 5;
+/// How long a commitment to a minimum throughput lasts at least (A: UpdateAccountSettings).
+pub const COMMITMENT_MIN: Duration = Duration::from_secs(24 * 3600);
+/// What DescribeLimits says where a quota is lifted: the most that the model lets it say.
+pub const QUOTA_LIFTED: u32 = 1_000_000;
 /// Shards of a new on-demand stream (Q).
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// On-demand streams of an account in a region (Q).
@@ -192,6 +198,8 @@ pub enum ControlOperation {
     DecreaseStreamRetentionPeriod,
     DeleteStream,
     DeregisterStreamConsumer,
+    DescribeAccountSettings,
+    DescribeLimits,
     DescribeStream,
     DescribeStreamConsumer,
     DescribeStreamSummary,
@@ -206,6 +214,8 @@ pub enum ControlOperation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateAccountSettings,
+    UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
 }
@@ -217,17 +227,21 @@ impl ControlOperation {
             ControlOperation::AddTagsToStream
             | ControlOperation::CreateStream
             | ControlOperation::DeleteStream
-            | ControlOperation::ListStreams => (5, Scope::Account),
+            | ControlOperation::DescribeAccountSettings
+            | ControlOperation::ListStreams
+            | ControlOperation::UpdateAccountSettings => (5, Scope::Account),
+            ControlOperation::DescribeLimits => (1, Scope::Account),
             ControlOperation::DescribeStream | ControlOperation::UpdateShardCount => {
                 (10, Scope::Account)
             }
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
             ControlOperation::DescribeStreamConsumer => (20, Scope::Stream),
-            // (O) for UpdateStreamMode: AWS publishes no rate of its own.
+            // (O) for UpdateMaxRecordSize and UpdateStreamMode: AWS publishes no rate of theirs.
             ControlOperation::DecreaseStreamRetentionPeriod
             | ControlOperation::DeregisterStreamConsumer
             | ControlOperation::DisableEnhancedMonitoring
             | ControlOperation::EnableEnhancedMonitoring
+            | ControlOperation::UpdateMaxRecordSize
             | ControlOperation::UpdateStreamMode
             | ControlOperation::IncreaseStreamRetentionPeriod
             | ControlOperation::ListStreamConsumers

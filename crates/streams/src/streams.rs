@@ -16,8 +16,8 @@ use crate::catalog::Catalog;
 use crate::command::{Command, ConsumerQuotas, Quotas};
 use crate::failure::Failure;
 use crate::limits::{
-    CONSUMERS, CREATING_CONSUMERS, CREATING_STREAMS, ControlOperation, Limits, ON_DEMAND_STREAMS,
-    shard_quota,
+    CONSUMERS, CONSUMERS_COMMITTED, CREATING_CONSUMERS, CREATING_STREAMS, ControlOperation, Limits,
+    ON_DEMAND_STREAMS, shard_quota,
 };
 use crate::measured::Measured;
 use crate::refused::Refused;
@@ -239,12 +239,21 @@ impl Streams {
         }
     }
 
-    /// The quotas that hold for the consumers of one stream.
-    pub(crate) fn consumer_quotas(&self) -> ConsumerQuotas {
+    /// The quotas that hold for the consumers of `stream`.
+    pub(crate) fn consumer_quotas(&self, stream: &StreamArn) -> ConsumerQuotas {
+        let committed = self.catalog(|catalog, now| {
+            let commitment = catalog.commitment(stream);
+            commitment.is_some_and(|commitment| commitment.holds(now))
+        });
+        let registered = if committed {
+            CONSUMERS_COMMITTED
+        } else {
+            CONSUMERS
+        };
         match self.settings().limits {
             Limits::None => ConsumerQuotas::default(),
             Limits::Aws => ConsumerQuotas {
-                registered: Some(CONSUMERS),
+                registered: Some(registered),
                 creating: Some(CREATING_CONSUMERS),
             },
         }

@@ -36,6 +36,8 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         DecreaseStreamRetentionPeriod => decrease_stream_retention_period,
         DeleteStream => delete_stream,
         DeregisterStreamConsumer => deregister_stream_consumer,
+        DescribeAccountSettings => describe_account_settings,
+        DescribeLimits => describe_limits,
         DescribeStream => describe_stream,
         DescribeStreamConsumer => describe_stream_consumer,
         DescribeStreamSummary => describe_stream_summary,
@@ -54,6 +56,8 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         RegisterStreamConsumer => register_stream_consumer,
         RemoveTagsFromStream => remove_tags_from_stream,
         SplitShard => split_shard,
+        UpdateAccountSettings => update_account_settings,
+        UpdateMaxRecordSize => update_max_record_size,
         UpdateShardCount => update_shard_count,
         UpdateStreamMode => update_stream_mode,
     }

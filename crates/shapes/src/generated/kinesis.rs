@@ -27,6 +27,8 @@ pub enum Operation {
     DecreaseStreamRetentionPeriod,
     DeleteStream,
     DeregisterStreamConsumer,
+    DescribeAccountSettings,
+    DescribeLimits,
     DescribeStream,
     DescribeStreamConsumer,
     DescribeStreamSummary,
@@ -45,6 +47,8 @@ pub enum Operation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    UpdateAccountSettings,
+    UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
     Unsupported(&'static str),
@@ -57,6 +61,8 @@ impl Operation {
             "DecreaseStreamRetentionPeriod" => Some(Operation::DecreaseStreamRetentionPeriod),
             "DeleteStream" => Some(Operation::DeleteStream),
             "DeregisterStreamConsumer" => Some(Operation::DeregisterStreamConsumer),
+            "DescribeAccountSettings" => Some(Operation::DescribeAccountSettings),
+            "DescribeLimits" => Some(Operation::DescribeLimits),
             "DescribeStream" => Some(Operation::DescribeStream),
             "DescribeStreamConsumer" => Some(Operation::DescribeStreamConsumer),
             "DescribeStreamSummary" => Some(Operation::DescribeStreamSummary),
@@ -75,6 +81,8 @@ impl Operation {
             "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "UpdateAccountSettings" => Some(Operation::UpdateAccountSettings),
+            "UpdateMaxRecordSize" => Some(Operation::UpdateMaxRecordSize),
             "UpdateShardCount" => Some(Operation::UpdateShardCount),
             "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
             "AcknowledgeDeadLetterQueueRecords" => {
@@ -86,9 +94,7 @@ impl Operation {
             "DeleteChannel" => Some(Operation::Unsupported("DeleteChannel")),
             "DeleteQueue" => Some(Operation::Unsupported("DeleteQueue")),
             "DeleteResourcePolicy" => Some(Operation::Unsupported("DeleteResourcePolicy")),
-            "DescribeAccountSettings" => Some(Operation::Unsupported("DescribeAccountSettings")),
             "DescribeChannel" => Some(Operation::Unsupported("DescribeChannel")),
-            "DescribeLimits" => Some(Operation::Unsupported("DescribeLimits")),
             "DescribeQueue" => Some(Operation::Unsupported("DescribeQueue")),
             "GetResourcePolicy" => Some(Operation::Unsupported("GetResourcePolicy")),
             "ListChannels" => Some(Operation::Unsupported("ListChannels")),
@@ -107,12 +113,10 @@ impl Operation {
             "SubscribeToShard" => Some(Operation::Unsupported("SubscribeToShard")),
             "TagResource" => Some(Operation::Unsupported("TagResource")),
             "UntagResource" => Some(Operation::Unsupported("UntagResource")),
-            "UpdateAccountSettings" => Some(Operation::Unsupported("UpdateAccountSettings")),
             "UpdateChannel" => Some(Operation::Unsupported("UpdateChannel")),
             "UpdateDeadLetterQueueRecordsVisibility" => Some(Operation::Unsupported(
                 "UpdateDeadLetterQueueRecordsVisibility",
             )),
-            "UpdateMaxRecordSize" => Some(Operation::Unsupported("UpdateMaxRecordSize")),
             "UpdateQueue" => Some(Operation::Unsupported("UpdateQueue")),
             "UpdateQueueRecordsVisibility" => {
                 Some(Operation::Unsupported("UpdateQueueRecordsVisibility"))
@@ -133,6 +137,8 @@ impl Operation {
             Operation::DecreaseStreamRetentionPeriod => "DecreaseStreamRetentionPeriod",
             Operation::DeleteStream => "DeleteStream",
             Operation::DeregisterStreamConsumer => "DeregisterStreamConsumer",
+            Operation::DescribeAccountSettings => "DescribeAccountSettings",
+            Operation::DescribeLimits => "DescribeLimits",
             Operation::DescribeStream => "DescribeStream",
             Operation::DescribeStreamConsumer => "DescribeStreamConsumer",
             Operation::DescribeStreamSummary => "DescribeStreamSummary",
@@ -151,6 +157,8 @@ impl Operation {
             Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::UpdateAccountSettings => "UpdateAccountSettings",
+            Operation::UpdateMaxRecordSize => "UpdateMaxRecordSize",
             Operation::UpdateShardCount => "UpdateShardCount",
             Operation::UpdateStreamMode => "UpdateStreamMode",
             Operation::Unsupported(name) => name,
@@ -291,6 +299,33 @@ pub struct DeregisterStreamConsumerInput {
     pub stream_arn: Option<String>,
     #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
     pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DescribeAccountSettingsInput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DescribeAccountSettingsOutput {
+    #[serde(
+        rename = "MinimumThroughputBillingCommitment",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub minimum_throughput_billing_commitment: Option<MinimumThroughputBillingCommitmentOutput>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DescribeLimitsInput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DescribeLimitsOutput {
+    #[serde(rename = "ChannelCount", skip_serializing_if = "Option::is_none")]
+    pub channel_count: Option<i32>,
+    #[serde(rename = "ChannelCountLimit", skip_serializing_if = "Option::is_none")]
+    pub channel_count_limit: Option<i32>,
+    #[serde(rename = "OnDemandStreamCount")]
+    pub on_demand_stream_count: i32,
+    #[serde(rename = "OnDemandStreamCountLimit")]
+    pub on_demand_stream_count_limit: i32,
+    #[serde(rename = "OpenShardCount")]
+    pub open_shard_count: i32,
+    #[serde(rename = "ShardLimit")]
+    pub shard_limit: i32,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DescribeStreamConsumerInput {
@@ -642,6 +677,90 @@ impl MetricsName {
     }
     pub fn parse(text: &str) -> Option<MetricsName> {
         MetricsName::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+    }
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MinimumThroughputBillingCommitmentInput {
+    #[serde(rename = "Status")]
+    pub status: MinimumThroughputBillingCommitmentInputStatus,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum MinimumThroughputBillingCommitmentInputStatus {
+    #[serde(rename = "ENABLED")]
+    Enabled,
+    #[serde(rename = "DISABLED")]
+    Disabled,
+}
+impl MinimumThroughputBillingCommitmentInputStatus {
+    pub const ALL: &'static [MinimumThroughputBillingCommitmentInputStatus] = &[
+        MinimumThroughputBillingCommitmentInputStatus::Enabled,
+        MinimumThroughputBillingCommitmentInputStatus::Disabled,
+    ];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MinimumThroughputBillingCommitmentInputStatus::Enabled => "ENABLED",
+            MinimumThroughputBillingCommitmentInputStatus::Disabled => "DISABLED",
+        }
+    }
+    pub fn parse(text: &str) -> Option<MinimumThroughputBillingCommitmentInputStatus> {
+        MinimumThroughputBillingCommitmentInputStatus::ALL
+            .iter()
+            .copied()
+            .find(|value| value.as_str() == text)
+    }
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MinimumThroughputBillingCommitmentOutput {
+    #[serde(
+        rename = "EarliestAllowedEndAt",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "wire::moment_if_given"
+    )]
+    pub earliest_allowed_end_at: Option<Timestamp>,
+    #[serde(
+        rename = "EndedAt",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "wire::moment_if_given"
+    )]
+    pub ended_at: Option<Timestamp>,
+    #[serde(
+        rename = "StartedAt",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "wire::moment_if_given"
+    )]
+    pub started_at: Option<Timestamp>,
+    #[serde(rename = "Status")]
+    pub status: MinimumThroughputBillingCommitmentOutputStatus,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum MinimumThroughputBillingCommitmentOutputStatus {
+    #[serde(rename = "ENABLED")]
+    Enabled,
+    #[serde(rename = "DISABLED")]
+    Disabled,
+    #[serde(rename = "ENABLED_UNTIL_EARLIEST_ALLOWED_END")]
+    EnabledUntilEarliestAllowedEnd,
+}
+impl MinimumThroughputBillingCommitmentOutputStatus {
+    pub const ALL: &'static [MinimumThroughputBillingCommitmentOutputStatus] = &[
+        MinimumThroughputBillingCommitmentOutputStatus::Enabled,
+        MinimumThroughputBillingCommitmentOutputStatus::Disabled,
+        MinimumThroughputBillingCommitmentOutputStatus::EnabledUntilEarliestAllowedEnd,
+    ];
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MinimumThroughputBillingCommitmentOutputStatus::Enabled => "ENABLED",
+            MinimumThroughputBillingCommitmentOutputStatus::Disabled => "DISABLED",
+            MinimumThroughputBillingCommitmentOutputStatus::EnabledUntilEarliestAllowedEnd => {
+                "ENABLED_UNTIL_EARLIEST_ALLOWED_END"
+            }
+        }
+    }
+    pub fn parse(text: &str) -> Option<MinimumThroughputBillingCommitmentOutputStatus> {
+        MinimumThroughputBillingCommitmentOutputStatus::ALL
             .iter()
             .copied()
             .find(|value| value.as_str() == text)
@@ -1088,6 +1207,28 @@ pub struct Tag {
     pub value: Option<String>,
 }
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpdateAccountSettingsInput {
+    #[serde(rename = "MinimumThroughputBillingCommitment")]
+    pub minimum_throughput_billing_commitment: MinimumThroughputBillingCommitmentInput,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateAccountSettingsOutput {
+    #[serde(
+        rename = "MinimumThroughputBillingCommitment",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub minimum_throughput_billing_commitment: Option<MinimumThroughputBillingCommitmentOutput>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateMaxRecordSizeInput {
+    #[serde(rename = "MaxRecordSizeInKiB")]
+    pub max_record_size_in_kib: i32,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UpdateShardCountInput {
     #[serde(rename = "ScalingType")]
     pub scaling_type: ScalingType,
@@ -1152,6 +1293,8 @@ pub struct MergeShardsOutput {}
 pub struct RemoveTagsFromStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SplitShardOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateMaxRecordSizeOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpdateStreamModeOutput {}
 impl FromWire for AddTagsToStreamInput {
@@ -1533,6 +1676,36 @@ impl FromWire for DeregisterStreamConsumerInput {
             stream_arn,
             stream_id,
         }))
+    }
+}
+impl FromWire for DescribeAccountSettingsInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        _: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        while wire::next_member(&mut map, &[])?.is_some() {
+            wire::skip(&mut map)?;
+        }
+        Ok(Field::Given(DescribeAccountSettingsInput {}))
+    }
+}
+impl FromWire for DescribeLimitsInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        _: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        while wire::next_member(&mut map, &[])?.is_some() {
+            wire::skip(&mut map)?;
+        }
+        Ok(Field::Given(DescribeLimitsInput {}))
     }
 }
 impl FromWire for DescribeStreamConsumerInput {
@@ -2546,6 +2719,47 @@ static RULES_METRICS_NAME_LIST: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for MinimumThroughputBillingCommitmentInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut status: Field<MinimumThroughputBillingCommitmentInputStatus> = Field::Absent;
+        while let Some(member) = wire::next_member(&mut map, &["Status"])? {
+            match member {
+                Some(0) => status = wire::member(&mut map, "status", &Rules::NONE, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let status = wire::required(status, "status", check);
+        let Some(status) = status else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(MinimumThroughputBillingCommitmentInput {
+            status,
+        }))
+    }
+}
+impl FromWire for MinimumThroughputBillingCommitmentInputStatus {
+    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
+        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
+            return Ok(Field::Broken);
+        };
+        Ok(
+            match MinimumThroughputBillingCommitmentInputStatus::parse(&text) {
+                Some(value) => Field::Given(value),
+                None => {
+                    check.not_of_enum(&text, &["ENABLED", "DISABLED"]);
+                    Field::Broken
+                }
+            },
+        )
+    }
+}
 static RULES_NATURAL_INTEGER_OBJECT: Rules = Rules {
     min: Some(0),
     max: None,
@@ -3236,6 +3450,98 @@ static RULES_TIMESTAMP: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for UpdateAccountSettingsInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut minimum_throughput_billing_commitment: Field<
+            MinimumThroughputBillingCommitmentInput,
+        > = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["MinimumThroughputBillingCommitment"])?
+        {
+            match member {
+                Some(0) => {
+                    minimum_throughput_billing_commitment = wire::member(
+                        &mut map,
+                        "minimumThroughputBillingCommitment",
+                        &Rules::NONE,
+                        check,
+                    )?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let minimum_throughput_billing_commitment = wire::required(
+            minimum_throughput_billing_commitment,
+            "minimumThroughputBillingCommitment",
+            check,
+        );
+        let Some(minimum_throughput_billing_commitment) = minimum_throughput_billing_commitment
+        else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateAccountSettingsInput {
+            minimum_throughput_billing_commitment,
+        }))
+    }
+}
+impl FromWire for UpdateMaxRecordSizeInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut max_record_size_in_kib: Field<i32> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["MaxRecordSizeInKiB", "StreamARN", "StreamId"])?
+        {
+            match member {
+                Some(0) => {
+                    max_record_size_in_kib = wire::member(
+                        &mut map,
+                        "maxRecordSizeInKiB",
+                        &RULES_MAX_RECORD_SIZE_IN_KIB,
+                        check,
+                    )?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let max_record_size_in_kib =
+            wire::required(max_record_size_in_kib, "maxRecordSizeInKiB", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let Some(max_record_size_in_kib) = max_record_size_in_kib else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateMaxRecordSizeInput {
+            max_record_size_in_kib,
+            stream_arn,
+            stream_id,
+        }))
+    }
+}
 impl FromWire for UpdateShardCountInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -4048,6 +4354,68 @@ impl From<InvalidArgumentException> for DeregisterStreamConsumerError {
 impl From<ValidationException> for DeregisterStreamConsumerError {
     fn from(inner: ValidationException) -> DeregisterStreamConsumerError {
         DeregisterStreamConsumerError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum DescribeAccountSettingsError {
+    LimitExceededException(LimitExceededException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for DescribeAccountSettingsError {
+    fn failure(&self) -> Failure {
+        match self {
+            DescribeAccountSettingsError::LimitExceededException(inner) => inner.failure(),
+            DescribeAccountSettingsError::ValidationException(inner) => inner.failure(),
+            DescribeAccountSettingsError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for DescribeAccountSettingsError {
+    fn from(inner: StorageFailure) -> DescribeAccountSettingsError {
+        DescribeAccountSettingsError::Storage(inner)
+    }
+}
+impl From<LimitExceededException> for DescribeAccountSettingsError {
+    fn from(inner: LimitExceededException) -> DescribeAccountSettingsError {
+        DescribeAccountSettingsError::LimitExceededException(inner)
+    }
+}
+impl From<ValidationException> for DescribeAccountSettingsError {
+    fn from(inner: ValidationException) -> DescribeAccountSettingsError {
+        DescribeAccountSettingsError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum DescribeLimitsError {
+    LimitExceededException(LimitExceededException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for DescribeLimitsError {
+    fn failure(&self) -> Failure {
+        match self {
+            DescribeLimitsError::LimitExceededException(inner) => inner.failure(),
+            DescribeLimitsError::ValidationException(inner) => inner.failure(),
+            DescribeLimitsError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for DescribeLimitsError {
+    fn from(inner: StorageFailure) -> DescribeLimitsError {
+        DescribeLimitsError::Storage(inner)
+    }
+}
+impl From<LimitExceededException> for DescribeLimitsError {
+    fn from(inner: LimitExceededException) -> DescribeLimitsError {
+        DescribeLimitsError::LimitExceededException(inner)
+    }
+}
+impl From<ValidationException> for DescribeLimitsError {
+    fn from(inner: ValidationException) -> DescribeLimitsError {
+        DescribeLimitsError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]
@@ -5218,6 +5586,103 @@ impl From<ValidationException> for SplitShardError {
 impl From<AccessDeniedException> for SplitShardError {
     fn from(inner: AccessDeniedException) -> SplitShardError {
         SplitShardError::AccessDeniedException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateAccountSettingsError {
+    InvalidArgumentException(InvalidArgumentException),
+    ValidationException(ValidationException),
+    LimitExceededException(LimitExceededException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateAccountSettingsError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateAccountSettingsError::InvalidArgumentException(inner) => inner.failure(),
+            UpdateAccountSettingsError::ValidationException(inner) => inner.failure(),
+            UpdateAccountSettingsError::LimitExceededException(inner) => inner.failure(),
+            UpdateAccountSettingsError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for UpdateAccountSettingsError {
+    fn from(inner: StorageFailure) -> UpdateAccountSettingsError {
+        UpdateAccountSettingsError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateAccountSettingsError {
+    fn from(inner: InvalidArgumentException) -> UpdateAccountSettingsError {
+        UpdateAccountSettingsError::InvalidArgumentException(inner)
+    }
+}
+impl From<ValidationException> for UpdateAccountSettingsError {
+    fn from(inner: ValidationException) -> UpdateAccountSettingsError {
+        UpdateAccountSettingsError::ValidationException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateAccountSettingsError {
+    fn from(inner: LimitExceededException) -> UpdateAccountSettingsError {
+        UpdateAccountSettingsError::LimitExceededException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateMaxRecordSizeError {
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    LimitExceededException(LimitExceededException),
+    InvalidArgumentException(InvalidArgumentException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateMaxRecordSizeError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateMaxRecordSizeError::ResourceInUseException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::ResourceNotFoundException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::LimitExceededException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::InvalidArgumentException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::AccessDeniedException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::ValidationException(inner) => inner.failure(),
+            UpdateMaxRecordSizeError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for UpdateMaxRecordSizeError {
+    fn from(inner: StorageFailure) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::Storage(inner)
+    }
+}
+impl From<ResourceInUseException> for UpdateMaxRecordSizeError {
+    fn from(inner: ResourceInUseException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UpdateMaxRecordSizeError {
+    fn from(inner: ResourceNotFoundException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::ResourceNotFoundException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateMaxRecordSizeError {
+    fn from(inner: LimitExceededException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::LimitExceededException(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateMaxRecordSizeError {
+    fn from(inner: InvalidArgumentException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::InvalidArgumentException(inner)
+    }
+}
+impl From<AccessDeniedException> for UpdateMaxRecordSizeError {
+    fn from(inner: AccessDeniedException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for UpdateMaxRecordSizeError {
+    fn from(inner: ValidationException) -> UpdateMaxRecordSizeError {
+        UpdateMaxRecordSizeError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use tidemill_model::{AccountId, HashKey, Region};
 use crate::monitoring::ShardLevelMetric;
 
 use super::*;
-use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount};
+use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount, Setting};
 
 const SECOND: u64 = 1_767_225_600;
 
@@ -211,6 +211,41 @@ fn scale(name: &str, target: u32) -> Command {
         quotas: Quotas::default(),
         delay: Duration::ZERO,
     }
+}
+
+#[test]
+fn the_form_of_settings_and_commitments_is_golden() {
+    let cases = [
+        (
+            Command::Set {
+                stream: arn("s"),
+                setting: Setting::RecordKibMax(2048),
+                delay: Duration::ZERO,
+            },
+            format!(
+                r#"{{"Set":{{"stream":{STREAM},"setting":{{"RecordKibMax":2048}},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            commit(true),
+            format!(r#"{{"Commit":{{"stream":{STREAM},"committed":true}}}}"#),
+        ),
+    ];
+    assert_golden(cases);
+    let mut catalog = Catalog::default();
+    apply(&mut catalog, SECOND, commit(true)).expect("committed");
+    let golden = concat!(
+        r#"{"token_key":null,"next_partition":0,"next_incarnation":0,"last_at":1767225600000,"#,
+        r#""streams":[],"commitments":[[["000000000000","us-east-1"],"#,
+        r#"{"started_at":1767225600000,"ends_at":null}]]}"#,
+    );
+    assert_eq!(String::from_utf8_lossy(&catalog.snapshot()), golden);
+    assert_eq!(Catalog::restore(golden.as_bytes()), Ok(catalog));
+}
+
+fn commit(committed: bool) -> Command {
+    let stream = arn("s");
+    Command::Commit { stream, committed }
 }
 
 #[test]

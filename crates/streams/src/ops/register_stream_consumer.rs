@@ -26,7 +26,7 @@ pub async fn register_stream_consumer(
     check_characters(tags.iter().flat_map(|(key, value)| [key, value]))?;
     let change = ConsumerChange::Register {
         tags,
-        quotas: streams.consumer_quotas(),
+        quotas: streams.consumer_quotas(&stream),
         delay: streams.settings().state_delay,
     };
     let name = input.consumer_name;

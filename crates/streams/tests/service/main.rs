@@ -1,6 +1,7 @@
 //! The service over the log in memory and the simulated clock: one file for each group of operations,
 //! typed calls, and AWS's answers word for word.
 
+mod account;
 mod capacity_modes;
 mod consumers;
 mod fixture;
@@ -9,6 +10,7 @@ mod listing;
 mod monitoring;
 mod putting;
 mod reading;
+mod record_size;
 mod resharding;
 mod retention;
 mod shard_count;
