@@ -41,6 +41,10 @@ pub trait Disk: Send + Sync {
     /// Gives a file another name in the same directory, in place of what has that name; atomically.
     fn rename(&self, before: &str, after: &str) -> io::Result<()>;
 
+    /// As [`Disk::rename`], but fails with `AlreadyExists` when something has the name `after`. When it
+    /// fails otherwise, or the power is cut, the file may have both names.
+    fn rename_new(&self, before: &str, after: &str) -> io::Result<()>;
+
     /// Removes a file's name. Who has it open can go on reading it.
     fn remove(&self, path: &str) -> io::Result<()>;
 
@@ -103,6 +107,19 @@ pub fn write_unfinished(
 pub fn put_in_place(disk: &dyn Disk, directory: &str, name: &str) -> io::Result<()> {
     disk.rename(&unfinished_path(directory, name), &join(directory, name))?;
     disk.sync_directory(directory)
+}
+
+/// As [`put_in_place`], unless a file has the name: then it stays, and this gives false.
+pub fn put_new_in_place(disk: &dyn Disk, directory: &str, name: &str) -> io::Result<bool> {
+    let unfinished = unfinished_path(directory, name);
+    match disk.rename_new(&unfinished, &join(directory, name)) {
+        Ok(()) => disk.sync_directory(directory).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(&unfinished)?;
+            disk.sync_directory(directory).map(|()| false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn unfinished_path(directory: &str, name: &str) -> String {

@@ -140,6 +140,11 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 impl Disk for FileDisk {
     fn create_directory(&self, directory: &str) -> io::Result<()> {
         std::fs::create_dir_all(self.root.join(directory))?;
+        // The entry of each directory on the way stands in the one above it.
+        let above = directory.match_indices('/').map(|(at, _)| &directory[..at]);
+        for parent in above {
+            sync_directory(&self.root.join(parent))?;
+        }
         sync_directory(&self.root)
     }
 
@@ -192,6 +197,12 @@ impl Disk for FileDisk {
 
     fn rename(&self, before: &str, after: &str) -> io::Result<()> {
         std::fs::rename(self.root.join(before), self.root.join(after))
+    }
+
+    fn rename_new(&self, before: &str, after: &str) -> io::Result<()> {
+        // A link never replaces a name, on every file system; renames with that promise are not on all.
+        std::fs::hard_link(self.root.join(before), self.root.join(after))?;
+        std::fs::remove_file(self.root.join(before))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
@@ -311,6 +322,23 @@ mod tests {
         assert!(matches!(refused, FileDiskError::InUse { .. }), "{refused}");
         drop(first);
         FileDisk::open(&root).unwrap();
+    }
+
+    #[test]
+    fn a_new_name_never_replaces_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open_buffered(directory.path()).unwrap();
+        disk.create_directory("a/b").unwrap();
+        for (path, bytes) in [("a/b/one", b"1"), ("a/b/two", b"2")] {
+            disk.create(path).unwrap().write_at(0, bytes).unwrap();
+        }
+        let taken = disk.rename_new("a/b/one", "a/b/two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        disk.rename_new("a/b/one", "a/b/three").unwrap();
+        assert_eq!(disk.list("a/b").unwrap(), ["three", "two"]);
+        for (path, bytes) in [("a/b/three", b"1"), ("a/b/two", b"2")] {
+            assert_eq!(crate::disk::read_whole(&disk, path).unwrap(), bytes);
+        }
     }
 
     #[test]

@@ -546,6 +546,23 @@ impl Disk for SimDisk {
         state.change(directory, NameChange::Rename { before, after })
     }
 
+    fn rename_new(&self, before: &str, after: &str) -> io::Result<()> {
+        let mut state = self.lock();
+        state.check_power()?;
+        let (directory, name) = split(after);
+        let file = state.find(before).ok_or(io::ErrorKind::NotFound)?;
+        if split(before).0 != directory {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if state.find(after).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let name = name.to_owned();
+        state.change(directory, NameChange::Create { name, file })?;
+        let name = split(before).1.to_owned();
+        state.change(directory, NameChange::Remove { name })
+    }
+
     fn remove(&self, path: &str) -> io::Result<()> {
         let mut state = self.lock();
         state.check_power()?;

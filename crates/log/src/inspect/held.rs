@@ -115,6 +115,10 @@ impl Disk for HeldDisk {
         read_only()
     }
 
+    fn rename_new(&self, _: &str, _: &str) -> io::Result<()> {
+        read_only()
+    }
+
     fn remove(&self, _: &str) -> io::Result<()> {
         read_only()
     }

@@ -165,3 +165,27 @@ fn a_file_that_was_cut_off_has_either_size_until_it_is_synced() {
     );
     assert!((0..50).all(|seed| size_after(seed, true) == SECTOR_BYTES));
 }
+
+#[test]
+fn a_new_name_never_replaces_one_and_may_be_lost_until_its_directory_is_synced() {
+    let renamed = |seed: Option<u64>| {
+        let disk = SimDisk::new();
+        for (path, bytes) in [("one", b"1"), ("two", b"2")] {
+            written(&disk, path, bytes).sync().unwrap();
+        }
+        disk.sync_directory("").unwrap();
+        let taken = disk.rename_new("one", "two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(content(&disk, "two").as_deref(), Some(b"2".as_slice()));
+        disk.rename_new("one", "three").unwrap();
+        assert_eq!(content(&disk, "one"), None);
+        match seed {
+            None => disk.sync_directory("").unwrap(),
+            Some(seed) => disk.crash(seed),
+        }
+        content(&disk, "three")
+    };
+    assert_eq!(renamed(None).as_deref(), Some(b"1".as_slice()));
+    let after_crash: Vec<_> = (0..20).map(|seed| renamed(Some(seed))).collect();
+    assert!(after_crash.contains(&None) && after_crash.contains(&Some(b"1".to_vec())));
+}
