@@ -1,13 +1,24 @@
-//! The data side: the states that views are merged from.
+//! The data side: the master dataset, and the states that views are merged from.
 //!
-//! A view's answer is `finish(merge of parts)`: each part is the state of a span of positions, and the
-//! spans tile what the answer covers. So what must hold is that states merge: in any split, order and
-//! tree they come to what one pass comes to ([`state`]). What they look like on disk is frozen, with a
-//! version in it. Nothing here knows SQL. Modules stand lowest first.
+//! A view's answer is put together from parts: each is the state of a span of positions, and the spans
+//! tile what the answer covers. So two things must hold. Spans tile: [`master`] checks at every open that
+//! they meet. And states merge: in any split, order and tree they come to what one pass comes to
+//! ([`state`]). What both look like on disk is frozen, with a version in it. Nothing here knows SQL.
+//! Modules stand lowest first.
 
 pub mod value;
 mod encoding;
 pub mod state;
+pub mod positions;
+mod time_text;
+pub mod schema;
+mod payload;
+pub mod store;
+pub mod disk_store;
+pub mod master;
 
+pub use disk_store::DiskStore;
+pub use schema::Schema;
 pub use state::{Aggregate, Class, Function, State};
+pub use store::Store;
 pub use value::{Type, Value};
