@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::step::{Step, works};
 
 const FOLDER: &str = ".venv";
-const REQUIREMENTS: &str = "tests/requirements.txt";
+const REQUIREMENTS: [&str; 2] = ["tests/requirements.txt", "tests/requirements-views.txt"];
 /// The folder of the tests that need it.
 const TESTS: &str = "tests/clients";
 
@@ -28,8 +28,11 @@ pub enum Python {
 pub fn prepare(root: &Path) -> Result<Python> {
     let folder = root.join(FOLDER);
     let interpreter = folder.join("bin/python");
-    let wanted = fs::read_to_string(root.join(REQUIREMENTS))
-        .with_context(|| format!("reading {REQUIREMENTS}"))?;
+    let mut wanted = String::new();
+    for file in REQUIREMENTS {
+        let text = fs::read_to_string(root.join(file));
+        wanted += &text.with_context(|| format!("reading {file}"))?;
+    }
     let made_from = folder.join("made-from.txt");
     if fs::read_to_string(&made_from).is_ok_and(|made| made == wanted)
         && works(&interpreter, &["-V"])
@@ -53,7 +56,9 @@ pub fn prepare(root: &Path) -> Result<Python> {
         "--quiet",
         "--disable-pip-version-check",
         "-r",
-        REQUIREMENTS,
+        REQUIREMENTS[0],
+        "-r",
+        REQUIREMENTS[1],
     ];
     Step::new("install the Python packages", root, &interpreter)
         .with(&install)
