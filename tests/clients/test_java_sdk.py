@@ -9,8 +9,9 @@ import jvm
 from harness import unique
 
 
+@pytest.mark.parity("*", grade="exact", source="client")
 @pytest.mark.parametrize("encoding", ["cbor", "json"])
 @pytest.mark.parametrize("check", ["records", "streams", "synchronous", "exceptions"])
-def test_the_sdk_for_java_gets_what_it_expects(mill, class_path, check, encoding):
+def test_the_sdk_for_java_gets_what_it_expects_in_cbor_and_in_json(mill, class_path, check, encoding):
     settings = [f"-Daws.cborEnabled={str(encoding == 'cbor').lower()}"]
     jvm.run(class_path, "Sdk", mill.server.url, check, unique("stream"), settings=settings)

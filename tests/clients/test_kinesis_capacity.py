@@ -1,11 +1,14 @@
 """Capacity: the modes of a stream, and the metrics of single shards switched on and off."""
 
+import pytest
+
 from harness import refused, stream_arn
 
 PROVISIONED = {"StreamMode": "PROVISIONED"}
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 
 
+@pytest.mark.parity("UpdateStreamMode", grade="exact", source="model")
 def test_a_stream_changes_its_mode_and_keeps_its_shards(mill, kinesis):
     name = mill.stream(shards=3)
     shards = mill.shards(name)
@@ -22,6 +25,12 @@ def test_a_stream_changes_its_mode_and_keeps_its_shards(mill, kinesis):
     )
 
 
+@pytest.mark.parity(
+    "UpdateStreamMode",
+    grade="approximate",
+    source="model",
+    note="the text of the message is ours: AWS's is not known",
+)
 def test_the_mode_is_changed_twice_a_day(limited):
     name = limited.stream()
     change = limited.kinesis.update_stream_mode
@@ -30,6 +39,7 @@ def test_the_mode_is_changed_twice_a_day(limited):
     refused(change, "LimitExceededException", StreamARN=stream_arn(name), StreamModeDetails=ON_DEMAND)
 
 
+@pytest.mark.parity("EnableEnhancedMonitoring", "DisableEnhancedMonitoring", grade="exact", source="model")
 def test_metrics_of_shards_are_switched_on_and_off(mill, kinesis):
     name = mill.stream()
     answer = kinesis.enable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["IncomingBytes"])

@@ -94,7 +94,7 @@ fn client_tests(root: &Path, python: Result<Python>) -> Part {
         Err(error) => return broken("clients", &error),
     };
     let step = python::pytest("clients", root, &interpreter)
-        .with(&["--quiet"])
+        .with(&["--quiet", "-rs"])
         .environment("TIDEMILL_BINARY", root.join(SERVER))
         .environment(parity::VARIABLE, parity::record(root));
     finished(Runner::Pytest, step.run())
