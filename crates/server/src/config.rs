@@ -99,6 +99,9 @@ pub struct ConfigFile {
     /// Settings of functions.
     #[serde(default)]
     pub functions: FunctionsSection,
+    /// Settings of streams.
+    #[serde(default)]
+    pub streams: StreamsSection,
 }
 
 /// One `[[credentials]]` entry.
@@ -119,6 +122,18 @@ pub struct CredentialEntry {
 pub struct FunctionsSection {
     /// Most execution environments at once.
     pub concurrency_max: Option<usize>,
+}
+
+/// The `[streams]` section: what AWS does not tell of on-demand streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamsSection {
+    /// How long a shard of an on-demand stream is hot before it is split.
+    pub hot_secs_before_split: Option<u64>,
+    /// How long two shards of an on-demand stream are cold before they are merged.
+    pub cold_secs_before_merge: Option<u64>,
+    /// Most shards that an on-demand stream grows to by itself.
+    pub on_demand_shards_max: Option<u32>,
 }
 
 /// Why the configuration file cannot be used.
@@ -168,10 +183,12 @@ mod tests {
     #[test]
     fn a_configuration_file_names_who_may_call() {
         let text = "[[credentials]]\naccess_key_id = \"AKID\"\nsecret_access_key = \"s\"\n\
-                    account_id = \"111122223333\"\n[functions]\nconcurrency_max = 4\n";
+                    account_id = \"111122223333\"\n[functions]\nconcurrency_max = 4\n[streams]\n\
+                    hot_secs_before_split = 60\n";
         let file: ConfigFile = toml::from_str(text).expect("a configuration");
         assert_eq!(file.credentials[0].access_key_id, "AKID");
         assert_eq!(file.functions.concurrency_max, Some(4));
+        assert_eq!(file.streams.hot_secs_before_split, Some(60));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use tidemill_model::fault::Faults;
 use tidemill_model::{Clock, Entropy};
 use tidemill_protocol::sigv4::{Credentials, Key};
+use tidemill_streams::Scaler;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError, ConfigFile};
@@ -86,6 +87,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    scaling: JoinHandle<()>,
     services: Services,
     opened: Opened,
     _work: WorkDirectory,
@@ -131,12 +133,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(listen::serve(listener, Arc::new(gateway), stopping.clone()));
+    let scaler = Scaler::new(services.streams.clone());
+    let scaling = tokio::spawn(scale(scaler, stopping.clone()));
     let sweeping = tokio::spawn(sweep(services.clone(), clock, stopping));
     Ok(Running {
         address,
         stop,
         serving,
         sweeping,
+        scaling,
         services,
         opened,
         _work: work,
@@ -169,7 +174,7 @@ impl Running {
     pub async fn shutdown(self) {
         // The receivers live in the tasks; one that has ended needs no telling.
         let _ = self.stop.send(true);
-        for task in [self.serving, self.sweeping] {
+        for task in [self.serving, self.sweeping, self.scaling] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the server ended badly");
             }
@@ -212,6 +217,14 @@ fn identities(config: &Config, file: &ConfigFile) -> Identities {
     Identities {
         credentials,
         account: config.account_id.clone(),
+    }
+}
+
+/// Scales on-demand streams, until the server stops; the next start finishes what that cuts off.
+async fn scale(scaler: Scaler, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = scaler.run() => {}
+        _ = stop.wait_for(|stopping| *stopping) => {}
     }
 }
 

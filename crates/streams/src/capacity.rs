@@ -6,21 +6,19 @@
 //! measured peak, because nothing finer is ever decided from it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use tidemill_model::Timestamp;
 
-use crate::limits::{DEMAND_DAYS, MODE_SWITCH_WINDOW, ON_DEMAND_SHARDS};
-
-const DAY_SECS: u64 = 24 * 3600;
+use crate::last_day::LastDay;
+use crate::limits::{DAY, DEMAND_DAYS, ON_DEMAND_SHARDS};
 
 /// Switches and demand of one stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
-    /// When the mode was switched, within the last day.
-    switches: Vec<Timestamp>,
+    /// When the mode was switched.
+    switches: LastDay,
     /// The shards that each day has asked for, by days since the epoch.
     demand: BTreeMap<u64, u32>,
 }
@@ -33,14 +31,12 @@ impl Capacity {
 
     /// How often the mode was switched in the day before `now`.
     pub fn switches(&self, now: Timestamp) -> usize {
-        let recent = self.switches.iter().filter(|at| is_recent(**at, now));
-        recent.count()
+        self.switches.count(now)
     }
 
     /// Remembers a switch.
     pub fn switched(&mut self, at: Timestamp) {
-        self.switches.retain(|switch| is_recent(*switch, at));
-        self.switches.push(at);
+        self.switches.add(at);
     }
 
     /// Remembers that `shards` were asked for.
@@ -67,14 +63,8 @@ impl Capacity {
 }
 
 fn day(at: Timestamp) -> u64 {
-    at.as_secs() / DAY_SECS
+    at.as_secs() / DAY.as_secs()
 }
-
-fn is_recent(switch: Timestamp, now: Timestamp) -> bool {
-    now.since(switch) < MODE_SWITCH_WINDOW
-}
-
-const _: () = assert!(MODE_SWITCH_WINDOW.as_secs() == Duration::from_secs(DAY_SECS).as_secs());
 
 #[cfg(test)]
 mod tests {
@@ -107,16 +97,5 @@ mod tests {
         assert!(!capacity.is_news(8, hour(1)));
         assert!(capacity.is_news(9, hour(1)));
         assert!(capacity.is_news(8, hour(24)), "another day, counted anew");
-    }
-
-    #[test]
-    fn a_switch_counts_for_a_day() {
-        let mut capacity = Capacity::default();
-        capacity.switched(hour(0));
-        capacity.switched(hour(10));
-        assert_eq!(capacity.switches(hour(23)), 2);
-        assert_eq!(capacity.switches(hour(24)), 1);
-        capacity.switched(hour(40));
-        assert_eq!(capacity.switches.len(), 1, "old switches are forgotten");
     }
 }

@@ -121,10 +121,28 @@ pub const QUOTA_LIFTED: u32 = 1_000_000;
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// On-demand streams of an account in a region (Q).
 pub const ON_DEMAND_STREAMS: u32 = 50;
-/// Switches of the capacity mode that a stream may have in [`MODE_SWITCH_WINDOW`] (A: UpdateStreamMode).
+/// Switches of the capacity mode that a stream may have in [`DAY`] (A: UpdateStreamMode).
 pub const MODE_SWITCHES: u32 = 2;
-/// How long a switch of the capacity mode counts (A: UpdateStreamMode).
-pub const MODE_SWITCH_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// An on-demand stream is given this many times the throughput of its peak (C).
+pub const PEAK_FACTOR: u64 = 2;
+/// A shard that takes more than its rates divided by this is hot (C: "about 500 KB/s").
+pub const HOT_SHARE_OF_RATE: u64 = 2;
+/// A shard that takes less than its rates divided by this is cold (O): two of them make one that takes
+/// half of what would be hot.
+pub const COLD_SHARE_OF_RATE: u64 = 8;
+/// A shard is not split that is narrower than an equal share of the hash keys divided by this (O):
+/// what makes it hot is a key or few, and no split parts the records of one key.
+pub const NARROW_SHARE: u128 = 16;
+/// How many times the shards that an even load needs an uneven one may have (O).
+pub const SKEW_FACTOR: u32 = 2;
+/// How often the traffic of on-demand streams is looked at (O), and over what time it is averaged.
+pub const SCALING_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a shard is hot before it is split, unless set otherwise (O): AWS speaks of fifteen
+/// minutes in all, and the measuring and the split are part of them.
+pub const HOT_BEFORE_SPLIT: Duration = Duration::from_secs(600);
+/// How long two shards are cold before they are merged, unless set otherwise (O): "late" is all that
+/// is known of AWS.
+pub const COLD_BEFORE_MERGE: Duration = DAY;
 /// Days that the peak of an on-demand stream counts, besides the day it was on (C).
 pub const DEMAND_DAYS: u64 = 30;
 /// How long a change counts that is limited by the day (A: UpdateShardCount, StartStreamEncryption).
@@ -164,6 +182,11 @@ const _: () = {
     assert!(RECORD_KIB_MAX as u64 * 1024 <= PUT_RECORDS_BYTES_MAX);
     assert!(RECORD_KIB_MAX as usize * 1024 <= GET_RECORDS_BYTES_MAX);
     assert!(SHARD_COUNT_UPDATES as usize <= CHANGES_KEPT);
+    assert!(MODE_SWITCHES as usize <= CHANGES_KEPT);
+    assert!(
+        COLD_SHARE_OF_RATE > 2 * HOT_SHARE_OF_RATE,
+        "two cold shards make no hot one"
+    );
     assert!(TARGET_SHARDS <= STREAM_SHARDS_MAX);
     assert!(RETENTION_HOURS_MIN < RETENTION_HOURS_MAX);
     assert!(ON_DEMAND_SHARDS <= STREAM_SHARDS_MAX);
@@ -178,6 +201,15 @@ pub fn shard_quota(region: &Region) -> u32 {
     match region.as_str() {
         "us-east-1" | "us-west-2" | "eu-west-1" => 20_000,
         _ => 6_000,
+    }
+}
+
+/// Shards that an on-demand stream may grow to in `region` (Q): 200 MB/s, or 10 GB/s after a request
+/// for more, which is granted here.
+pub fn on_demand_shards(region: &Region) -> u32 {
+    match region.as_str() {
+        "us-east-1" | "us-west-2" | "eu-west-1" => 10_240,
+        _ => 200,
     }
 }
 

@@ -228,6 +228,15 @@ impl Measured {
         Some(&monitored[metric as usize])
     }
 
+    /// What a shard stored in the last minute.
+    pub fn last_minute(&self, partition: u64, now: Timestamp) -> Amount {
+        let shard = self.shards.get(&partition);
+        shard.map_or(Amount::default(), |shard| Amount {
+            bytes: shard.bytes.last_minute(now),
+            records: shard.records.last_minute(now),
+        })
+    }
+
     /// What a shard stored in the highest second of the last minute, bytes and records each for
     /// themselves; none for a shard that stored nothing.
     pub fn highest_second(&self, partition: u64, now: Timestamp) -> Option<Amount> {
@@ -406,6 +415,7 @@ mod tests {
         assert_eq!(measured.shard(3, metric).map(Series::sum), Some(100));
         measured.forget(at(0), |_| true, |_| Some(false));
         assert_eq!(measured.shard(3, metric), None);
+        assert_eq!(measured.last_minute(3, at(1)).bytes, 300);
     }
 
     #[test]

@@ -62,6 +62,16 @@ impl Series {
         recent.map(|past| past.value).max().unwrap_or_default()
     }
 
+    /// What the complete seconds of the last minute add up to.
+    pub fn last_minute(&self, now: Timestamp) -> u64 {
+        let seconds = now.as_secs().saturating_sub(WINDOW_SECS)..now.as_secs();
+        let complete = self
+            .seconds
+            .iter()
+            .filter(|past| seconds.contains(&past.second));
+        complete.map(|past| past.value).sum()
+    }
+
     /// Whether the last minute brought nothing.
     pub fn is_idle(&self, now: Timestamp) -> bool {
         let oldest = now.as_secs().saturating_sub(WINDOW_SECS);
@@ -115,6 +125,18 @@ mod tests {
         assert_eq!(series.highest_second(at(60_000)), 10);
         assert_eq!(series.highest_second(at(61_000)), 1);
         assert_eq!(series.highest_second(at(90_000)), 0);
+    }
+
+    #[test]
+    fn the_last_minute_is_made_of_complete_seconds() {
+        let mut series = Series::default();
+        for second in 0..200 {
+            series.add(1, at(second * 1000));
+        }
+        assert_eq!(series.last_minute(at(199_000)), 60);
+        assert_eq!(series.last_minute(at(229_000)), 31);
+        assert_eq!(series.last_minute(at(260_000)), 0);
+        assert_eq!(series.seconds.len(), 61, "and no more is kept");
     }
 
     #[test]

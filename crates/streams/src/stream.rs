@@ -286,6 +286,11 @@ impl Stream {
         *shard
     }
 
+    /// The open shards in the order of their ranges.
+    pub fn in_order(&self) -> impl Iterator<Item = (ShardId, &Shard)> {
+        self.open.values().map(|id| (*id, &self.shards[id]))
+    }
+
     /// How many shards are open.
     pub fn open_shards(&self) -> u32 {
         u32::try_from(self.open.len()).expect("a stream has at most some thousand shards")

@@ -20,6 +20,7 @@ use crate::limits::{
     ON_DEMAND_STREAMS, shard_quota,
 };
 use crate::measured::Measured;
+use crate::on_demand::Eagerness;
 use crate::refused::Refused;
 use crate::stream::Stream;
 use crate::throttle::Throttle;
@@ -38,6 +39,10 @@ pub struct Settings {
     pub shard_quota: Option<u32>,
     /// On-demand streams of an account in a region; none for AWS's quota.
     pub on_demand_quota: Option<u32>,
+    /// Shards that an on-demand stream may grow to; none for AWS's limit of the region.
+    pub on_demand_shards: Option<u32>,
+    /// How soon on-demand streams are scaled.
+    pub eagerness: Eagerness,
 }
 
 /// What [`Streams`] is made of.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -90,7 +91,7 @@ pub async fn assemble(
         catalog: states.streams,
         clock: ground.clock.clone(),
         entropy: ground.entropy.clone(),
-        settings: stream_settings(config),
+        settings: stream_settings(config, file),
     });
     let functions = Functions::new(FunctionsParts {
         catalog: states.functions,
@@ -163,15 +164,24 @@ async fn open_states(log: &Arc<dyn Log>) -> Result<States, OpenError> {
     })
 }
 
-fn stream_settings(config: &Config) -> tidemill_streams::Settings {
-    tidemill_streams::Settings {
+fn stream_settings(config: &Config, file: &ConfigFile) -> tidemill_streams::Settings {
+    let section = &file.streams;
+    let mut settings = tidemill_streams::Settings {
         limits: match config.limits {
             LimitsMode::Aws => tidemill_streams::Limits::Aws,
             LimitsMode::None => tidemill_streams::Limits::None,
         },
         state_delay: config.state_delay,
+        on_demand_shards: section.on_demand_shards_max,
         ..tidemill_streams::Settings::default()
+    };
+    if let Some(secs) = section.hot_secs_before_split {
+        settings.eagerness.hot_before_split = Duration::from_secs(secs);
     }
+    if let Some(secs) = section.cold_secs_before_merge {
+        settings.eagerness.cold_before_merge = Duration::from_secs(secs);
+    }
+    settings
 }
 
 fn function_settings(

@@ -14,5 +14,6 @@ mod record_size;
 mod resharding;
 mod retention;
 mod shard_count;
+mod scaling;
 mod source;
 mod tagging;
