@@ -148,7 +148,7 @@ impl World {
             self.history.push((self.clock.now(), self.open()));
             self.check();
         }
-        if self.clock.now().as_secs() % DAY.as_secs() == 0 {
+        if self.clock.now().as_secs().is_multiple_of(DAY.as_secs()) {
             self.streams.sweep().await.expect("swept");
         }
         throttled
