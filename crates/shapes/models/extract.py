@@ -20,7 +20,8 @@ SERVICES = {
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"
         " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers"
-        " UpdateShardCount UpdateMaxRecordSize DescribeLimits DescribeAccountSettings UpdateAccountSettings",
+        " UpdateShardCount UpdateMaxRecordSize DescribeLimits DescribeAccountSettings UpdateAccountSettings"
+        " PutResourcePolicy GetResourcePolicy DeleteResourcePolicy TagResource UntagResource ListTagsForResource",
     ),
     "lambda": (
         "lambda/2015-03-31",

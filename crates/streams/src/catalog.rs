@@ -443,6 +443,7 @@ impl Catalog {
                 setting,
                 delay,
             } => self.set(&stream, setting, at, at.plus(delay)),
+            Command::Resource { resource, change } => self.change_resource(&resource, change, at),
             Command::Commit { stream, committed } => {
                 self.commit(stream, committed, at);
                 Ok(())
@@ -650,6 +651,7 @@ impl StateMachine for Catalog {
 }
 
 mod on_demand;
+mod resources;
 mod settings;
 mod shard_count;
 #[cfg(test)]

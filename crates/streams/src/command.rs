@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tidemill_model::{ShardId, StreamArn};
 
 use crate::monitoring::{Monitored, Monitoring};
+use crate::resource::Resource;
 use crate::stream::{Mode, SealedParent};
 use crate::token::TokenKey;
 
@@ -79,6 +80,28 @@ pub struct NewShardCount {
     pub shards_max: Option<u32>,
     /// Most updates within a day; none when that is lifted.
     pub updates_max: Option<u32>,
+}
+
+/// What is done with the tags or the policy of a stream or a consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResourceChange {
+    /// TagResource: sets tags, in place of those of the same key.
+    AddTags {
+        /// The tags.
+        tags: BTreeMap<String, String>,
+    },
+    /// UntagResource; unknown keys are no matter.
+    RemoveTags {
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// PutResourcePolicy.
+    PutPolicy {
+        /// The policy, as it was given.
+        policy: String,
+    },
+    /// DeleteResourcePolicy.
+    DeletePolicy,
 }
 
 /// A setting of a stream that is changed on its own.
@@ -193,6 +216,13 @@ pub enum Command {
         setting: Setting,
         /// Time in UPDATING.
         delay: Duration,
+    },
+    /// Changes tags or policy of a stream or a consumer.
+    Resource {
+        /// Of which.
+        resource: Resource,
+        /// What to change.
+        change: ResourceChange,
     },
     /// Makes or ends an account's commitment to a minimum throughput.
     Commit {

@@ -38,6 +38,9 @@ pub struct Consumer {
     pub stage: Stage,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Its policy, which is kept and not enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 impl Consumer {

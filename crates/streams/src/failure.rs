@@ -112,13 +112,19 @@ macro_rules! declared_data {
 declared_control!(
     AddTagsToStreamError,
     DecreaseStreamRetentionPeriodError,
+    DeleteResourcePolicyError,
     DeleteStreamError,
     DisableEnhancedMonitoringError,
     EnableEnhancedMonitoringError,
+    GetResourcePolicyError,
     IncreaseStreamRetentionPeriodError,
+    ListTagsForResourceError,
     MergeShardsError,
+    PutResourcePolicyError,
     RemoveTagsFromStreamError,
     SplitShardError,
+    TagResourceError,
+    UntagResourceError,
     UpdateMaxRecordSizeError,
     UpdateShardCountError
 );

@@ -97,6 +97,8 @@ pub const RETENTION_HOURS_MAX: u32 = 8760;
 
 /// Tags of one stream (A: AddTagsToStream).
 pub const TAGS_MAX: usize = 50;
+/// Bytes of one policy (O).
+pub const POLICY_BYTES_MAX: usize = 20 * 1024;
 /// Shards on one page of DescribeStream (A: DescribeStream).
 pub const DESCRIBE_SHARDS_MAX: usize = 100;
 /// Shards on one page of ListShards (A: ListShards).
@@ -228,6 +230,7 @@ pub enum ControlOperation {
     AddTagsToStream,
     CreateStream,
     DecreaseStreamRetentionPeriod,
+    DeleteResourcePolicy,
     DeleteStream,
     DeregisterStreamConsumer,
     DescribeAccountSettings,
@@ -237,15 +240,20 @@ pub enum ControlOperation {
     DescribeStreamSummary,
     DisableEnhancedMonitoring,
     EnableEnhancedMonitoring,
+    GetResourcePolicy,
     IncreaseStreamRetentionPeriod,
     ListShards,
     ListStreamConsumers,
     ListStreams,
+    ListTagsForResource,
     ListTagsForStream,
     MergeShards,
+    PutResourcePolicy,
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    TagResource,
+    UntagResource,
     UpdateAccountSettings,
     UpdateMaxRecordSize,
     UpdateShardCount,
@@ -258,9 +266,12 @@ impl ControlOperation {
         match self {
             ControlOperation::AddTagsToStream
             | ControlOperation::CreateStream
+            | ControlOperation::DeleteResourcePolicy
             | ControlOperation::DeleteStream
             | ControlOperation::DescribeAccountSettings
+            | ControlOperation::GetResourcePolicy
             | ControlOperation::ListStreams
+            | ControlOperation::PutResourcePolicy
             | ControlOperation::UpdateAccountSettings => (5, Scope::Account),
             ControlOperation::DescribeLimits => (1, Scope::Account),
             ControlOperation::DescribeStream | ControlOperation::UpdateShardCount => {
@@ -268,15 +279,19 @@ impl ControlOperation {
             }
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
             ControlOperation::DescribeStreamConsumer => (20, Scope::Stream),
-            // (O) for UpdateMaxRecordSize and UpdateStreamMode: AWS publishes no rate of theirs.
+            // (O) for the tags of resources, UpdateMaxRecordSize and UpdateStreamMode: AWS publishes no
+            // rate of theirs.
             ControlOperation::DecreaseStreamRetentionPeriod
             | ControlOperation::DeregisterStreamConsumer
             | ControlOperation::DisableEnhancedMonitoring
             | ControlOperation::EnableEnhancedMonitoring
+            | ControlOperation::TagResource
+            | ControlOperation::UntagResource
             | ControlOperation::UpdateMaxRecordSize
             | ControlOperation::UpdateStreamMode
             | ControlOperation::IncreaseStreamRetentionPeriod
             | ControlOperation::ListStreamConsumers
+            | ControlOperation::ListTagsForResource
             | ControlOperation::ListTagsForStream
             | ControlOperation::MergeShards
             | ControlOperation::RegisterStreamConsumer

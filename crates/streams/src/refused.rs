@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use tidemill_model::{HashKeyRange, ShardId, StreamArn, Timestamp};
+use tidemill_model::{ConsumerArn, HashKeyRange, ShardId, StreamArn, Timestamp};
 
 use crate::limits::{ITERATOR_AGE_MAX, RETENTION_HOURS_MIN, TAGS_MAX};
 
@@ -37,6 +37,12 @@ pub enum Refused {
     ShardDoesNotExist { stream: StreamArn, shard: ShardId },
 
     /// (ours)
+    #[error("Resource {arn} not found.")]
+    ResourceNotFound { arn: String },
+    /// (ours)
+    #[error("Resource {arn} has no policy.")]
+    NoPolicy { arn: String },
+    /// (ours)
     #[error("Consumer {name} of stream {} not found.", under(.stream))]
     ConsumerNotFound { stream: StreamArn, name: String },
 
@@ -55,6 +61,11 @@ pub enum Refused {
         account = .stream.account, name = .stream.name
     )]
     ConsumersOfStream { stream: StreamArn },
+    #[error(
+        "Consumer {} with creation timestamp {} under stream {} and account {} is not in ACTIVE status.",
+        .consumer.name, .consumer.created_secs, .consumer.stream.name, .consumer.stream.account
+    )]
+    ConsumerInactive { consumer: ConsumerArn },
     /// (ours)
     #[error("Consumer {name} of stream {} already exists.", under(.stream))]
     ConsumerExists { stream: StreamArn, name: String },
@@ -128,6 +139,12 @@ pub enum Refused {
     #[error("Either ConsumerARN or StreamARN and ConsumerName should be provided.")]
     NoConsumerNamed,
     /// (ours)
+    #[error("{arn} is not the ARN of a stream or of a consumer.")]
+    NotAResourceArn { arn: String },
+    /// (ours)
+    #[error("The policy cannot be attached: {reason}.")]
+    NotAPolicy { reason: String },
+    /// (ours)
     #[error("{arn} is not the ARN of a consumer.")]
     NotAConsumerArn { arn: String },
     /// (ours)
@@ -173,6 +190,12 @@ pub enum Refused {
          space, _ . / = + - % @."
     )]
     TagCharacters,
+    /// The rule of TagResource; text (ours).
+    #[error(
+        "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
+         space, _ . : / = + - @."
+    )]
+    ResourceTagCharacters,
     #[error(
         "Failed to add tags to stream {} because a given stream cannot have more than {TAGS_MAX} \
          tags associated with it.", under(.stream)
@@ -343,11 +366,14 @@ impl Refused {
         match self {
             Refused::StreamNotFound { .. }
             | Refused::ShardNotFound { .. }
+            | Refused::ResourceNotFound { .. }
+            | Refused::NoPolicy { .. }
             | Refused::ConsumerNotFound { .. }
             | Refused::ShardDoesNotExist { .. } => Exception::ResourceNotFound,
             Refused::StreamExists { .. }
             | Refused::NotActive { .. }
             | Refused::ConsumersOfStream { .. }
+            | Refused::ConsumerInactive { .. }
             | Refused::ConsumerExists { .. } => Exception::ResourceInUse,
             Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,
             Refused::StreamRate { .. }
@@ -376,10 +402,13 @@ impl Refused {
             | Refused::NotAStreamArn { .. }
             | Refused::NoConsumerNamed
             | Refused::NotAConsumerArn { .. }
+            | Refused::NotAResourceArn { .. }
+            | Refused::NotAPolicy { .. }
             | Refused::ConsumersDisagree { .. }
             | Refused::Unsupported { .. }
             | Refused::SameMode { .. }
             | Refused::TagCharacters
+            | Refused::ResourceTagCharacters
             | Refused::TooManyTags { .. }
             | Refused::TooManyConsumerTags { .. }
             | Refused::RetentionTooShort { .. }

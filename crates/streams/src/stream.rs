@@ -214,6 +214,9 @@ pub struct Stream {
     /// The shard-level metrics that are on.
     #[serde(default, skip_serializing_if = "Monitored::is_empty")]
     pub monitored: Monitored,
+    /// Its policy, which is kept and not enforced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Its registered consumers by their names; some may be gone.
     #[serde(default)]
     pub consumers: BTreeMap<String, Consumer>,
@@ -250,6 +253,7 @@ impl Stream {
             tags: BTreeMap::new(),
             capacity: Capacity::default(),
             monitored: Monitored::default(),
+            policy: None,
             consumers: BTreeMap::new(),
             next_shard: 0,
             shards: BTreeMap::new(),

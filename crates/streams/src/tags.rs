@@ -4,14 +4,31 @@
 
 use crate::refused::Refused;
 
+/// Whether keys or values have the characters that TagResource allows. It has a colon where
+/// AddTagsToStream has a percent sign:
+/// <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_TagResource.html>.
+pub(crate) fn check_resource_characters<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Refused> {
+    if texts.into_iter().all(|text| is_made_of(text, "_.:/=+-@")) {
+        Ok(())
+    } else {
+        Err(Refused::ResourceTagCharacters)
+    }
+}
+
+/// Whether `text` is letters, digits, white space and `signs`.
+fn is_made_of(text: &str, signs: &str) -> bool {
+    text.chars().all(|character| {
+        character.is_alphanumeric() || character.is_whitespace() || signs.contains(character)
+    })
+}
+
 /// Whether keys or values have legal characters only.
 pub(crate) fn check_characters<'a>(
     texts: impl IntoIterator<Item = &'a String>,
 ) -> Result<(), Refused> {
-    let legal = |character: char| {
-        character.is_alphanumeric() || character.is_whitespace() || "_./=+-%@".contains(character)
-    };
-    if texts.into_iter().all(|text| text.chars().all(legal)) {
+    if texts.into_iter().all(|text| is_made_of(text, "_./=+-%@")) {
         Ok(())
     } else {
         Err(Refused::TagCharacters)
@@ -21,6 +38,17 @@ pub(crate) fn check_characters<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resource_may_have_a_colon_and_no_percent_sign() {
+        for (text, legal) in [("a:b @", true), ("100%", false), ("a;b", false)] {
+            assert_eq!(
+                check_resource_characters([&text.to_owned()]).is_ok(),
+                legal,
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn letters_digits_spaces_and_eight_signs_are_legal() {

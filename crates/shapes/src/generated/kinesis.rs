@@ -25,6 +25,7 @@ pub enum Operation {
     AddTagsToStream,
     CreateStream,
     DecreaseStreamRetentionPeriod,
+    DeleteResourcePolicy,
     DeleteStream,
     DeregisterStreamConsumer,
     DescribeAccountSettings,
@@ -35,18 +36,23 @@ pub enum Operation {
     DisableEnhancedMonitoring,
     EnableEnhancedMonitoring,
     GetRecords,
+    GetResourcePolicy,
     GetShardIterator,
     IncreaseStreamRetentionPeriod,
     ListShards,
     ListStreamConsumers,
     ListStreams,
+    ListTagsForResource,
     ListTagsForStream,
     MergeShards,
     PutRecord,
     PutRecords,
+    PutResourcePolicy,
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    TagResource,
+    UntagResource,
     UpdateAccountSettings,
     UpdateMaxRecordSize,
     UpdateShardCount,
@@ -59,6 +65,7 @@ impl Operation {
             "AddTagsToStream" => Some(Operation::AddTagsToStream),
             "CreateStream" => Some(Operation::CreateStream),
             "DecreaseStreamRetentionPeriod" => Some(Operation::DecreaseStreamRetentionPeriod),
+            "DeleteResourcePolicy" => Some(Operation::DeleteResourcePolicy),
             "DeleteStream" => Some(Operation::DeleteStream),
             "DeregisterStreamConsumer" => Some(Operation::DeregisterStreamConsumer),
             "DescribeAccountSettings" => Some(Operation::DescribeAccountSettings),
@@ -69,18 +76,23 @@ impl Operation {
             "DisableEnhancedMonitoring" => Some(Operation::DisableEnhancedMonitoring),
             "EnableEnhancedMonitoring" => Some(Operation::EnableEnhancedMonitoring),
             "GetRecords" => Some(Operation::GetRecords),
+            "GetResourcePolicy" => Some(Operation::GetResourcePolicy),
             "GetShardIterator" => Some(Operation::GetShardIterator),
             "IncreaseStreamRetentionPeriod" => Some(Operation::IncreaseStreamRetentionPeriod),
             "ListShards" => Some(Operation::ListShards),
             "ListStreamConsumers" => Some(Operation::ListStreamConsumers),
             "ListStreams" => Some(Operation::ListStreams),
+            "ListTagsForResource" => Some(Operation::ListTagsForResource),
             "ListTagsForStream" => Some(Operation::ListTagsForStream),
             "MergeShards" => Some(Operation::MergeShards),
             "PutRecord" => Some(Operation::PutRecord),
             "PutRecords" => Some(Operation::PutRecords),
+            "PutResourcePolicy" => Some(Operation::PutResourcePolicy),
             "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "TagResource" => Some(Operation::TagResource),
+            "UntagResource" => Some(Operation::UntagResource),
             "UpdateAccountSettings" => Some(Operation::UpdateAccountSettings),
             "UpdateMaxRecordSize" => Some(Operation::UpdateMaxRecordSize),
             "UpdateShardCount" => Some(Operation::UpdateShardCount),
@@ -93,14 +105,10 @@ impl Operation {
             "CreateQueue" => Some(Operation::Unsupported("CreateQueue")),
             "DeleteChannel" => Some(Operation::Unsupported("DeleteChannel")),
             "DeleteQueue" => Some(Operation::Unsupported("DeleteQueue")),
-            "DeleteResourcePolicy" => Some(Operation::Unsupported("DeleteResourcePolicy")),
             "DescribeChannel" => Some(Operation::Unsupported("DescribeChannel")),
             "DescribeQueue" => Some(Operation::Unsupported("DescribeQueue")),
-            "GetResourcePolicy" => Some(Operation::Unsupported("GetResourcePolicy")),
             "ListChannels" => Some(Operation::Unsupported("ListChannels")),
             "ListQueues" => Some(Operation::Unsupported("ListQueues")),
-            "ListTagsForResource" => Some(Operation::Unsupported("ListTagsForResource")),
-            "PutResourcePolicy" => Some(Operation::Unsupported("PutResourcePolicy")),
             "ReceiveDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("ReceiveDeadLetterQueueRecords"))
             }
@@ -111,8 +119,6 @@ impl Operation {
             "StartStreamEncryption" => Some(Operation::Unsupported("StartStreamEncryption")),
             "StopStreamEncryption" => Some(Operation::Unsupported("StopStreamEncryption")),
             "SubscribeToShard" => Some(Operation::Unsupported("SubscribeToShard")),
-            "TagResource" => Some(Operation::Unsupported("TagResource")),
-            "UntagResource" => Some(Operation::Unsupported("UntagResource")),
             "UpdateChannel" => Some(Operation::Unsupported("UpdateChannel")),
             "UpdateDeadLetterQueueRecordsVisibility" => Some(Operation::Unsupported(
                 "UpdateDeadLetterQueueRecordsVisibility",
@@ -135,6 +141,7 @@ impl Operation {
             Operation::AddTagsToStream => "AddTagsToStream",
             Operation::CreateStream => "CreateStream",
             Operation::DecreaseStreamRetentionPeriod => "DecreaseStreamRetentionPeriod",
+            Operation::DeleteResourcePolicy => "DeleteResourcePolicy",
             Operation::DeleteStream => "DeleteStream",
             Operation::DeregisterStreamConsumer => "DeregisterStreamConsumer",
             Operation::DescribeAccountSettings => "DescribeAccountSettings",
@@ -145,18 +152,23 @@ impl Operation {
             Operation::DisableEnhancedMonitoring => "DisableEnhancedMonitoring",
             Operation::EnableEnhancedMonitoring => "EnableEnhancedMonitoring",
             Operation::GetRecords => "GetRecords",
+            Operation::GetResourcePolicy => "GetResourcePolicy",
             Operation::GetShardIterator => "GetShardIterator",
             Operation::IncreaseStreamRetentionPeriod => "IncreaseStreamRetentionPeriod",
             Operation::ListShards => "ListShards",
             Operation::ListStreamConsumers => "ListStreamConsumers",
             Operation::ListStreams => "ListStreams",
+            Operation::ListTagsForResource => "ListTagsForResource",
             Operation::ListTagsForStream => "ListTagsForStream",
             Operation::MergeShards => "MergeShards",
             Operation::PutRecord => "PutRecord",
             Operation::PutRecords => "PutRecords",
+            Operation::PutResourcePolicy => "PutResourcePolicy",
             Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::TagResource => "TagResource",
+            Operation::UntagResource => "UntagResource",
             Operation::UpdateAccountSettings => "UpdateAccountSettings",
             Operation::UpdateMaxRecordSize => "UpdateMaxRecordSize",
             Operation::UpdateShardCount => "UpdateShardCount",
@@ -274,6 +286,13 @@ pub struct DecreaseStreamRetentionPeriodInput {
     pub stream_id: Option<String>,
     #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
     pub stream_name: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeleteResourcePolicyInput {
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeleteStreamInput {
@@ -468,6 +487,18 @@ pub struct GetRecordsOutput {
     #[serde(rename = "Records")]
     pub records: Vec<Record>,
 }
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GetResourcePolicyInput {
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GetResourcePolicyOutput {
+    #[serde(rename = "Policy")]
+    pub policy: String,
+}
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GetShardIteratorInput {
     #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
@@ -596,6 +627,18 @@ pub struct ListStreamsOutput {
     pub stream_names: Vec<String>,
     #[serde(rename = "StreamSummaries", skip_serializing_if = "Option::is_none")]
     pub stream_summaries: Option<Vec<StreamSummary>>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ListTagsForResourceInput {
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ListTagsForResourceOutput {
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ListTagsForStreamInput {
@@ -838,6 +881,15 @@ pub struct PutRecordsResultEntry {
     pub sequence_number: Option<String>,
     #[serde(rename = "ShardId", skip_serializing_if = "Option::is_none")]
     pub shard_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PutResourcePolicyInput {
+    #[serde(rename = "Policy")]
+    pub policy: String,
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Record {
@@ -1206,6 +1258,24 @@ pub struct Tag {
     #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TagResourceInput {
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "Tags")]
+    pub tags: BTreeMap<String, String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UntagResourceInput {
+    #[serde(rename = "ResourceARN")]
+    pub resource_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "TagKeys")]
+    pub tag_keys: Vec<String>,
+}
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UpdateAccountSettingsInput {
     #[serde(rename = "MinimumThroughputBillingCommitment")]
@@ -1280,6 +1350,8 @@ pub struct CreateStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DecreaseStreamRetentionPeriodOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DeleteResourcePolicyOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeleteStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeregisterStreamConsumerOutput {}
@@ -1290,9 +1362,15 @@ pub struct IncreaseStreamRetentionPeriodOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct MergeShardsOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PutResourcePolicyOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct RemoveTagsFromStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SplitShardOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TagResourceOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UntagResourceOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpdateMaxRecordSizeOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -1553,6 +1631,41 @@ impl FromWire for DecreaseStreamRetentionPeriodInput {
             stream_arn,
             stream_id,
             stream_name,
+        }))
+    }
+}
+impl FromWire for DeleteResourcePolicyInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(&mut map, &["ResourceARN", "StreamId"])? {
+            match member {
+                Some(0) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(DeleteResourcePolicyInput {
+            resource_arn,
+            stream_id,
         }))
     }
 }
@@ -2083,6 +2196,41 @@ static RULES_GET_RECORDS_INPUT_LIMIT: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for GetResourcePolicyInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(&mut map, &["ResourceARN", "StreamId"])? {
+            match member {
+                Some(0) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(GetResourcePolicyInput {
+            resource_arn,
+            stream_id,
+        }))
+    }
+}
 impl FromWire for GetShardIteratorInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2521,6 +2669,41 @@ static RULES_LIST_STREAMS_INPUT_LIMIT: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for ListTagsForResourceInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(&mut map, &["ResourceARN", "StreamId"])? {
+            match member {
+                Some(0) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(ListTagsForResourceInput {
+            resource_arn,
+            stream_id,
+        }))
+    }
+}
 impl FromWire for ListTagsForStreamInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2784,6 +2967,14 @@ static RULES_PARTITION_KEY: Rules = Rules {
     element: None,
     value: None,
 };
+static RULES_POLICY: Rules = Rules {
+    min: None,
+    max: None,
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 static RULES_POSITIVE_INTEGER_OBJECT: Rules = Rules {
     min: Some(1),
     max: None,
@@ -3021,6 +3212,50 @@ static RULES_PUT_RECORDS_REQUEST_ENTRY_LIST: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for PutResourcePolicyInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut policy: Field<String> = Field::Absent;
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["Policy", "ResourceARN", "StreamId"])?
+        {
+            match member {
+                Some(0) => policy = wire::member(&mut map, "policy", &RULES_POLICY, check)?,
+                Some(1) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let policy = wire::required(policy, "policy", check);
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(policy) = policy else {
+            return Ok(Field::Broken);
+        };
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(PutResourcePolicyInput {
+            policy,
+            resource_arn,
+            stream_id,
+        }))
+    }
+}
 impl FromWire for RecordDistributionStrategy {
     fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
         let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
@@ -3143,6 +3378,16 @@ impl FromWire for RemoveTagsFromStreamInput {
         }))
     }
 }
+static RULES_RESOURCE_ARN: Rules = Rules {
+    min: Some(1),
+    max: Some(2048),
+    pattern: Some(Pattern::new(
+        r#"arn:aws.*:kinesis:.*:\d{12}:.*(stream|channel|queue)/\S+"#,
+    )),
+    sensitive: false,
+    element: None,
+    value: None,
+};
 static RULES_RETENTION_PERIOD_HOURS: Rules = Rules {
     min: None,
     max: None,
@@ -3434,6 +3679,49 @@ static RULES_TAG_MAP: Rules = Rules {
     element: Some(&RULES_TAG_KEY),
     value: Some(&RULES_TAG_VALUE),
 };
+impl FromWire for TagResourceInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut tags: Field<BTreeMap<String, String>> = Field::Absent;
+        while let Some(member) = wire::next_member(&mut map, &["ResourceARN", "StreamId", "Tags"])?
+        {
+            match member {
+                Some(0) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(2) => tags = wire::member(&mut map, "tags", &RULES_TAG_MAP, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let tags = wire::required(tags, "tags", check);
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(tags) = tags else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(TagResourceInput {
+            resource_arn,
+            stream_id,
+            tags,
+        }))
+    }
+}
 static RULES_TAG_VALUE: Rules = Rules {
     min: Some(0),
     max: Some(256),
@@ -3450,6 +3738,52 @@ static RULES_TIMESTAMP: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for UntagResourceInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut resource_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut tag_keys: Field<Vec<String>> = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["ResourceARN", "StreamId", "TagKeys"])?
+        {
+            match member {
+                Some(0) => {
+                    resource_arn =
+                        wire::member(&mut map, "resourceARN", &RULES_RESOURCE_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(2) => {
+                    tag_keys = wire::member(&mut map, "tagKeys", &RULES_TAG_KEY_LIST, check)?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let resource_arn = wire::required(resource_arn, "resourceARN", check);
+        let stream_id = wire::optional(stream_id);
+        let tag_keys = wire::required(tag_keys, "tagKeys", check);
+        let Some(resource_arn) = resource_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(tag_keys) = tag_keys else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UntagResourceInput {
+            resource_arn,
+            stream_id,
+            tag_keys,
+        }))
+    }
+}
 impl FromWire for UpdateAccountSettingsInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -3701,8 +4035,10 @@ pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_NATURAL_INTEGER_OBJECT,
     &RULES_NEXT_TOKEN,
     &RULES_PARTITION_KEY,
+    &RULES_POLICY,
     &RULES_POSITIVE_INTEGER_OBJECT,
     &RULES_PUT_RECORDS_REQUEST_ENTRY_LIST,
+    &RULES_RESOURCE_ARN,
     &RULES_RETENTION_PERIOD_HOURS,
     &RULES_SEQUENCE_NUMBER,
     &RULES_SHARD_ID,
@@ -4250,6 +4586,73 @@ impl From<AccessDeniedException> for DecreaseStreamRetentionPeriodError {
 impl From<ValidationException> for DecreaseStreamRetentionPeriodError {
     fn from(inner: ValidationException) -> DecreaseStreamRetentionPeriodError {
         DecreaseStreamRetentionPeriodError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeleteResourcePolicyError {
+    ValidationException(ValidationException),
+    AccessDeniedException(AccessDeniedException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    LimitExceededException(LimitExceededException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for DeleteResourcePolicyError {
+    fn failure(&self) -> Failure {
+        match self {
+            DeleteResourcePolicyError::ValidationException(inner) => inner.failure(),
+            DeleteResourcePolicyError::AccessDeniedException(inner) => inner.failure(),
+            DeleteResourcePolicyError::ResourceNotFoundException(inner) => inner.failure(),
+            DeleteResourcePolicyError::LimitExceededException(inner) => inner.failure(),
+            DeleteResourcePolicyError::InvalidArgumentException(inner) => inner.failure(),
+            DeleteResourcePolicyError::ResourceInUseException(inner) => inner.failure(),
+            DeleteResourcePolicyError::InternalFailureException(inner) => inner.failure(),
+            DeleteResourcePolicyError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for DeleteResourcePolicyError {
+    fn from(inner: StorageFailure) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::Storage(inner)
+    }
+}
+impl From<ValidationException> for DeleteResourcePolicyError {
+    fn from(inner: ValidationException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::ValidationException(inner)
+    }
+}
+impl From<AccessDeniedException> for DeleteResourcePolicyError {
+    fn from(inner: AccessDeniedException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::AccessDeniedException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for DeleteResourcePolicyError {
+    fn from(inner: ResourceNotFoundException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::ResourceNotFoundException(inner)
+    }
+}
+impl From<LimitExceededException> for DeleteResourcePolicyError {
+    fn from(inner: LimitExceededException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::LimitExceededException(inner)
+    }
+}
+impl From<InvalidArgumentException> for DeleteResourcePolicyError {
+    fn from(inner: InvalidArgumentException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for DeleteResourcePolicyError {
+    fn from(inner: ResourceInUseException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::ResourceInUseException(inner)
+    }
+}
+impl From<InternalFailureException> for DeleteResourcePolicyError {
+    fn from(inner: InternalFailureException) -> DeleteResourcePolicyError {
+        DeleteResourcePolicyError::InternalFailureException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]
@@ -4803,6 +5206,71 @@ impl From<ValidationException> for GetRecordsError {
     }
 }
 #[derive(Clone, Debug, PartialEq)]
+pub enum GetResourcePolicyError {
+    ValidationException(ValidationException),
+    AccessDeniedException(AccessDeniedException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    LimitExceededException(LimitExceededException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for GetResourcePolicyError {
+    fn failure(&self) -> Failure {
+        match self {
+            GetResourcePolicyError::ValidationException(inner) => inner.failure(),
+            GetResourcePolicyError::AccessDeniedException(inner) => inner.failure(),
+            GetResourcePolicyError::ResourceNotFoundException(inner) => inner.failure(),
+            GetResourcePolicyError::LimitExceededException(inner) => inner.failure(),
+            GetResourcePolicyError::InvalidArgumentException(inner) => inner.failure(),
+            GetResourcePolicyError::ResourceInUseException(inner) => inner.failure(),
+            GetResourcePolicyError::InternalFailureException(inner) => inner.failure(),
+            GetResourcePolicyError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for GetResourcePolicyError {
+    fn from(inner: StorageFailure) -> GetResourcePolicyError {
+        GetResourcePolicyError::Storage(inner)
+    }
+}
+impl From<ValidationException> for GetResourcePolicyError {
+    fn from(inner: ValidationException) -> GetResourcePolicyError {
+        GetResourcePolicyError::ValidationException(inner)
+    }
+}
+impl From<AccessDeniedException> for GetResourcePolicyError {
+    fn from(inner: AccessDeniedException) -> GetResourcePolicyError {
+        GetResourcePolicyError::AccessDeniedException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for GetResourcePolicyError {
+    fn from(inner: ResourceNotFoundException) -> GetResourcePolicyError {
+        GetResourcePolicyError::ResourceNotFoundException(inner)
+    }
+}
+impl From<LimitExceededException> for GetResourcePolicyError {
+    fn from(inner: LimitExceededException) -> GetResourcePolicyError {
+        GetResourcePolicyError::LimitExceededException(inner)
+    }
+}
+impl From<InvalidArgumentException> for GetResourcePolicyError {
+    fn from(inner: InvalidArgumentException) -> GetResourcePolicyError {
+        GetResourcePolicyError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for GetResourcePolicyError {
+    fn from(inner: ResourceInUseException) -> GetResourcePolicyError {
+        GetResourcePolicyError::ResourceInUseException(inner)
+    }
+}
+impl From<InternalFailureException> for GetResourcePolicyError {
+    fn from(inner: InternalFailureException) -> GetResourcePolicyError {
+        GetResourcePolicyError::InternalFailureException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
 pub enum GetShardIteratorError {
     ResourceNotFoundException(ResourceNotFoundException),
     InvalidArgumentException(InvalidArgumentException),
@@ -5092,6 +5560,71 @@ impl From<InvalidArgumentException> for ListStreamsError {
 impl From<ValidationException> for ListStreamsError {
     fn from(inner: ValidationException) -> ListStreamsError {
         ListStreamsError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListTagsForResourceError {
+    ValidationException(ValidationException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ResourceInUseException(ResourceInUseException),
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    AccessDeniedException(AccessDeniedException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for ListTagsForResourceError {
+    fn failure(&self) -> Failure {
+        match self {
+            ListTagsForResourceError::ValidationException(inner) => inner.failure(),
+            ListTagsForResourceError::ResourceNotFoundException(inner) => inner.failure(),
+            ListTagsForResourceError::ResourceInUseException(inner) => inner.failure(),
+            ListTagsForResourceError::InvalidArgumentException(inner) => inner.failure(),
+            ListTagsForResourceError::LimitExceededException(inner) => inner.failure(),
+            ListTagsForResourceError::AccessDeniedException(inner) => inner.failure(),
+            ListTagsForResourceError::InternalFailureException(inner) => inner.failure(),
+            ListTagsForResourceError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for ListTagsForResourceError {
+    fn from(inner: StorageFailure) -> ListTagsForResourceError {
+        ListTagsForResourceError::Storage(inner)
+    }
+}
+impl From<ValidationException> for ListTagsForResourceError {
+    fn from(inner: ValidationException) -> ListTagsForResourceError {
+        ListTagsForResourceError::ValidationException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for ListTagsForResourceError {
+    fn from(inner: ResourceNotFoundException) -> ListTagsForResourceError {
+        ListTagsForResourceError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ResourceInUseException> for ListTagsForResourceError {
+    fn from(inner: ResourceInUseException) -> ListTagsForResourceError {
+        ListTagsForResourceError::ResourceInUseException(inner)
+    }
+}
+impl From<InvalidArgumentException> for ListTagsForResourceError {
+    fn from(inner: InvalidArgumentException) -> ListTagsForResourceError {
+        ListTagsForResourceError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for ListTagsForResourceError {
+    fn from(inner: LimitExceededException) -> ListTagsForResourceError {
+        ListTagsForResourceError::LimitExceededException(inner)
+    }
+}
+impl From<AccessDeniedException> for ListTagsForResourceError {
+    fn from(inner: AccessDeniedException) -> ListTagsForResourceError {
+        ListTagsForResourceError::AccessDeniedException(inner)
+    }
+}
+impl From<InternalFailureException> for ListTagsForResourceError {
+    fn from(inner: InternalFailureException) -> ListTagsForResourceError {
+        ListTagsForResourceError::InternalFailureException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]
@@ -5418,6 +5951,71 @@ impl From<ValidationException> for PutRecordsError {
     }
 }
 #[derive(Clone, Debug, PartialEq)]
+pub enum PutResourcePolicyError {
+    ValidationException(ValidationException),
+    AccessDeniedException(AccessDeniedException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    LimitExceededException(LimitExceededException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for PutResourcePolicyError {
+    fn failure(&self) -> Failure {
+        match self {
+            PutResourcePolicyError::ValidationException(inner) => inner.failure(),
+            PutResourcePolicyError::AccessDeniedException(inner) => inner.failure(),
+            PutResourcePolicyError::ResourceNotFoundException(inner) => inner.failure(),
+            PutResourcePolicyError::LimitExceededException(inner) => inner.failure(),
+            PutResourcePolicyError::InvalidArgumentException(inner) => inner.failure(),
+            PutResourcePolicyError::ResourceInUseException(inner) => inner.failure(),
+            PutResourcePolicyError::InternalFailureException(inner) => inner.failure(),
+            PutResourcePolicyError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for PutResourcePolicyError {
+    fn from(inner: StorageFailure) -> PutResourcePolicyError {
+        PutResourcePolicyError::Storage(inner)
+    }
+}
+impl From<ValidationException> for PutResourcePolicyError {
+    fn from(inner: ValidationException) -> PutResourcePolicyError {
+        PutResourcePolicyError::ValidationException(inner)
+    }
+}
+impl From<AccessDeniedException> for PutResourcePolicyError {
+    fn from(inner: AccessDeniedException) -> PutResourcePolicyError {
+        PutResourcePolicyError::AccessDeniedException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for PutResourcePolicyError {
+    fn from(inner: ResourceNotFoundException) -> PutResourcePolicyError {
+        PutResourcePolicyError::ResourceNotFoundException(inner)
+    }
+}
+impl From<LimitExceededException> for PutResourcePolicyError {
+    fn from(inner: LimitExceededException) -> PutResourcePolicyError {
+        PutResourcePolicyError::LimitExceededException(inner)
+    }
+}
+impl From<InvalidArgumentException> for PutResourcePolicyError {
+    fn from(inner: InvalidArgumentException) -> PutResourcePolicyError {
+        PutResourcePolicyError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for PutResourcePolicyError {
+    fn from(inner: ResourceInUseException) -> PutResourcePolicyError {
+        PutResourcePolicyError::ResourceInUseException(inner)
+    }
+}
+impl From<InternalFailureException> for PutResourcePolicyError {
+    fn from(inner: InternalFailureException) -> PutResourcePolicyError {
+        PutResourcePolicyError::InternalFailureException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
 pub enum RegisterStreamConsumerError {
     InvalidArgumentException(InvalidArgumentException),
     LimitExceededException(LimitExceededException),
@@ -5586,6 +6184,136 @@ impl From<ValidationException> for SplitShardError {
 impl From<AccessDeniedException> for SplitShardError {
     fn from(inner: AccessDeniedException) -> SplitShardError {
         SplitShardError::AccessDeniedException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum TagResourceError {
+    ValidationException(ValidationException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ResourceInUseException(ResourceInUseException),
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    AccessDeniedException(AccessDeniedException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for TagResourceError {
+    fn failure(&self) -> Failure {
+        match self {
+            TagResourceError::ValidationException(inner) => inner.failure(),
+            TagResourceError::ResourceNotFoundException(inner) => inner.failure(),
+            TagResourceError::ResourceInUseException(inner) => inner.failure(),
+            TagResourceError::InvalidArgumentException(inner) => inner.failure(),
+            TagResourceError::LimitExceededException(inner) => inner.failure(),
+            TagResourceError::AccessDeniedException(inner) => inner.failure(),
+            TagResourceError::InternalFailureException(inner) => inner.failure(),
+            TagResourceError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for TagResourceError {
+    fn from(inner: StorageFailure) -> TagResourceError {
+        TagResourceError::Storage(inner)
+    }
+}
+impl From<ValidationException> for TagResourceError {
+    fn from(inner: ValidationException) -> TagResourceError {
+        TagResourceError::ValidationException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for TagResourceError {
+    fn from(inner: ResourceNotFoundException) -> TagResourceError {
+        TagResourceError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ResourceInUseException> for TagResourceError {
+    fn from(inner: ResourceInUseException) -> TagResourceError {
+        TagResourceError::ResourceInUseException(inner)
+    }
+}
+impl From<InvalidArgumentException> for TagResourceError {
+    fn from(inner: InvalidArgumentException) -> TagResourceError {
+        TagResourceError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for TagResourceError {
+    fn from(inner: LimitExceededException) -> TagResourceError {
+        TagResourceError::LimitExceededException(inner)
+    }
+}
+impl From<AccessDeniedException> for TagResourceError {
+    fn from(inner: AccessDeniedException) -> TagResourceError {
+        TagResourceError::AccessDeniedException(inner)
+    }
+}
+impl From<InternalFailureException> for TagResourceError {
+    fn from(inner: InternalFailureException) -> TagResourceError {
+        TagResourceError::InternalFailureException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UntagResourceError {
+    ValidationException(ValidationException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    ResourceInUseException(ResourceInUseException),
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    AccessDeniedException(AccessDeniedException),
+    InternalFailureException(InternalFailureException),
+    Storage(StorageFailure),
+}
+impl OperationError for UntagResourceError {
+    fn failure(&self) -> Failure {
+        match self {
+            UntagResourceError::ValidationException(inner) => inner.failure(),
+            UntagResourceError::ResourceNotFoundException(inner) => inner.failure(),
+            UntagResourceError::ResourceInUseException(inner) => inner.failure(),
+            UntagResourceError::InvalidArgumentException(inner) => inner.failure(),
+            UntagResourceError::LimitExceededException(inner) => inner.failure(),
+            UntagResourceError::AccessDeniedException(inner) => inner.failure(),
+            UntagResourceError::InternalFailureException(inner) => inner.failure(),
+            UntagResourceError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for UntagResourceError {
+    fn from(inner: StorageFailure) -> UntagResourceError {
+        UntagResourceError::Storage(inner)
+    }
+}
+impl From<ValidationException> for UntagResourceError {
+    fn from(inner: ValidationException) -> UntagResourceError {
+        UntagResourceError::ValidationException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UntagResourceError {
+    fn from(inner: ResourceNotFoundException) -> UntagResourceError {
+        UntagResourceError::ResourceNotFoundException(inner)
+    }
+}
+impl From<ResourceInUseException> for UntagResourceError {
+    fn from(inner: ResourceInUseException) -> UntagResourceError {
+        UntagResourceError::ResourceInUseException(inner)
+    }
+}
+impl From<InvalidArgumentException> for UntagResourceError {
+    fn from(inner: InvalidArgumentException) -> UntagResourceError {
+        UntagResourceError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for UntagResourceError {
+    fn from(inner: LimitExceededException) -> UntagResourceError {
+        UntagResourceError::LimitExceededException(inner)
+    }
+}
+impl From<AccessDeniedException> for UntagResourceError {
+    fn from(inner: AccessDeniedException) -> UntagResourceError {
+        UntagResourceError::AccessDeniedException(inner)
+    }
+}
+impl From<InternalFailureException> for UntagResourceError {
+    fn from(inner: InternalFailureException) -> UntagResourceError {
+        UntagResourceError::InternalFailureException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

@@ -61,6 +61,7 @@ impl Catalog {
             created_at: at,
             stage: Stage::Creating(ready),
             tags,
+            policy: None,
         };
         self.stream_mut(arn).consumers.insert(name, consumer);
         Ok(())

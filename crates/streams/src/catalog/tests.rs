@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use tidemill_model::{AccountId, HashKey, Region};
+use tidemill_model::{AccountId, ConsumerArn, HashKey, Region};
 
 use crate::monitoring::ShardLevelMetric;
 
 use super::*;
-use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount, Setting};
+use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount, ResourceChange, Setting};
+use crate::resource::Resource;
 
 const SECOND: u64 = 1_767_225_600;
 
@@ -246,6 +247,49 @@ fn the_form_of_settings_and_commitments_is_golden() {
 fn commit(committed: bool) -> Command {
     let stream = arn("s");
     Command::Commit { stream, committed }
+}
+
+#[test]
+fn the_form_of_changes_to_resources_is_golden() {
+    let stream = || Resource::Stream(arn("s"));
+    let consumer = Resource::Consumer(ConsumerArn {
+        stream: arn("s"),
+        name: "c".to_owned(),
+        created_secs: SECOND,
+    });
+    let tags = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+    let cases = [
+        (
+            consumer,
+            ResourceChange::AddTags { tags },
+            format!(
+                r#"{{"Consumer":{{"stream":{STREAM},"name":"c","created_secs":1767225600}}}},"change":{{"AddTags":{{"tags":{{"a":"b"}}}}}}"#
+            ),
+        ),
+        (
+            stream(),
+            ResourceChange::RemoveTags {
+                keys: vec!["a".to_owned()],
+            },
+            format!(r#"{{"Stream":{STREAM}}},"change":{{"RemoveTags":{{"keys":["a"]}}}}"#),
+        ),
+        (
+            stream(),
+            ResourceChange::PutPolicy {
+                policy: "{}".to_owned(),
+            },
+            format!(r#"{{"Stream":{STREAM}}},"change":{{"PutPolicy":{{"policy":"{{}}"}}}}"#),
+        ),
+        (
+            stream(),
+            ResourceChange::DeletePolicy,
+            format!(r#"{{"Stream":{STREAM}}},"change":"DeletePolicy""#),
+        ),
+    ];
+    assert_golden(cases.map(|(resource, change, golden)| {
+        let golden = format!(r#"{{"Resource":{{"resource":{golden}}}}}"#);
+        (Command::Resource { resource, change }, golden)
+    }));
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod putting;
 mod reading;
 mod record_size;
 mod resharding;
+mod resources;
 mod retention;
 mod shard_count;
 mod scaling;
