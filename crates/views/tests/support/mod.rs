@@ -1,6 +1,8 @@
 //! Records, tables and their rows, as the tests of the master dataset need them.
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod source;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
