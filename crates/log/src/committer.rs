@@ -5,7 +5,8 @@
 //! without a timer. Zeros go ahead of the frames, so that most frames change no size and no map of the
 //! file, and a write that was cut short still shows.
 //! It is a thread of its own because the disk blocks. A failed write or sync ends it:
-//! what the disk holds then is known only after a restart.
+//! what the disk holds then is known only after a restart. A full disk does not: what was begun of a
+//! frame is cut off again, and the ballast is dropped to make room for what frees more.
 
 use std::io;
 use std::sync::Arc;
@@ -14,20 +15,25 @@ use bytes::Bytes;
 
 use tidemill_model::{Clock, Entropy};
 
-use crate::disk::{Disk, DiskFile, join};
+use crate::ballast::Ballast;
+use crate::disk::{DiskFile, join, remove};
+use crate::files::Files;
+use crate::chunk::{ChunkRow, chunk_path};
 use crate::frame::{
     BLOCK_BYTES, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter,
 };
+use crate::limits::FILE_RUNS_MAX;
 use crate::port::PartitionId;
-use crate::reader::{DIRECTORY, file_path};
+use crate::frame::{DIRECTORY, file_path};
 use crate::run::{
-    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_command, put_entries, put_files,
+    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries, put_files,
     put_partition,
 };
-use crate::shared::{Shared, Status, Waiting};
+use crate::shared::{Shared, State};
 use crate::snapshot_file;
 use crate::superblock::Superblock;
-use crate::table::{CachedFrame, FramePlace, Table};
+use crate::table::{CachedFrame, FramePlace, Home, Table};
+use crate::waiting::Waiting;
 
 /// What an acknowledgement means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +50,8 @@ pub enum Durability {
 /// What the committer needs of the world.
 #[derive(Clone)]
 pub struct World {
-    /// Where the log stands.
-    pub disk: Arc<dyn Disk>,
+    /// Where the log stands, and what readers have open of it.
+    pub files: Arc<Files>,
     /// When frames and files were written.
     pub clock: Arc<dyn Clock>,
     /// Salts.
@@ -59,6 +65,8 @@ pub struct Writing {
     pub durability: Durability,
     /// A file that has this many bytes is followed by another.
     pub file_bytes: u64,
+    /// So much room is held for the time when the disk is full.
+    pub ballast_bytes: u64,
 }
 
 /// So many bytes of zeros go ahead of the frames at once. Larger makes one put wait longer; smaller
@@ -72,6 +80,7 @@ const AHEAD_FRAME_BYTES_MAX: u64 = 128 * 1024;
 pub struct Committer {
     world: World,
     writing: Writing,
+    ballast: Ballast,
     /// The older files, with their ends.
     files: Vec<FileRow>,
     next_file: u64,
@@ -86,23 +95,17 @@ struct Current {
     /// Up to here the file has its size, and zeros behind `offset`.
     zeroed: u64,
     chain: Chain,
+    /// How many runs of entries it has.
+    runs: u64,
 }
 
 /// Why something could not be written.
+#[derive(Debug)]
 enum Failure {
     /// No room; nothing that was acknowledged is touched.
     Full(io::Error),
     /// Nobody knows what is on the disk.
     Unknown(io::Error),
-}
-
-impl From<Failure> for Status {
-    fn from(failure: Failure) -> Status {
-        match failure {
-            Failure::Full(error) => Status::Full(error.to_string()),
-            Failure::Unknown(error) => Status::Poisoned(error.to_string()),
-        }
-    }
 }
 
 /// A failure before the frame that it was for was whole on the disk.
@@ -122,9 +125,11 @@ impl Committer {
         next_file: u64,
         next_lsn: u64,
     ) -> Committer {
+        let ballast = Ballast::new(&**world.files.disk(), writing.ballast_bytes);
         Committer {
             world,
             writing,
+            ballast,
             files,
             next_file,
             current: None,
@@ -132,29 +137,78 @@ impl Committer {
         }
     }
 
-    /// Begins the first file of this run.
-    pub fn begin(&mut self, table: &Table) -> io::Result<()> {
-        self.begin_file(table)?;
-        self.remove_unused(|file| table.is_unused(file));
-        Ok(())
+    /// Begins the first file of this run, and holds room if there is some; whether there is.
+    pub fn begin(&mut self, table: &Table, chunks: &[ChunkRow]) -> io::Result<bool> {
+        let beginning = self.encode_checkpoint(table, chunks);
+        self.put_to_use(beginning).map_err(Failure::error)?;
+        self.remove_unused(|file| table.is_unused(Home::Wal(file)));
+        Ok(self.ballast.is_held() || self.ballast.hold(&**self.world.files.disk()))
     }
 
     /// Writes what is put in line until the log is closed or fails.
     pub fn run(mut self, shared: &Shared) {
         while let Some(group) = shared.next_group() {
-            if let Err(failure) = self.roll_if_full(shared) {
-                return self.fail(shared, failure, group);
+            let served = self.serve(shared, group);
+            let ended = served.or_else(|(failure, group)| self.settle(shared, failure, group));
+            if ended.is_err() {
+                return;
             }
-            if let Err((failure, group)) = self.commit(shared, group) {
-                return self.fail(shared, failure, group);
+            if shared.is_full() && self.ballast.hold(&**self.world.files.disk()) {
+                tracing::info!("there is room on the disk again");
+                shared.empty();
             }
         }
     }
 
-    fn fail(&self, shared: &Shared, failure: Failure, group: Vec<Waiting>) {
-        let status = Status::from(failure);
-        tracing::error!(?status, "the log takes no more writes");
-        shared.fail(status, group);
+    fn serve(
+        &mut self,
+        shared: &Shared,
+        group: Vec<Waiting>,
+    ) -> Result<(), (Failure, Vec<Waiting>)> {
+        if group.iter().any(Waiting::is_written) {
+            if let Err(failure) = self.roll_if_full(shared) {
+                return Err((failure, group));
+            }
+            return self.commit(shared, group);
+        }
+        if let Err(failure) = self.clean(shared) {
+            return Err((failure, group));
+        }
+        shared.answer(group);
+        Ok(())
+    }
+
+    /// Ends the log, unless there is no room for `group` and what was begun of it can be cut off.
+    fn settle(
+        &mut self,
+        shared: &Shared,
+        failure: Failure,
+        group: Vec<Waiting>,
+    ) -> Result<(), ()> {
+        let detail = match failure {
+            Failure::Unknown(error) => error.to_string(),
+            Failure::Full(error) => match self.cut_off() {
+                Ok(()) => {
+                    tracing::error!(%error, "the disk is full: only what can free room is taken");
+                    self.ballast.drop_it(&**self.world.files.disk());
+                    shared.fill(error.to_string(), group);
+                    return Ok(());
+                }
+                Err(cut) => format!("{error}; and what was begun could not be cut off: {cut}"),
+            },
+        };
+        tracing::error!(detail, "the log takes no more writes");
+        shared.poison(detail, group);
+        Err(())
+    }
+
+    /// Leaves nothing behind the last frame, durably.
+    fn cut_off(&mut self) -> io::Result<()> {
+        let Current { number, offset, .. } = *self.current();
+        self.world.files.disk().truncate(&file_path(number), offset)?;
+        let current = self.current_mut();
+        current.zeroed = offset;
+        current.file.sync()
     }
 
     /// Writes `group` as one frame and answers it.
@@ -170,7 +224,7 @@ impl Committer {
             ..
         } = *self.current();
         let writer = encode(&group);
-        let payload_bytes = writer.payload_bytes();
+        let (payload_bytes, runs) = (writer.payload_bytes(), writer.runs());
         let (frame, next) = writer.finish(FrameKind::Commands, chain, self.world.clock.now());
         let cached = Arc::new(CachedFrame {
             offset,
@@ -186,8 +240,9 @@ impl Committer {
         if self.writing.durability == Durability::Memory {
             shared.publish(place, cached, payload_bytes);
             shared.answer(group);
+            // It has been told that it is there.
             self.write(&frame)
-                .map_err(|failure| (failure, Vec::new()))?;
+                .map_err(|failure| (failure.into_unknown(), Vec::new()))?;
         } else {
             if let Err(failure) = self.write(&frame) {
                 return Err((failure, group));
@@ -198,6 +253,7 @@ impl Committer {
         let current = self.current_mut();
         current.offset += frame.len() as u64;
         current.chain = next;
+        current.runs += u64::from(runs);
         self.next_lsn = next.lsn;
         if has_commands {
             self.clean(shared)
@@ -247,43 +303,36 @@ impl Committer {
     }
 
     fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
-        if self.current().offset < self.writing.file_bytes {
+        let current = self.current();
+        if current.offset < self.writing.file_bytes && current.runs < FILE_RUNS_MAX {
             return Ok(());
         }
         if self.writing.durability != Durability::Sync {
             // Only the newest file may have lost writes after a power cut.
-            self.current().file.sync().map_err(Failure::Unknown)?;
+            current.file.sync().map_err(Failure::Unknown)?;
         }
-        // Nothing but this thread changes the table, so it may be read bit by bit.
-        let checkpoint = self.encode_checkpoint(&shared.lock().table);
-        self.put_to_use(checkpoint).map_err(before_frame)?;
+        let sealed = current.number;
+        let beginning = {
+            // Nothing but this thread changes what stands in it.
+            let state = shared.lock();
+            self.encode_checkpoint(&state.table, &state.chunks_in_use())
+        };
+        if let Err(failure) = self.put_to_use(beginning) {
+            if matches!(failure, Failure::Full(_)) {
+                remove(&**self.world.files.disk(), &file_path(self.next_file));
+                self.next_file += 1;
+            }
+            return Err(failure);
+        }
+        shared.lock().sealed.push(sealed);
+        shared.want_sorter();
         self.clean(shared)
     }
 
-    fn begin_file(&mut self, table: &Table) -> io::Result<()> {
-        let checkpoint = self.encode_checkpoint(table);
-        self.put_to_use(checkpoint)
-    }
-
     /// The next file's header and checkpoint.
-    fn encode_checkpoint(&mut self, table: &Table) -> Beginning {
-        if let Some(Current {
-            number,
-            offset,
-            chain,
-            ..
-        }) = self.current.take()
-        {
-            let tail = FileTail {
-                file: number,
-                end: offset,
-                checksum: chain.checksum,
-            };
-            self.files.push(FileRow {
-                salt: chain.salt,
-                tail,
-            });
-        }
+    fn encode_checkpoint(&self, table: &Table, chunks: &[ChunkRow]) -> Beginning {
+        let sealed = self.current.as_ref().map(Current::row);
+        let files = || self.files.iter().copied().chain(sealed);
         let now = self.world.clock.now();
         let header = FileHeader {
             file: self.next_file,
@@ -291,20 +340,20 @@ impl Committer {
             salt: self.world.entropy.next_u64(),
             first_lsn: self.next_lsn,
             created: now,
-            previous: self.files.last().map(|row| row.tail),
+            previous: files().last().map(|row| row.tail),
         };
         let (block, checksum) = header.encode();
-        let files: Vec<FileRow> = self
-            .files
-            .iter()
-            .filter(|row| !table.is_unused(row.tail.file))
-            .copied()
+        let files: Vec<FileRow> = files()
+            .filter(|row| !table.is_unused(Home::Wal(row.tail.file)))
             .collect();
         let mut writer = FrameWriter::with_capacity(checkpoint_bytes(table, &files));
         for (partition, kept) in table.partitions() {
             put_partition(writer.run(), partition, &kept.row);
         }
         put_files(writer.run(), &files);
+        if !chunks.is_empty() {
+            put_chunks(writer.run(), chunks);
+        }
         let (frame, chain) = writer.finish(FrameKind::Checkpoint, header.chain(checksum), now);
         let mut bytes = Vec::with_capacity(block.len() + frame.len());
         bytes.extend_from_slice(&block);
@@ -317,74 +366,103 @@ impl Committer {
     }
 
     /// Makes the file durable, and then the one that takes changes.
-    fn put_to_use(&mut self, beginning: Beginning) -> io::Result<()> {
+    fn put_to_use(&mut self, beginning: Beginning) -> Result<(), Failure> {
         let Beginning {
             number,
             bytes,
             chain,
         } = beginning;
-        let disk = &*self.world.disk;
+        let disk = &**self.world.files.disk();
         let path = file_path(number);
-        let file = if self.writing.durability == Durability::Sync {
-            disk.create_written_through(&path)?
-        } else {
-            disk.create(&path)?
-        };
-        file.write_at(0, &bytes)?;
-        if !file.is_written_through() {
-            file.sync()?;
-        }
-        disk.sync_directory(DIRECTORY)?;
-        Superblock {
+        let is_synced = self.writing.durability == Durability::Sync;
+        let superblock = Superblock {
             newest: number,
             salt: chain.salt,
-        }
-        .write(disk)?;
+        };
+        let prepare = || {
+            let file = match is_synced {
+                true => disk.create_written_through(&path)?,
+                false => disk.create(&path)?,
+            };
+            file.write_at(0, &bytes)?;
+            if !file.is_written_through() {
+                file.sync()?;
+            }
+            disk.sync_directory(DIRECTORY)?;
+            superblock.prepare(disk)?;
+            Ok(file)
+        };
+        let file = prepare().map_err(before_frame)?;
+        Superblock::put_in_place(disk).map_err(Failure::Unknown)?;
         self.next_file = number + 1;
         self.next_lsn = chain.lsn;
+        self.files.extend(self.current.take().map(|current| current.row()));
         self.current = Some(Current {
             number,
             file,
             offset: bytes.len() as u64,
             zeroed: bytes.len() as u64,
             chain,
+            runs: 0,
         });
         Ok(())
     }
 
     /// Removes the files that nothing needs any more.
     fn clean(&mut self, shared: &Shared) -> Result<(), Failure> {
-        let (unused, snapshots) = {
-            let mut state = shared.lock();
-            let unused: Vec<u64> = self
-                .files
-                .iter()
-                .map(|row| row.tail.file)
-                .filter(|file| state.table.is_unused(*file))
-                .collect();
-            (unused, state.table.take_unused_snapshots())
-        };
-        if unused.is_empty() && snapshots.is_empty() {
+        let Unused {
+            files,
+            chunks,
+            snapshots,
+        } = self.find_unused(&mut shared.lock());
+        if files.is_empty() && chunks.is_empty() && snapshots.is_empty() {
             return Ok(());
         }
         if self.writing.durability != Durability::Sync {
             // What makes them unneeded must not be lost when they are gone.
             self.current().file.sync().map_err(Failure::Unknown)?;
         }
-        self.remove_unused(|file| unused.contains(&file));
+        self.remove_unused(|file| files.contains(&file));
+        let disk = &**self.world.files.disk();
+        for number in chunks {
+            remove(disk, &chunk_path(number));
+            self.world.files.forget(Home::Chunk(number));
+        }
         for number in snapshots {
             let name = snapshot_file::file_name(number);
-            remove(&*self.world.disk, &join(snapshot_file::DIRECTORY, &name));
+            remove(disk, &join(snapshot_file::DIRECTORY, &name));
+        }
+        if shared.is_full() {
+            // What is left may be few entries in large files.
+            shared.want_sorter();
         }
         Ok(())
     }
 
+    fn find_unused(&self, state: &mut State) -> Unused {
+        let numbers = self.files.iter().map(|row| row.tail.file);
+        let files: Vec<u64> = numbers
+            .filter(|file| state.table.is_unused(Home::Wal(*file)))
+            .collect();
+        let State { sealed, table, .. } = &mut *state;
+        sealed.retain(|file| !table.is_unused(Home::Wal(*file)));
+        let chunks = state.unused_chunks();
+        state.chunks.retain(|row| !chunks.contains(&row.number));
+        let snapshots = state.table.take_unused_snapshots();
+        Unused {
+            files,
+            chunks,
+            snapshots,
+        }
+    }
+
     fn remove_unused(&mut self, is_unused: impl Fn(u64) -> bool) {
-        let disk = &*self.world.disk;
+        let disk = &**self.world.files.disk();
         self.files.retain(|row| {
             let unused = is_unused(row.tail.file);
             if unused {
                 remove(disk, &file_path(row.tail.file));
+                self.world.files.forget(Home::Wal(row.tail.file));
             }
             !unused
         });
@@ -399,6 +477,40 @@ impl Committer {
     }
 }
 
+impl Current {
+    fn row(&self) -> FileRow {
+        let tail = FileTail {
+            file: self.number,
+            end: self.offset,
+            checksum: self.chain.checksum,
+        };
+        FileRow {
+            salt: self.chain.salt,
+            tail,
+        }
+    }
+}
+
+impl Failure {
+    fn error(self) -> io::Error {
+        match self {
+            Failure::Full(error) | Failure::Unknown(error) => error,
+        }
+    }
+
+    /// The failure of what was promised already.
+    fn into_unknown(self) -> Failure {
+        Failure::Unknown(self.error())
+    }
+}
+
+/// What nothing needs any more.
+struct Unused {
+    files: Vec<u64>,
+    chunks: Vec<u64>,
+    snapshots: Vec<u64>,
+}
+
 struct Beginning {
     number: u64,
     bytes: Vec<u8>,
@@ -408,13 +520,6 @@ struct Beginning {
 fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
     // Estimates of the rows; more grows the buffer.
     RUN_HEADER_BYTES + 28 * files.len() + (RUN_HEADER_BYTES + 64) * table.partitions().count()
-}
-
-/// A file that stays takes room and does no harm: the next start removes it.
-pub fn remove(disk: &dyn Disk, path: &str) {
-    if let Err(error) = disk.remove(path) {
-        tracing::warn!(path, %error, "a file that is not needed could not be removed");
-    }
 }
 
 /// The runs of `group`, sorted by partition and then by kind.

@@ -14,6 +14,15 @@ pub const UNFINISHED: &str = ".tmp";
 /// What offsets and sizes of writes are multiples of where the disk is written through.
 pub const BLOCK_BYTES: usize = 4096;
 
+/// How much a disk can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// All of it.
+    pub total_bytes: u64,
+    /// What is left for this program.
+    pub free_bytes: u64,
+}
+
 /// The data directory.
 pub trait Disk: Send + Sync {
     /// Makes directory `directory` unless it exists, and its entry in the data directory durable.
@@ -47,6 +56,12 @@ pub trait Disk: Send + Sync {
 
     /// Removes a file's name. Who has it open can go on reading it.
     fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// A new file of `bytes` that takes up their room; its content does not matter.
+    fn reserve(&self, path: &str, bytes: u64) -> io::Result<()>;
+
+    /// How much room there is; none where the disk does not tell.
+    fn room(&self) -> io::Result<Option<Room>>;
 
     /// Makes the entries of `directory` durable; the data directory itself is "".
     fn sync_directory(&self, directory: &str) -> io::Result<()>;
@@ -134,6 +149,21 @@ pub fn read_whole(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     let read = file.read_at(0, &mut bytes)?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// Removes a file. One that stays takes room and does no harm: the next start removes it.
+pub fn remove(disk: &dyn Disk, path: &str) {
+    if let Err(error) = disk.remove(path) {
+        tracing::warn!(path, %error, "a file that is not needed could not be removed");
+    }
+}
+
+/// Fills `buffer` from `offset` on. `UnexpectedEof` when the file ends before.
+pub fn read_exactly(file: &dyn DiskFile, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    if file.read_at(offset, buffer)? < buffer.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
 }
 
 /// The path of `name` in `directory`.

@@ -11,10 +11,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::Errno;
 use thiserror::Error;
 
-use crate::disk::{BLOCK_BYTES, Disk, DiskFile};
+use crate::disk::{BLOCK_BYTES, Disk, DiskFile, Room};
 
 const LOCK: &str = "LOCK";
 const PROBE: &str = "LOCK.probe";
@@ -133,6 +134,18 @@ fn probe(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Where the file system cannot reserve room, it has to be written.
+fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; ALIGNED_BYTES];
+    let mut offset = 0;
+    while offset < bytes {
+        let count = (bytes - offset).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..count as usize], offset)?;
+        offset += count;
+    }
+    Ok(())
+}
+
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -207,6 +220,28 @@ impl Disk for FileDisk {
 
     fn remove(&self, path: &str) -> io::Result<()> {
         std::fs::remove_file(self.root.join(path))
+    }
+
+    fn reserve(&self, path: &str, bytes: u64) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        let file = options
+            .create_new(true)
+            .write(true)
+            .open(self.root.join(path))?;
+        match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP) => write_zeros(&file, bytes)?,
+            Err(error) => return Err(error.into()),
+        }
+        file.sync_all()
+    }
+
+    fn room(&self) -> io::Result<Option<Room>> {
+        let found = rustix::fs::statvfs(&self.root)?;
+        Ok(Some(Room {
+            total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        }))
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {

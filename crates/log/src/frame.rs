@@ -50,6 +50,14 @@ use thiserror::Error;
 
 use tidemill_model::Timestamp;
 
+/// Where the write-ahead log stands on the disk.
+pub const DIRECTORY: &str = "wal";
+
+/// The path of file `number` of the write-ahead log.
+pub fn file_path(number: u64) -> String {
+    format!("{DIRECTORY}/{number:016x}.wal")
+}
+
 /// Size of the file header, and what the size of a frame is a multiple of.
 pub const BLOCK_BYTES: usize = crate::disk::BLOCK_BYTES;
 
@@ -273,6 +281,11 @@ impl FrameWriter {
     pub fn run(&mut self) -> &mut Vec<u8> {
         self.runs += 1;
         &mut self.buffer
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> u32 {
+        self.runs
     }
 
     /// Size of the runs so far.

@@ -10,6 +10,8 @@
 
 mod finding;
 mod held;
+mod met;
+mod chunks;
 mod walk;
 mod verify;
 mod dump;
@@ -74,7 +76,7 @@ impl DataDirectory {
         Ok(verify::verify(&self.disk)?)
     }
 
-    /// Tells what stands in its write-ahead log, in order, until `tell` breaks it off. Blocks.
+    /// Tells what stands in its write-ahead log and in its chunks, in this order, until `tell` breaks it off. Blocks.
     pub fn dump(
         &self,
         wanted: Wanted,

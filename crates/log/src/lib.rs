@@ -17,30 +17,42 @@ pub mod file_disk;
 pub mod scheduling;
 pub mod blobs;
 mod frame;
+mod fields;
+mod chunk;
 mod run;
 mod tail;
 mod table;
 mod line;
+mod files;
 mod reader;
+mod chunk_writer;
+mod chunk_file;
 mod superblock;
 mod snapshot_file;
 mod recovery;
 pub mod inspect;
+mod waiting;
+mod status;
+mod cache;
 mod shared;
 mod reading;
+mod rounds;
+mod sorter;
 mod committer;
+mod ballast;
 pub mod local;
 
 pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};
 pub use committer::Durability;
-pub use disk::{Disk, DiskFile};
+pub use disk::{Disk, DiskFile, Room};
 pub use file_disk::{FileDisk, FileDiskError};
 pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
 pub use port::{
     AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
-    ServiceTag, Snapshot,
+    Retention, ServiceTag, Snapshot,
 };
 pub use recovery::LocalError;
 pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};
 pub use scheduling::Scheduling;
+pub use sorter::{SortError, Sorting};

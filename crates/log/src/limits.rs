@@ -6,6 +6,13 @@
 //! | payload of one batch | [`BATCH_BYTES_MAX`] | a batch is one frame, and a frame is held in memory whole |
 //! | bytes waiting to be written | [`PENDING_BYTES_MAX`] | beyond this the disk does not keep up: refuse early |
 //! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
+//! | runs of one file | [`FILE_RUNS_MAX`] | where each run stands is held in memory until it is sorted |
+//! | soft size of a block of a chunk | [`CHUNK_BLOCK_BYTES_SOFT`] | what is read for one entry |
+//! | piece of a chunk | [`CHUNK_PIECE_BYTES`] | what a put may have to wait for on its way to the disk |
+//! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
+//! | bytes of the chunks merged at once | [`MERGE_BYTES_MAX`] | bounds what one merge writes again |
+//! | open files | [`OPEN_FILES_MAX`] | of those that are read |
+//! | block rows in memory | [`INDEXES_MAX`] | of the extents read last |
 //! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
 //! | commands of one group | [`COMMANDS_GROUP_MAX`] | one append; bounds what fails together |
 //! | bytes of one group of commands | [`COMMANDS_GROUP_BYTES`] | soft: one command is always taken |
@@ -25,6 +32,27 @@ pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A frame takes no further batch once it holds this many bytes of payload.
 pub const FRAME_BYTES_SOFT: usize = 2 * 1024 * 1024;
+
+/// A file of the write-ahead log that has this many runs of entries is followed by another.
+pub const FILE_RUNS_MAX: u64 = 32 * 1024;
+
+/// A block of a chunk takes no further entry once it holds this many bytes of payload.
+pub const CHUNK_BLOCK_BYTES_SOFT: usize = 64 * 1024;
+
+/// A chunk is written in pieces of this many bytes.
+pub const CHUNK_PIECE_BYTES: usize = 256 * 1024;
+
+/// So many bytes of a chunk may wait for a sync.
+pub const CHUNK_SYNC_BYTES: usize = 4 * 1024 * 1024;
+
+/// The most bytes of chunks that are merged into one.
+pub const MERGE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How many files are kept open for reading.
+pub const OPEN_FILES_MAX: usize = 64;
+
+/// How many extents of chunks have the rows of their blocks in memory.
+pub const INDEXES_MAX: usize = 128;
 
 /// How many commands wait at a state log before a caller has to wait for room.
 pub const COMMANDS_WAITING_MAX: usize = 1024;

@@ -1,8 +1,8 @@
 //! The line: [`Line`] gives each entry its place before it is written.
 //!
 //! What must hold: places are given in the order of the calls, under one lock, and what is in line is
-//! either written in that order or the log is poisoned; so the places given are the places kept. Pure:
-//! the time comes in.
+//! written in that order, or all of it is refused and the places are given anew; so the places that are
+//! acknowledged are the places kept. Pure: the time comes in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,7 @@ use tidemill_model::Timestamp;
 
 use crate::port::{AppendError, Appended, PartitionId, Position};
 use crate::run::PartitionRow;
+use crate::table::Table;
 
 /// What the next call sees of each partition.
 #[derive(Debug, Default)]
@@ -27,14 +28,19 @@ struct Place {
 }
 
 impl Line {
-    /// Enters a partition as it was found.
-    pub fn enter(&mut self, partition: PartitionId, row: &PartitionRow) {
-        let place = Place {
+    /// Sees each partition as it is durable: at the start, and when all that was in line was refused.
+    pub fn rewind(&mut self, table: &Table) {
+        let place = |row: &PartitionRow| Place {
             next: row.end,
             last_at: row.last_at,
             sealed: row.sealed,
         };
-        self.partitions.insert(partition, place);
+        let kept = table.partitions();
+        self.partitions = kept
+            .map(|(partition, kept)| (partition, place(&kept.row)))
+            .collect();
+        self.deleted
+            .retain(|partition| table.partition(*partition).is_none());
     }
 
     /// Refuses a partition that takes no more entries.

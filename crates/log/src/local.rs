@@ -3,11 +3,12 @@
 //! What must hold: all partitions share one write-ahead log under `wal/`, so that any number of them
 //! costs one sync; what [`Log::append`] has acknowledged survives as [`LocalOptions::durability`] says;
 //! readers see what is durable and nothing else. A failed write or sync poisons the log: a second sync
-//! would succeed with the data gone, so it is never tried. A full disk leaves the log readable, and it
-//! takes no more changes until a restart.
+//! would succeed with the data gone, so it is never tried. A full disk leaves the log readable; it takes
+//! what can free room, and all else when there is room again.
 //!
-//! Below it stand the frames (`frame`, `run`), what is durable (`table`), what is in line (`line`), the
-//! thread that writes (`committer`), and the start (`recovery`).
+//! Below it stand the frames (`frame`, `run`) and the chunks (`chunk`), what is durable (`table`), what
+//! is in line (`line`), the thread that writes (`committer`), the one that sorts what was written
+//! (`sorter`), and the start (`recovery`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -20,21 +21,29 @@ use tokio::task::spawn_blocking;
 
 use tidemill_model::{BoxFuture, Clock, Entropy, Timestamp};
 
-use crate::committer::{Committer, Durability, World, Writing, remove};
-use crate::disk::Disk;
+use crate::ballast;
+use crate::chunk;
+use crate::committer::{Committer, Durability, World, Writing};
+use crate::disk::{Disk, remove};
+use crate::files::Files;
 use crate::limits::checked_bytes;
 use crate::port::{
-    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError, Snapshot,
+    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError, Retention,
+    Snapshot,
 };
-use crate::reader::{Asked, DIRECTORY, file_path};
+use crate::frame::{DIRECTORY, file_path};
+use crate::reader::Asked;
 use crate::reading;
-use crate::recovery::{LocalError, recover};
+use crate::recovery::{LocalError, Recovered, recover};
 use crate::run::{
     Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
 };
-use crate::scheduling::{Scheduling, prefer_this_thread};
-use crate::shared::{Answer, Shared, State, Status, Waiting};
+use crate::scheduling::{Scheduling, prefer_this_thread, yield_this_thread};
+use crate::shared::{Found, Shared, State};
 use crate::snapshot_file;
+use crate::sorter::{SortError, Sorter, Sorting};
+use crate::table::Home;
+use crate::waiting::{Answer, Waiting};
 
 /// What an entry adds to a frame beside its payload, at most.
 const ENTRY_OVERHEAD_BYTES: usize = RUN_HEADER_BYTES + ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES;
@@ -42,14 +51,32 @@ const ENTRY_OVERHEAD_BYTES: usize = RUN_HEADER_BYTES + ENTRIES_HEADER_BYTES + EN
 /// What any other change adds to a frame, at most.
 const COMMAND_BYTES: usize = RUN_HEADER_BYTES + 32;
 
+/// The smallest file of the write-ahead log that the size of a disk leads to.
+const FILE_BYTES_MIN: u64 = 1024 * 1024;
+
+/// The largest.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// How a local log works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalOptions {
     /// What an acknowledgement means.
     pub durability: Durability,
     /// A file of the write-ahead log that has this many bytes is followed by another. A file is
-    /// removed when everything in it has been trimmed or deleted.
+    /// removed when everything in it has been sorted, trimmed or deleted.
     pub file_bytes: u64,
+    /// So many sealed files of the write-ahead log are sorted into chunks together; with 0 nothing is
+    /// ever sorted.
+    pub sort_after_files: usize,
+    /// Whether a thread in the background sorts. Without, it is done by [`LocalLog::sort`] only.
+    pub sorts_by_itself: bool,
+    /// How many bytes are sorted in a second at most, unless the write-ahead log has got four times as
+    /// long as it should be.
+    pub sort_bytes_per_second: u64,
+    /// Whether what is kept for a week or longer is compressed when it is sorted.
+    pub compress: bool,
+    /// So much room is held for the time when the disk is full; none with 0.
+    pub ballast_bytes: u64,
     /// How many bytes of recent frames are kept in memory for readers.
     pub cache_bytes: usize,
     /// How the thread that writes should be scheduled. It takes the next best when the system does
@@ -64,7 +91,12 @@ impl Default for LocalOptions {
     fn default() -> LocalOptions {
         LocalOptions {
             durability: Durability::Sync,
-            file_bytes: 64 * 1024 * 1024,
+            file_bytes: FILE_BYTES_MAX,
+            sort_after_files: 4,
+            sorts_by_itself: true,
+            sort_bytes_per_second: 256 * 1024 * 1024,
+            compress: false,
+            ballast_bytes: 0,
             cache_bytes: 64 * 1024 * 1024,
             scheduling: Scheduling::RealTime,
             accept_data_loss: false,
@@ -72,13 +104,29 @@ impl Default for LocalOptions {
     }
 }
 
-/// The durable log of one machine. Dropping it writes what is in line, then ends the committer.
+impl LocalOptions {
+    /// With sizes that suit `disk`: on a small one, smaller files and less ballast.
+    pub fn scaled_to(self, disk: &dyn Disk) -> std::io::Result<LocalOptions> {
+        let Some(room) = disk.room()? else {
+            return Ok(self);
+        };
+        let file_bytes = (room.total_bytes / 256).clamp(FILE_BYTES_MIN, FILE_BYTES_MAX);
+        Ok(LocalOptions {
+            file_bytes: file_bytes.next_multiple_of(FILE_BYTES_MIN),
+            ballast_bytes: ballast::bytes_for(room.total_bytes),
+            ..self
+        })
+    }
+}
+
+/// The durable log of one machine. Dropping it writes what is in line, then ends the threads.
 pub struct LocalLog {
-    disk: Arc<dyn Disk>,
+    files: Arc<Files>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
+    sorter: Arc<Sorter>,
     scheduling: Scheduling,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl LocalLog {
@@ -89,7 +137,7 @@ impl LocalLog {
         entropy: Arc<dyn Entropy>,
         options: LocalOptions,
     ) -> Result<LocalLog, LocalError> {
-        for directory in [DIRECTORY, snapshot_file::DIRECTORY] {
+        for directory in [DIRECTORY, snapshot_file::DIRECTORY, chunk::DIRECTORY] {
             disk.create_directory(directory)
                 .map_err(|error| failure(directory, &error))?;
         }
@@ -103,36 +151,74 @@ impl LocalLog {
         for leftover in &recovered.leftovers {
             remove(&*disk, leftover);
         }
+        let files = Arc::new(Files::new(disk));
         let world = World {
-            disk: Arc::clone(&disk),
+            files: Arc::clone(&files),
             clock: Arc::clone(&clock),
             entropy,
         };
+        LocalLog::run(world, recovered, &options)
+    }
+
+    /// Begins the first file of this run, and starts the threads.
+    fn run(
+        world: World,
+        recovered: Recovered,
+        options: &LocalOptions,
+    ) -> Result<LocalLog, LocalError> {
+        let World { files, clock, .. } = world.clone();
         let writing = Writing {
             durability: options.durability,
             file_bytes: options.file_bytes,
+            ballast_bytes: options.ballast_bytes,
         };
         let (next_file, next_lsn) = (recovered.next_file, recovered.next_lsn);
+        let older = recovered.files.iter().map(|row| row.tail.file);
+        let is_needed = |file: &u64| !recovered.table.is_unused(Home::Wal(*file));
+        let sealed = older.filter(is_needed).collect();
         let mut committer = Committer::new(world, writing, recovered.files, next_file, next_lsn);
-        committer
-            .begin(&recovered.table)
+        let has_room = committer
+            .begin(&recovered.table, &recovered.chunks)
             .map_err(|error| failure(&file_path(next_file), &error))?;
-        let shared = Arc::new(Shared::new(
-            recovered.table,
-            recovered.next_snapshot,
-            options.cache_bytes,
+        let found = Found {
+            table: recovered.table,
+            chunks: recovered.chunks,
+            sealed,
+            next_snapshot: recovered.next_snapshot,
+            next_chunk: recovered.next_chunk,
+        };
+        let shared = Arc::new(Shared::new(found, options.cache_bytes));
+        if !has_room {
+            shared.fill("there is no room for the ballast".to_owned(), Vec::new());
+        }
+        let sorter = Arc::new(Sorter::new(
+            Arc::clone(&shared),
+            Arc::clone(&files),
+            Arc::clone(&clock),
+            sorting(options),
         ));
-        let (thread, scheduling) = start(committer, &shared, wanted_scheduling(&options))
+        let (committing, scheduling) = start(committer, &shared, wanted_scheduling(options))
             .map_err(|error| failure("the committer thread", &error))?;
-        let writing = disk.way_of_writing();
+        let mut threads = vec![committing];
+        if options.sorts_by_itself && options.sort_after_files > 0 {
+            let thread = start_sorting(&sorter);
+            threads.push(thread.map_err(|error| failure("the sorter thread", &error))?);
+        }
+        let writing = files.disk().way_of_writing();
         tracing::info!(%scheduling, writing, "the log is open");
         Ok(LocalLog {
-            disk,
+            files,
             clock,
             shared,
+            sorter,
             scheduling,
-            committer: Mutex::new(Some(thread)),
+            threads: Mutex::new(threads),
         })
+    }
+
+    /// Sorts what there is to be sorted, without a pace; gives the number of rounds. Blocks.
+    pub fn sort(&self) -> Result<usize, SortError> {
+        self.sorter.sort(false)
     }
 
     /// How the thread that writes is scheduled, and how it writes: the figures of a run mean nothing
@@ -141,7 +227,7 @@ impl LocalLog {
         format!(
             "committer {}, {}",
             self.scheduling,
-            self.disk.way_of_writing()
+            self.files.disk().way_of_writing()
         )
     }
 
@@ -163,15 +249,14 @@ impl LocalLog {
     /// Takes no more changes, and waits until what is in line has been written. Blocks.
     pub fn close(&self) {
         self.shared.close();
-        let thread = self
-            .committer
-            .lock()
-            .expect("no holder of this lock panics")
-            .take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the committer panicked");
+        let threads = {
+            let mut threads = self.threads.lock().expect("no holder of this lock panics");
+            std::mem::take(&mut *threads)
+        };
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log panicked");
+            }
         }
     }
 
@@ -211,6 +296,25 @@ fn wanted_scheduling(options: &LocalOptions) -> Scheduling {
     }
 }
 
+fn sorting(options: &LocalOptions) -> Sorting {
+    Sorting {
+        after_files: options.sort_after_files,
+        file_bytes: options.file_bytes,
+        compress: options.compress,
+        bytes_per_second: options.sort_bytes_per_second,
+    }
+}
+
+fn start_sorting(sorter: &Arc<Sorter>) -> std::io::Result<JoinHandle<()>> {
+    let sorter = Arc::clone(sorter);
+    std::thread::Builder::new()
+        .name("tidemill-sort".to_owned())
+        .spawn(move || {
+            yield_this_thread();
+            sorter.run();
+        })
+}
+
 /// Starts the committer's thread; gives how it is scheduled, too.
 fn start(
     committer: Committer,
@@ -227,8 +331,7 @@ fn start(
             let run = AssertUnwindSafe(|| committer.run(&shared));
             if catch_unwind(run).is_err() {
                 // Whoever waits must not wait for ever.
-                let status = Status::Poisoned("the committer panicked".to_owned());
-                shared.fail(status, Vec::new());
+                shared.poison("the committer panicked".to_owned(), Vec::new());
             }
         })?;
     let granted = granted.recv().map_err(std::io::Error::other)?;
@@ -304,7 +407,7 @@ impl Shared {
             .map(|(_, bytes)| crc32c(bytes))
             .collect();
         let mut state = self.lock();
-        state.status.check()?;
+        self.check_batch(&mut state, &batch)?;
         state.check_room(bytes)?;
         for (partition, _) in &batch.entries {
             state.line.check_open(*partition)?;
@@ -351,7 +454,7 @@ impl Log for LocalLog {
         };
         Box::pin(reading::read(
             Arc::clone(&self.shared),
-            Arc::clone(&self.disk),
+            Arc::clone(&self.files),
             asked,
         ))
     }
@@ -402,8 +505,12 @@ impl Log for LocalLog {
         partition: PartitionId,
         at: Timestamp,
     ) -> BoxFuture<'static, Result<Position, ReadError>> {
-        let (shared, disk) = (Arc::clone(&self.shared), Arc::clone(&self.disk));
-        Box::pin(reading::position_at(shared, disk, partition, at))
+        let (shared, files) = (Arc::clone(&self.shared), Arc::clone(&self.files));
+        Box::pin(reading::position_at(shared, files, partition, at))
+    }
+
+    fn retain(&self, partition: PartitionId, retention: Retention) {
+        self.shared.lock().retentions.insert(partition, retention);
     }
 
     fn seal(&self, partition: PartitionId) -> BoxFuture<'static, Result<Position, AppendError>> {
@@ -448,6 +555,7 @@ impl Log for LocalLog {
             if !state.line.delete(partition) {
                 return Ok(done());
             }
+            state.retentions.remove(&partition);
             Ok(self.put_command(state, partition, Command::Delete))
         };
         answered(put())
@@ -458,7 +566,7 @@ impl Log for LocalLog {
         partition: PartitionId,
         snapshot: Snapshot,
     ) -> BoxFuture<'static, Result<(), AppendError>> {
-        let disk = Arc::clone(&self.disk);
+        let disk = Arc::clone(self.files.disk());
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let number = {
@@ -482,8 +590,8 @@ impl Log for LocalLog {
         &self,
         partition: PartitionId,
     ) -> BoxFuture<'static, Result<Option<Snapshot>, ReadError>> {
-        let (shared, disk) = (Arc::clone(&self.shared), Arc::clone(&self.disk));
-        Box::pin(reading::restore(shared, disk, partition))
+        let (shared, files) = (Arc::clone(&self.shared), Arc::clone(&self.files));
+        Box::pin(reading::restore(shared, files, partition))
     }
 }
 
@@ -521,6 +629,6 @@ fn snapshot_failure(shared: &Shared, error: &std::io::Error) -> AppendError {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return AppendError::Full { detail };
     }
-    shared.fail(Status::Poisoned(detail.clone()), Vec::new());
+    shared.poison(detail.clone(), Vec::new());
     AppendError::Poisoned { detail }
 }

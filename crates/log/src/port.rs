@@ -76,6 +76,56 @@ impl PartitionId {
     }
 }
 
+/// About how long the entries of a partition are kept. What is kept about as long lies in the same
+/// files, so that a file can be removed whole. The numbers are persisted: never change or reuse one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Retention {
+    /// Until a snapshot makes them unneeded.
+    #[default]
+    State = 0,
+    /// A day.
+    Day = 1,
+    /// Two days.
+    TwoDays = 2,
+    /// A week.
+    Week = 3,
+    /// A month.
+    Month = 4,
+    /// A year.
+    Year = 5,
+}
+
+impl Retention {
+    /// All of them, shortest first.
+    pub const ALL: [Retention; 6] = [
+        Retention::State,
+        Retention::Day,
+        Retention::TwoDays,
+        Retention::Week,
+        Retention::Month,
+        Retention::Year,
+    ];
+
+    /// The retention persisted as `number`.
+    pub fn from_number(number: u32) -> Option<Retention> {
+        Retention::ALL
+            .into_iter()
+            .find(|retention| *retention as u32 == number)
+    }
+
+    /// The shortest that lasts for `hours`; a year for longer ones.
+    pub fn of_hours(hours: u64) -> Retention {
+        match hours {
+            0..=24 => Retention::Day,
+            25..=48 => Retention::TwoDays,
+            49..=168 => Retention::Week,
+            169..=744 => Retention::Month,
+            _ => Retention::Year,
+        }
+    }
+}
+
 /// Entries to append, atomically, in order; usually to few partitions.
 ///
 /// Per partition, the entries get consecutive positions in the order of the batch.
@@ -256,6 +306,11 @@ pub trait Log: Send + Sync {
         partition: PartitionId,
         at: Timestamp,
     ) -> BoxFuture<'static, Result<Position, ReadError>>;
+
+    /// Says about how long the entries of `partition` will be kept, so that they can be stored beside
+    /// others like them. A hint: it is not kept over a restart, and whatever it says, entries go when
+    /// they are trimmed. Without one, entries are taken to be kept as [`Retention::State`] has it.
+    fn retain(&self, _partition: PartitionId, _retention: Retention) {}
 
     /// Takes no more entries for `partition`, durably; gives its final end. Sealing twice is the same
     /// as once. A partition that does not exist comes to be, empty and sealed.

@@ -1,8 +1,8 @@
 //! How a local log is read: what lies in memory at once, the rest from the disk on a blocking thread.
 //!
 //! What must hold: the lock is held to look up where entries lie, never while they are read. So a file
-//! may be gone when its turn comes; whether that is because its entries are not needed any more is
-//! looked up again before it is called a failure.
+//! may be gone when its turn comes; whether that is because its entries are not needed any more, or lie
+//! in a chunk now, is looked up again before it is called a failure.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use tidemill_model::Timestamp;
 
-use crate::disk::Disk;
+use crate::files::Files;
 use crate::port::{PartitionId, Position, Read, ReadError, Snapshot};
 use crate::reader::{Asked, Collected, position_in};
 use crate::run::SnapshotPointer;
@@ -24,7 +24,7 @@ const EXTENTS_AT_ONCE: usize = 64;
 /// The entries that are asked for.
 pub async fn read(
     shared: Arc<Shared>,
-    disk: Arc<dyn Disk>,
+    files: Arc<Files>,
     asked: Asked,
 ) -> Result<Read, ReadError> {
     let mut collected = Collected::new(asked);
@@ -47,14 +47,15 @@ pub async fn read(
         if rest.is_empty() {
             continue;
         }
-        let disk = Arc::clone(&disk);
-        let read = spawn_blocking(move || add_from_disk(collected, &*disk, &rest));
+        let read = {
+            let (files, rest) = (Arc::clone(&files), rest.clone());
+            spawn_blocking(move || add_from_disk(collected, &files, &rest))
+        };
         collected = match read.await.expect("reading does not panic") {
             Ok(collected) => collected,
-            Err(_) if self::extents(&shared, asked.partition, asked.from)?.is_empty() => {
-                return Ok(Read::default());
-            }
-            Err(error) => return Err(error),
+            Err(error) if lie_still(&shared, asked.partition, &rest) => return Err(error),
+            // Trimmed, deleted or moved meanwhile: look again.
+            Err(_) => Collected::new(asked),
         };
     }
     let entries = collected.into_entries();
@@ -63,7 +64,7 @@ pub async fn read(
 
 fn add_from_disk(
     mut collected: Collected,
-    disk: &dyn Disk,
+    files: &Files,
     extents: &[Extent],
 ) -> Result<Collected, ReadError> {
     for extent in extents {
@@ -71,10 +72,25 @@ fn add_from_disk(
             break;
         }
         if !collected.add_from_memory(extent) {
-            collected.add_from_disk(disk, extent)?;
+            collected.add_from_disk(files, extent)?;
         }
     }
     Ok(collected)
+}
+
+/// Whether all of `extents` lie where they lay.
+fn lie_still(shared: &Shared, partition: PartitionId, extents: &[Extent]) -> bool {
+    let state = shared.lock();
+    let Some(kept) = state.table.partition(partition) else {
+        return false;
+    };
+    extents.iter().all(|extent| {
+        let index = kept
+            .extents
+            .partition_point(|other| other.end() <= extent.first);
+        let found = kept.extents.get(index);
+        found.is_some_and(|found| found.home == extent.home && found.offset == extent.offset)
+    })
 }
 
 /// The extents that hold `from` and what follows, a limited number.
@@ -125,7 +141,7 @@ fn search(shared: &Shared, partition: PartitionId, at: Timestamp) -> Search {
 /// The first position of `partition` whose entry arrived at or after `at`; the end without one.
 pub async fn position_at(
     shared: Arc<Shared>,
-    disk: Arc<dyn Disk>,
+    files: Arc<Files>,
     partition: PartitionId,
     at: Timestamp,
 ) -> Result<Position, ReadError> {
@@ -134,9 +150,9 @@ pub async fn position_at(
             Search::Found(position) => return Ok(position),
             Search::In(extent) => extent,
         };
-        let first = extent.first;
-        let disk = Arc::clone(&disk);
-        let found = spawn_blocking(move || position_in(&*disk, partition, &extent, at));
+        let (first, home) = (extent.first, extent.home);
+        let files = Arc::clone(&files);
+        let found = spawn_blocking(move || position_in(&files, partition, &extent, at));
         let found = found.await.expect("reading does not panic");
         let start = shared
             .lock()
@@ -148,8 +164,10 @@ pub async fn position_at(
             (Ok(_), None) => return Ok(0),
             (Err(error), _) => match search(&shared, partition, at) {
                 // Still there, and not readable.
-                Search::In(extent) if extent.first == first => return Err(error),
-                // Trimmed meanwhile: each turn is further on.
+                Search::In(extent) if extent.first == first && extent.home == home => {
+                    return Err(error);
+                }
+                // Trimmed or moved meanwhile: look again.
                 Search::In(_) | Search::Found(_) => {}
             },
         }
@@ -159,7 +177,7 @@ pub async fn position_at(
 /// The newest snapshot of `partition`.
 pub async fn restore(
     shared: Arc<Shared>,
-    disk: Arc<dyn Disk>,
+    files: Arc<Files>,
     partition: PartitionId,
 ) -> Result<Option<Snapshot>, ReadError> {
     loop {
@@ -173,8 +191,8 @@ pub async fn restore(
         let Some(pointer) = newest() else {
             return Ok(None);
         };
-        let disk = Arc::clone(&disk);
-        let read = spawn_blocking(move || snapshot_file::read(&*disk, partition, &pointer));
+        let files = Arc::clone(&files);
+        let read = spawn_blocking(move || snapshot_file::read(&**files.disk(), partition, &pointer));
         match read.await.expect("reading does not panic") {
             Ok(snapshot) => return Ok(Some(snapshot)),
             Err(error) if newest() == Some(pointer) => {

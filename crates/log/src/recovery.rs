@@ -14,15 +14,19 @@ use std::sync::Weak;
 
 use thiserror::Error;
 
+use crate::chunk::{
+    ChunkRow, DIRECTORY as DIRECTORY_OF_CHUNKS, chunk_number, chunk_path,
+};
+use crate::chunk_file::read_extents;
 use crate::disk::{Disk, UNFINISHED, join, read_whole};
 use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameHeader, FrameKind,
 };
-use crate::reader::{DIRECTORY, file_path};
+use crate::frame::{DIRECTORY, file_path};
 use crate::run::{Change, FileRow, runs};
 use crate::snapshot_file;
 use crate::superblock::{SUPERBLOCK, Superblock};
-use crate::table::{FramePlace, Table};
+use crate::table::{FramePlace, Home, Table};
 use crate::tail::{Tail, frame_at, holds_commands, judge, next_valid};
 
 /// Why the log could not be opened. Nothing has been changed.
@@ -81,6 +85,10 @@ pub struct Recovered {
     pub next_lsn: u64,
     /// Number of the next file; no file ever had it.
     pub next_file: u64,
+    /// The chunks that something needs.
+    pub chunks: Vec<ChunkRow>,
+    /// Number of the next chunk; no file has it.
+    pub next_chunk: u64,
     /// Number of the next snapshot file; no file has it.
     pub next_snapshot: u64,
     /// Files that nothing needs.
@@ -95,6 +103,7 @@ pub fn recover(disk: &dyn Disk, accept_data_loss: bool) -> Result<Recovered, Loc
         accept_data_loss,
         table: Table::default(),
         files: BTreeMap::new(),
+        chunks: BTreeMap::new(),
         leftovers: Vec::new(),
         next_lsn: 1,
     };
@@ -105,11 +114,14 @@ pub fn recover(disk: &dyn Disk, accept_data_loss: bool) -> Result<Recovered, Loc
     }
     recovery.check_gaps()?;
     let next_snapshot = recovery.check_snapshots()?;
+    let next_chunk = recovery.check_chunks()?;
     Ok(Recovered {
         table: recovery.table,
         files: recovery.files.into_values().collect(),
         next_lsn: recovery.next_lsn,
         next_file: present.last().map_or(1, |newest| newest + 1),
+        chunks: recovery.chunks.into_values().collect(),
+        next_chunk,
         next_snapshot,
         leftovers: recovery.leftovers,
     })
@@ -120,6 +132,7 @@ struct Recovery<'a> {
     accept_data_loss: bool,
     table: Table,
     files: BTreeMap<u64, FileRow>,
+    chunks: BTreeMap<u64, ChunkRow>,
     leftovers: Vec<String>,
     next_lsn: u64,
 }
@@ -280,8 +293,10 @@ impl Recovery<'_> {
         for run in runs(payload) {
             let (partition, change) =
                 run.map_err(|bad| opened.damage(BLOCK_BYTES, &bad.to_string()))?;
-            if let Change::Files(rows) = &change {
-                files.clone_from(rows);
+            match &change {
+                Change::Files(rows) => files.clone_from(rows),
+                Change::Chunks(rows) => self.adopt_chunks(rows)?,
+                _ => {}
             }
             self.table
                 .apply(partition, change, &place)
@@ -411,6 +426,9 @@ impl Recovery<'_> {
         let (place, payload) = opened.payload(offset, header);
         for run in runs(payload) {
             let (partition, change) = run.map_err(|bad| opened.damage(offset, &bad.to_string()))?;
+            if let Change::Chunks(rows) = &change {
+                self.adopt_chunks(rows)?;
+            }
             if let (true, Change::Entries(run)) = (is_behind_loss, &change) {
                 self.table.apply_behind_loss(partition, run, &place);
                 continue;
@@ -422,12 +440,53 @@ impl Recovery<'_> {
         Ok(())
     }
 
+    /// Enters what `rows` hold, in place of where these entries lay before.
+    fn adopt_chunks(&mut self, rows: &[ChunkRow]) -> Result<(), LocalError> {
+        for row in rows {
+            let path = chunk_path(row.number);
+            let extents = match read_extents(self.disk, row) {
+                Ok(extents) => extents,
+                // Removed because nothing in it was needed, or lost: the gaps will tell.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.lose(chunk_failure(&path, error))?;
+                    continue;
+                }
+            };
+            if let Err(misfit) = self.table.adopt(row.number, &extents) {
+                self.lose(damage(&path, 0, misfit.detail))?;
+            }
+            self.chunks.insert(row.number, *row);
+        }
+        Ok(())
+    }
+
+    /// Leaves out the chunks that nothing needs; gives a number for the next that no file has.
+    fn check_chunks(&mut self) -> Result<u64, LocalError> {
+        let table = &self.table;
+        self.chunks
+            .retain(|number, _| !table.is_unused(Home::Chunk(*number)));
+        let names = match self.disk.list(DIRECTORY_OF_CHUNKS) {
+            // Written by a version that had none, and only looked at.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            listed => listed.map_err(|error| failure(DIRECTORY_OF_CHUNKS, error))?,
+        };
+        let mut next = 1;
+        for number in names.iter().filter_map(|name| chunk_number(name)) {
+            next = next.max(number + 1);
+            if !self.chunks.contains_key(&number) {
+                self.leftovers.push(chunk_path(number));
+            }
+        }
+        Ok(next)
+    }
+
     fn check_gaps(&mut self) -> Result<(), LocalError> {
         let Some((partition, lost)) = self.table.first_gap() else {
             return Ok(());
         };
         let detail = format!(
-            "the entries of {partition:?} from {} to {} are in none of its files",
+            "the entries of {partition:?} from {} to {} are in no file",
             lost.start, lost.end
         );
         self.lose(LocalError::Missing {
@@ -523,6 +582,15 @@ fn damage(path: &str, offset: u64, detail: String) -> LocalError {
         path: path.to_owned(),
         offset,
         detail,
+    }
+}
+
+fn chunk_failure(path: &str, error: io::Error) -> LocalError {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            damage(path, 0, error.to_string())
+        }
+        _ => failure(path, error),
     }
 }
 

@@ -27,6 +27,10 @@
 //! kind 7, files:     of partition 2^64 - 1; for each file but the newest:
 //!                    { number 8, salt 8, end 8, checksum of its last frame 4 }
 //!
+//! kind 8, chunks:    of partition 2^64 - 1; in a checkpoint all that are needed, else those that
+//!                    take the place of where their entries stood until now:
+//!                    { number 8, size 8, number of entries 8, retention 4, checksum of its footer 4 }
+//!
 //! checksum of an entry = CRC-32C of payload, partition 8, position 8, timestamp 8
 //! ```
 
@@ -37,6 +41,8 @@ use crc32c::{crc32c, crc32c_append};
 
 use tidemill_model::Timestamp;
 
+use crate::chunk::ChunkRow;
+use crate::fields::Fields;
 use crate::frame::{BadFrame, FileTail};
 use crate::port::{PartitionId, Position};
 
@@ -52,6 +58,7 @@ pub const ENTRY_ROW_BYTES: usize = 16;
 const SNAPSHOT_BYTES: usize = 28;
 const PARTITION_BYTES: usize = 36 + SNAPSHOT_BYTES;
 const FILE_BYTES: usize = 28;
+const CHUNK_BYTES: usize = 32;
 const SEALED: u32 = 1;
 const HAS_SNAPSHOT: u32 = 2;
 
@@ -62,9 +69,10 @@ const KIND_SEAL: u32 = 4;
 const KIND_DELETE: u32 = 5;
 const KIND_PARTITION: u32 = 6;
 const KIND_FILES: u32 = 7;
+const KIND_CHUNKS: u32 = 8;
 
 /// The partition of runs that are about no partition.
-const NO_PARTITION: PartitionId = PartitionId(u64::MAX);
+pub const NO_PARTITION: PartitionId = PartitionId(u64::MAX);
 
 /// An entry that has its place and waits to be written.
 #[derive(Clone, Debug)]
@@ -153,10 +161,12 @@ pub enum Change {
     Partition(PartitionRow),
     /// Checkpoint: the files as they are.
     Files(Vec<FileRow>),
+    /// Entries stand in these chunks now; checkpoint: all chunks.
+    Chunks(Vec<ChunkRow>),
 }
 
 /// A change that waits to be written, other than entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// A snapshot was taken.
     Snapshot(SnapshotPointer),
@@ -166,6 +176,8 @@ pub enum Command {
     Seal(Position),
     /// Delete.
     Delete,
+    /// Entries stand in these chunks now.
+    Chunks(Vec<ChunkRow>),
 }
 
 impl Command {
@@ -176,6 +188,7 @@ impl Command {
             Command::Trim(_) => KIND_TRIM,
             Command::Seal(_) => KIND_SEAL,
             Command::Delete => KIND_DELETE,
+            Command::Chunks(_) => KIND_CHUNKS,
         }
     }
 }
@@ -251,6 +264,7 @@ pub fn put_command(buffer: &mut Vec<u8>, partition: PartitionId, command: &Comma
             buffer.extend_from_slice(&position.to_le_bytes());
         }
         Command::Delete => put_run_header(buffer, partition, KIND_DELETE, 0),
+        Command::Chunks(rows) => put_chunks(buffer, rows),
     }
 }
 
@@ -286,6 +300,18 @@ pub fn put_files(buffer: &mut Vec<u8>, files: &[FileRow]) {
         buffer.extend_from_slice(&salt.to_le_bytes());
         buffer.extend_from_slice(&tail.end.to_le_bytes());
         buffer.extend_from_slice(&tail.checksum.to_le_bytes());
+    }
+}
+
+/// Puts rows of chunks.
+pub fn put_chunks(buffer: &mut Vec<u8>, chunks: &[ChunkRow]) {
+    put_run_header(buffer, NO_PARTITION, KIND_CHUNKS, CHUNK_BYTES * chunks.len());
+    for row in chunks {
+        buffer.extend_from_slice(&row.number.to_le_bytes());
+        buffer.extend_from_slice(&row.bytes.to_le_bytes());
+        buffer.extend_from_slice(&row.entries.to_le_bytes());
+        buffer.extend_from_slice(&(row.retention as u32).to_le_bytes());
+        buffer.extend_from_slice(&row.checksum.to_le_bytes());
     }
 }
 
@@ -337,12 +363,13 @@ impl Runs<'_> {
         let mut fields = Fields(body);
         let change = match kind {
             KIND_ENTRIES => return Ok((partition, Change::Entries(entries(body, start)?))),
-            KIND_SNAPSHOT => Change::Snapshot(fields.snapshot()?),
+            KIND_SNAPSHOT => Change::Snapshot(snapshot(&mut fields)?),
             KIND_TRIM => Change::Trim(fields.u64()?),
             KIND_SEAL => Change::Seal(fields.u64()?),
             KIND_DELETE => Change::Delete,
-            KIND_PARTITION => Change::Partition(fields.partition()?),
-            KIND_FILES => Change::Files(fields.files()?),
+            KIND_PARTITION => Change::Partition(partition_row(&mut fields)?),
+            KIND_FILES => Change::Files(file_rows(&mut fields)?),
+            KIND_CHUNKS => Change::Chunks(chunk_rows(&mut fields)?),
             _ => return Err(bounds),
         };
         if fields.0.is_empty() {
@@ -415,6 +442,22 @@ pub fn rows(head: &[u8], count: u32) -> impl Iterator<Item = EntryRow> + '_ {
         })
 }
 
+/// Puts the body of a run that was taken apart: its first position, its rows and its payloads.
+pub fn put_body(buffer: &mut Vec<u8>, first: Position, entries: &[EntryRow], payloads: &[u8]) {
+    let count = u32::try_from(entries.len()).expect("the limits keep a run small");
+    buffer.reserve(rows_bytes(count) + payloads.len());
+    buffer.extend_from_slice(&first.to_le_bytes());
+    buffer.extend_from_slice(&count.to_le_bytes());
+    buffer.extend_from_slice(&[0; 4]);
+    for row in entries {
+        let payload_bytes = u32::try_from(row.payload_bytes).expect("an entry is limited");
+        buffer.extend_from_slice(&row.at.as_millis().to_le_bytes());
+        buffer.extend_from_slice(&payload_bytes.to_le_bytes());
+        buffer.extend_from_slice(&row.checksum.to_le_bytes());
+    }
+    buffer.extend_from_slice(payloads);
+}
+
 /// Refuses a `payload` that is not what was written at this place.
 pub fn check_entry(
     row: &EntryRow,
@@ -428,69 +471,64 @@ pub fn check_entry(
     Err(BadFrame::Checksum("entry"))
 }
 
-/// Takes fields from the front.
-struct Fields<'a>(&'a [u8]);
+fn snapshot(fields: &mut Fields<'_>) -> Result<SnapshotPointer, BadFrame> {
+    Ok(SnapshotPointer {
+        position: fields.u64()?,
+        number: fields.u64()?,
+        bytes: fields.u64()?,
+        checksum: fields.u32()?,
+    })
+}
 
-impl Fields<'_> {
-    fn take<const COUNT: usize>(&mut self) -> Result<[u8; COUNT], BadFrame> {
-        let (field, rest) = self.0.split_first_chunk().ok_or(BadFrame::Bounds("run"))?;
-        self.0 = rest;
-        Ok(*field)
+fn partition_row(fields: &mut Fields<'_>) -> Result<PartitionRow, BadFrame> {
+    let start = fields.u64()?;
+    let end = fields.u64()?;
+    let last_at = Timestamp::from_millis(fields.u64()?);
+    let created_lsn = fields.u64()?;
+    let flags = fields.u32()?;
+    let snapshot = snapshot(fields)?;
+    if flags & !(SEALED | HAS_SNAPSHOT) != 0 || start > end {
+        return Err(BadFrame::Bounds("run"));
     }
+    let sealed = flags & SEALED != 0;
+    let snapshot = (flags & HAS_SNAPSHOT != 0).then_some(snapshot);
+    Ok(PartitionRow {
+        start,
+        end,
+        last_at,
+        created_lsn,
+        sealed,
+        snapshot,
+    })
+}
 
-    fn u32(&mut self) -> Result<u32, BadFrame> {
-        self.take().map(u32::from_le_bytes)
+fn file_rows(fields: &mut Fields<'_>) -> Result<Vec<FileRow>, BadFrame> {
+    let mut files = Vec::with_capacity(fields.0.len() / FILE_BYTES);
+    while !fields.0.is_empty() {
+        let file = fields.u64()?;
+        let salt = fields.u64()?;
+        let tail = FileTail {
+            file,
+            end: fields.u64()?,
+            checksum: fields.u32()?,
+        };
+        files.push(FileRow { salt, tail });
     }
+    Ok(files)
+}
 
-    fn u64(&mut self) -> Result<u64, BadFrame> {
-        self.take().map(u64::from_le_bytes)
+fn chunk_rows(fields: &mut Fields<'_>) -> Result<Vec<ChunkRow>, BadFrame> {
+    let mut chunks = Vec::with_capacity(fields.0.len() / CHUNK_BYTES);
+    while !fields.0.is_empty() {
+        chunks.push(ChunkRow {
+            number: fields.u64()?,
+            bytes: fields.u64()?,
+            entries: fields.u64()?,
+            retention: fields.retention()?,
+            checksum: fields.u32()?,
+        });
     }
-
-    fn snapshot(&mut self) -> Result<SnapshotPointer, BadFrame> {
-        Ok(SnapshotPointer {
-            position: self.u64()?,
-            number: self.u64()?,
-            bytes: self.u64()?,
-            checksum: self.u32()?,
-        })
-    }
-
-    fn partition(&mut self) -> Result<PartitionRow, BadFrame> {
-        let start = self.u64()?;
-        let end = self.u64()?;
-        let last_at = Timestamp::from_millis(self.u64()?);
-        let created_lsn = self.u64()?;
-        let flags = self.u32()?;
-        let snapshot = self.snapshot()?;
-        if flags & !(SEALED | HAS_SNAPSHOT) != 0 || start > end {
-            return Err(BadFrame::Bounds("run"));
-        }
-        let sealed = flags & SEALED != 0;
-        let snapshot = (flags & HAS_SNAPSHOT != 0).then_some(snapshot);
-        Ok(PartitionRow {
-            start,
-            end,
-            last_at,
-            created_lsn,
-            sealed,
-            snapshot,
-        })
-    }
-
-    fn files(&mut self) -> Result<Vec<FileRow>, BadFrame> {
-        let mut files = Vec::with_capacity(self.0.len() / FILE_BYTES);
-        while !self.0.is_empty() {
-            let file = self.u64()?;
-            let salt = self.u64()?;
-            let tail = FileTail {
-                file,
-                end: self.u64()?,
-                checksum: self.u32()?,
-            };
-            files.push(FileRow { salt, tail });
-        }
-        Ok(files)
-    }
+    Ok(chunks)
 }
 
 #[cfg(test)]

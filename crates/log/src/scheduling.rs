@@ -15,6 +15,9 @@ const PRIORITY: u32 = 1;
 /// is preferred over one with a long slice that runs.
 const SLICE_NANOS: u64 = 100_000;
 
+/// How much a thread in the background stands back: about a tenth of a busy processor is left to it.
+const BACKGROUND_NICE: i32 = 10;
+
 /// What the system granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
@@ -56,6 +59,18 @@ pub fn prefer_this_thread(wanted: Scheduling) -> Scheduling {
         return Scheduling::ShortSlice;
     }
     Scheduling::Usual
+}
+
+/// Lets all others run before the calling thread, when they have something to do.
+pub fn yield_this_thread() {
+    let background = libc::sched_attr {
+        sched_policy: libc::SCHED_BATCH as u32,
+        sched_nice: BACKGROUND_NICE,
+        ..usual()
+    };
+    if !set(&background) {
+        tracing::debug!("sorting is scheduled like everything else");
+    }
 }
 
 fn usual() -> libc::sched_attr {

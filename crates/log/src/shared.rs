@@ -5,114 +5,24 @@
 //! the committer has published it, which is when it is as durable as was chosen. When the log has
 //! failed, everything that waits and everything that comes is answered so.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
+use crate::cache::Cache;
+use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
 use crate::limits::{FRAME_BYTES_SOFT, PENDING_BYTES_MAX};
 use crate::line::Line;
-use crate::port::{AppendError, Appended, PartitionId, Position};
-use crate::run::{Command, PlacedEntry, runs};
-use crate::table::{CachedFrame, FramePlace, Table};
+use crate::port::{AppendError, Batch, PartitionId, Retention};
+use crate::run::{Change, Command, NO_PARTITION, runs};
+use crate::status::Status;
+use crate::table::{CachedFrame, FramePlace, Home, Table};
 use crate::waiters::Waiters;
-
-/// What a change that waits holds, so that the answer can be given when it is durable.
-#[derive(Debug)]
-pub enum Answer {
-    /// The places of appended entries.
-    Appended(
-        oneshot::Sender<Result<Vec<Appended>, AppendError>>,
-        Vec<Appended>,
-    ),
-    /// The end of a sealed partition.
-    Sealed(oneshot::Sender<Result<Position, AppendError>>, Position),
-    /// That it is done.
-    Done(oneshot::Sender<Result<(), AppendError>>),
-}
-
-impl Answer {
-    /// Gives the answer; a caller that has gone misses it.
-    pub fn give(self, result: Result<(), AppendError>) {
-        match self {
-            Answer::Appended(sender, places) => drop(sender.send(result.map(|()| places))),
-            Answer::Sealed(sender, end) => drop(sender.send(result.map(|()| end))),
-            Answer::Done(sender) => drop(sender.send(result)),
-        }
-    }
-}
-
-/// A change that has its place and waits to be written. It is never divided over two frames.
-#[derive(Debug)]
-pub struct Waiting {
-    /// The entries of an append.
-    pub entries: Vec<PlacedEntry>,
-    /// Any other change.
-    pub command: Option<(PartitionId, Command)>,
-    /// How many bytes it adds to a frame, about.
-    pub bytes: usize,
-    /// Who waits.
-    pub answer: Answer,
-}
-
-/// Whether the log takes changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It does.
-    Running,
-    /// It is shutting down: what is in line is written, nothing new is taken.
-    Closing,
-    /// The disk is full: reads go on.
-    Full(String),
-    /// A write or a sync failed: nobody knows what is on the disk.
-    Poisoned(String),
-}
-
-impl Status {
-    /// Refuses a change when the log takes none.
-    pub fn check(&self) -> Result<(), AppendError> {
-        match self {
-            Status::Running => Ok(()),
-            Status::Closing => Err(AppendError::Closed),
-            Status::Full(detail) => Err(AppendError::Full {
-                detail: detail.clone(),
-            }),
-            Status::Poisoned(detail) => Err(AppendError::Poisoned {
-                detail: detail.clone(),
-            }),
-        }
-    }
-}
-
-/// Frames that are still in memory, within a budget of bytes.
-#[derive(Debug)]
-pub struct Cache {
-    frames: VecDeque<Arc<CachedFrame>>,
-    bytes: usize,
-    bytes_max: usize,
-}
-
-impl Cache {
-    /// Keeps at most `bytes_max`, but always the newest frame.
-    pub fn new(bytes_max: usize) -> Cache {
-        Cache {
-            frames: VecDeque::new(),
-            bytes: 0,
-            bytes_max,
-        }
-    }
-
-    fn keep(&mut self, frame: Arc<CachedFrame>) {
-        self.bytes += frame.bytes.len();
-        self.frames.push_back(frame);
-        while self.bytes > self.bytes_max && self.frames.len() > 1 {
-            if let Some(oldest) = self.frames.pop_front() {
-                self.bytes -= oldest.bytes.len();
-            }
-        }
-    }
-}
+use crate::waiting::{Answer, Waiting};
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -129,27 +39,63 @@ pub struct State {
     pub status: Status,
     /// Number of the next snapshot file.
     pub next_snapshot: u64,
+    /// The chunks that the log names.
+    pub chunks: Vec<ChunkRow>,
+    /// The files of the write-ahead log behind which another has been begun, oldest first.
+    pub sealed: Vec<u64>,
+    /// About how long the entries of partitions are kept, where that was said.
+    pub retentions: BTreeMap<PartitionId, Retention>,
+    /// Chunks that are named and whose entries are just being taken over.
+    adopting: BTreeSet<u64>,
+    next_chunk: u64,
+    /// Whether the sorter should look again.
+    is_sorter_wanted: bool,
+    /// Whether somebody was refused for lack of room, so that it is worth a look at the disk.
+    is_room_wanted: bool,
     waiting: VecDeque<Waiting>,
     /// Bytes in line and on their way to the disk.
     waiting_bytes: usize,
     is_committer_asleep: bool,
 }
 
+/// What recovery found, for those who work with it.
+#[derive(Debug)]
+pub struct Found {
+    /// The partitions.
+    pub table: Table,
+    /// The chunks that the log names.
+    pub chunks: Vec<ChunkRow>,
+    /// The files of the write-ahead log, all but the newest, oldest first.
+    pub sealed: Vec<u64>,
+    /// Number of the next snapshot file.
+    pub next_snapshot: u64,
+    /// Number of the next chunk.
+    pub next_chunk: u64,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Shared {
     state: Mutex<State>,
+    /// For the committer.
     work: Condvar,
+    /// For the sorter.
+    sorting: Condvar,
     poisoned: watch::Sender<Option<String>>,
 }
 
 impl Shared {
     /// With what recovery found.
-    pub fn new(table: Table, next_snapshot: u64, cache_bytes_max: usize) -> Shared {
+    pub fn new(found: Found, cache_bytes_max: usize) -> Shared {
+        let Found {
+            table,
+            chunks,
+            sealed,
+            next_snapshot,
+            next_chunk,
+        } = found;
         let mut line = Line::default();
-        for (partition, kept) in table.partitions() {
-            line.enter(partition, &kept.row);
-        }
+        line.rewind(&table);
         let state = State {
             table,
             line,
@@ -157,6 +103,13 @@ impl Shared {
             cache: Cache::new(cache_bytes_max),
             status: Status::Running,
             next_snapshot,
+            chunks,
+            sealed,
+            retentions: BTreeMap::new(),
+            adopting: BTreeSet::new(),
+            next_chunk,
+            is_sorter_wanted: true,
+            is_room_wanted: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             is_committer_asleep: false,
@@ -165,6 +118,7 @@ impl Shared {
         Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
+            sorting: Condvar::new(),
             poisoned,
         }
     }
@@ -187,12 +141,15 @@ impl Shared {
     }
 
     /// The changes of the next frame: all that wait, up to the soft size of a frame. Sleeps until there
-    /// are some; none when the log is closed and all has been written.
+    /// are some, or somebody wants room; none when the log is closed and all has been written.
     pub fn next_group(&self) -> Option<Vec<Waiting>> {
         let mut state = self.lock();
         while state.waiting.is_empty() {
-            if state.status != Status::Running {
+            if matches!(state.status, Status::Closing | Status::Poisoned(_)) {
                 return None;
+            }
+            if std::mem::take(&mut state.is_room_wanted) {
+                return Some(Vec::new());
             }
             state.is_committer_asleep = true;
             state = self
@@ -222,10 +179,16 @@ impl Shared {
             table,
             waiters,
             cache,
+            chunks,
+            adopting,
             ..
         } = &mut *state;
         for run in runs(&frame.bytes[payload]) {
             let (partition, change) = run.expect("the frame has just been made");
+            if let Change::Chunks(rows) = &change {
+                adopting.extend(rows.iter().map(|row| row.number));
+                chunks.extend(rows);
+            }
             table
                 .apply(partition, change, &place)
                 .expect("places are given in this order");
@@ -247,30 +210,145 @@ impl Shared {
         }
     }
 
-    /// Takes no more changes because of `status`, and answers so to `group` and all that wait.
-    pub fn fail(&self, status: Status, group: Vec<Waiting>) {
+    /// Takes no more changes because of `detail`, and answers so to `group` and all that wait.
+    pub fn poison(&self, detail: String, group: Vec<Waiting>) {
+        let status = Status::Poisoned(detail.clone());
+        self.refuse(status, group, &AppendError::Poisoned {
+            detail: detail.clone(),
+        });
+        self.poisoned.send_replace(Some(detail));
+    }
+
+    /// Notes that the disk is full, and refuses `group` and all that wait, so that the places they were
+    /// given are free again. They may try again, and those that can free room will be taken. For the
+    /// committer, with nothing on its way.
+    pub fn fill(&self, detail: String, group: Vec<Waiting>) {
+        let status = Status::Full(detail.clone());
+        self.refuse(status, group, &AppendError::Full { detail });
+    }
+
+    fn refuse(&self, status: Status, group: Vec<Waiting>, error: &AppendError) {
         let waiting = {
             let mut state = self.lock();
-            state.status = status.clone();
+            if !matches!(state.status, Status::Poisoned(_)) {
+                state.status = status;
+            }
             state.waiting_bytes = 0;
+            state.is_sorter_wanted = true;
+            let State { line, table, .. } = &mut *state;
+            line.rewind(table);
             std::mem::take(&mut state.waiting)
         };
         for waiting in group.into_iter().chain(waiting) {
-            waiting.answer.give(status.check());
-        }
-        if let Status::Poisoned(detail) = status {
-            self.poisoned.send_replace(Some(detail));
+            waiting.answer.give(Err(error.clone()));
         }
         self.work.notify_one();
+        self.sorting.notify_all();
+    }
+
+    /// Takes all changes again: there is room.
+    pub fn empty(&self) {
+        let mut state = self.lock();
+        if matches!(state.status, Status::Full(_)) {
+            state.status = Status::Running;
+        }
+    }
+
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self.lock().status, Status::Full(_))
+    }
+
+    /// Refuses `batch` when the log does not take it. Who is refused for lack of room has the committer
+    /// look whether there is some now.
+    pub fn check_batch(&self, state: &mut State, batch: &Batch) -> Result<(), AppendError> {
+        let checked = state.status.check_batch(batch);
+        if matches!(checked, Err(AppendError::Full { .. })) {
+            state.is_room_wanted = true;
+            state.is_committer_asleep = false;
+            self.work.notify_one();
+        }
+        checked
     }
 
     /// Takes no more changes; the committer ends when what waits has been written.
     pub fn close(&self) {
         let mut state = self.lock();
-        if state.status == Status::Running {
+        if matches!(state.status, Status::Running | Status::Full(_)) {
             state.status = Status::Closing;
         }
         self.work.notify_one();
+        self.sorting.notify_all();
+    }
+
+    /// Whether changes are taken.
+    pub fn takes_changes(&self) -> bool {
+        self.lock().status.check().is_ok()
+    }
+
+    /// Number for the next chunk; no file ever had it.
+    pub fn next_chunk(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_chunk += 1;
+        state.next_chunk - 1
+    }
+
+    /// Has the log name `chunks`, durably. Waits, and blocks meanwhile.
+    pub fn name_chunks(&self, chunks: Vec<ChunkRow>) -> Result<(), AppendError> {
+        self.tell(Some((NO_PARTITION, Command::Chunks(chunks))))
+    }
+
+    /// Notes that all that chunk `number` holds has been taken over.
+    pub fn adopted(&self, number: u64) {
+        self.lock().adopting.remove(&number);
+    }
+
+    /// Has what is not needed any more removed. Waits, and blocks meanwhile.
+    pub fn clean(&self) -> Result<(), AppendError> {
+        self.tell(None)
+    }
+
+    fn tell(&self, command: Option<(PartitionId, Command)>) -> Result<(), AppendError> {
+        let (sender, told) = sync_channel(1);
+        let state = self.lock();
+        state.status.check()?;
+        self.put_in_line(
+            state,
+            Waiting {
+                entries: Vec::new(),
+                command,
+                bytes: FRAME_HEADER_BYTES,
+                answer: Answer::Told(sender),
+            },
+        );
+        told.recv().map_err(|_| AppendError::Closed)?
+    }
+
+    /// Has the sorter look again.
+    pub fn want_sorter(&self) {
+        self.lock().is_sorter_wanted = true;
+        self.sorting.notify_all();
+    }
+
+    /// Waits until the sorter is wanted; whether the log still takes changes. Blocks.
+    pub fn wait_for_sealed(&self) -> bool {
+        let mut state = self.lock();
+        while !state.is_sorter_wanted && state.status.check().is_ok() {
+            state = self
+                .sorting
+                .wait(state)
+                .expect("no holder of this lock panics");
+        }
+        state.is_sorter_wanted = false;
+        state.status.check().is_ok()
+    }
+
+    /// Waits for `duration`, or until the log takes no more changes. Blocks.
+    pub fn rest(&self, duration: Duration) {
+        let state = self.lock();
+        let is_open = |state: &mut State| state.status.check().is_ok();
+        let rested = self.sorting.wait_timeout_while(state, duration, is_open);
+        drop(rested.expect("no holder of this lock panics"));
     }
 
     /// Says why the log is poisoned, once it is.
@@ -280,6 +358,23 @@ impl Shared {
 }
 
 impl State {
+    /// The chunks that something needs.
+    pub fn chunks_in_use(&self) -> Vec<ChunkRow> {
+        let unused = self.unused_chunks();
+        let rows = self.chunks.iter().copied();
+        rows.filter(|row| !unused.contains(&row.number)).collect()
+    }
+
+    /// The chunks that nothing needs any more.
+    pub fn unused_chunks(&self) -> Vec<u64> {
+        let numbers = self.chunks.iter().map(|row| row.number);
+        numbers
+            .filter(|number| {
+                !self.adopting.contains(number) && self.table.is_unused(Home::Chunk(*number))
+            })
+            .collect()
+    }
+
     /// Refuses a change of `bytes` when too much waits already.
     pub fn check_room(&self, bytes: usize) -> Result<(), AppendError> {
         if self.waiting_bytes > 0 && self.waiting_bytes + bytes > PENDING_BYTES_MAX {

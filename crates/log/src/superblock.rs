@@ -17,7 +17,7 @@ use std::io;
 
 use crc32c::crc32c;
 
-use crate::disk::{Disk, read_whole, write_whole};
+use crate::disk::{Disk, put_in_place, read_whole, write_unfinished};
 use crate::frame::BadFrame;
 
 /// Name of the file, in the data directory.
@@ -75,9 +75,14 @@ impl Superblock {
         })
     }
 
-    /// Writes it, durably, in place of the one before.
-    pub fn write(&self, disk: &dyn Disk) -> io::Result<()> {
-        write_whole(disk, "", SUPERBLOCK, &self.encode())
+    /// Writes it beside the one before, durably.
+    pub fn prepare(&self, disk: &dyn Disk) -> io::Result<()> {
+        write_unfinished(disk, "", SUPERBLOCK, &self.encode())
+    }
+
+    /// Puts what was prepared in place of the one before, durably.
+    pub fn put_in_place(disk: &dyn Disk) -> io::Result<()> {
+        put_in_place(disk, "", SUPERBLOCK)
     }
 
     /// Reads it from the disk; none when it was never written.

@@ -2,16 +2,20 @@
 //!
 //! What must hold: the table is what the frames say, applied in order, in a start as in a run; a
 //! position from a partition's start to its end lies in exactly one extent. An *extent* is where one
-//! run of entries lies. Pure: the files themselves are read elsewhere.
+//! run of entries lies, or all that a chunk holds of a partition in one piece. Pure: the files
+//! themselves are read elsewhere.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Bound, Range};
 use std::sync::Weak;
 
 use bytes::Bytes;
 
 use tidemill_model::Timestamp;
 
+use crate::chunk::{ExtentRow, chunk_path};
+use crate::frame::file_path;
 use crate::port::{PartitionId, Position};
 use crate::run::{Change, EntriesRun, PartitionRow, SnapshotPointer};
 
@@ -37,7 +41,25 @@ pub struct FramePlace {
     pub cached: Weak<CachedFrame>,
 }
 
-/// Where one run of entries lies.
+/// The file that entries stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Home {
+    /// A file of the write-ahead log, by its number.
+    Wal(u64),
+    /// A chunk, by its number.
+    Chunk(u64),
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&match self {
+            Home::Wal(number) => file_path(*number),
+            Home::Chunk(number) => chunk_path(*number),
+        })
+    }
+}
+
+/// Where entries of one partition lie, one behind the other.
 #[derive(Clone, Debug)]
 pub struct Extent {
     /// Position of the first entry.
@@ -48,12 +70,12 @@ pub struct Extent {
     pub first_at: Timestamp,
     /// Timestamp of the last entry.
     pub last_at: Timestamp,
-    /// Number of the file.
-    pub file: u64,
-    /// Offset of the run's body in the file.
+    /// The file.
+    pub home: Home,
+    /// Offset in the file: of the run's body, in a chunk of the rows of the blocks.
     pub offset: u64,
-    /// Size of the run's body.
-    pub bytes: usize,
+    /// Size of what stands there.
+    pub bytes: u32,
     /// The frame, as long as it is in memory.
     pub cached: Weak<CachedFrame>,
 }
@@ -70,10 +92,23 @@ impl Extent {
             count: run.count,
             first_at: run.first_at,
             last_at: run.last_at,
-            file: place.file,
+            home: Home::Wal(place.file),
             offset: place.payload_offset + run.body.start as u64,
-            bytes: run.body.len(),
+            bytes: u32::try_from(run.body.len()).expect("the limits keep a run small"),
             cached: place.cached.clone(),
+        }
+    }
+
+    fn in_chunk(row: &ExtentRow, chunk: u64) -> Extent {
+        Extent {
+            first: row.first,
+            count: row.count,
+            first_at: row.first_at,
+            last_at: row.last_at,
+            home: Home::Chunk(chunk),
+            offset: row.rows_offset,
+            bytes: row.rows_bytes,
+            cached: Weak::new(),
         }
     }
 }
@@ -94,12 +129,20 @@ pub struct Misfit {
     pub detail: String,
 }
 
+/// What of a file is still needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needed {
+    /// How many extents lie in it.
+    pub extents: u64,
+    /// How many entries these have.
+    pub entries: u64,
+}
+
 /// The partitions, and what in the files is still needed.
 #[derive(Debug, Default)]
 pub struct Table {
     partitions: BTreeMap<PartitionId, Kept>,
-    /// How many extents lie in each file.
-    extents_in: BTreeMap<u64, u64>,
+    needed: BTreeMap<Home, Needed>,
     /// Numbers of the snapshot files that nothing names any more.
     snapshots_unused: Vec<u64>,
 }
@@ -117,9 +160,27 @@ impl Table {
         self.partitions.get(&partition)
     }
 
-    /// Whether nothing in `file` is needed.
-    pub fn is_unused(&self, file: u64) -> bool {
-        !self.extents_in.contains_key(&file)
+    /// Up to `count` partitions behind `behind`, in order.
+    pub fn partitions_behind(
+        &self,
+        behind: Option<PartitionId>,
+        count: usize,
+    ) -> impl Iterator<Item = (PartitionId, &Kept)> {
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        self.partitions
+            .range((from, Bound::Unbounded))
+            .take(count)
+            .map(|(partition, kept)| (*partition, kept))
+    }
+
+    /// Whether nothing in `home` is needed.
+    pub fn is_unused(&self, home: Home) -> bool {
+        !self.needed.contains_key(&home)
+    }
+
+    /// What of `home` is needed.
+    pub fn needed(&self, home: Home) -> Needed {
+        self.needed.get(&home).copied().unwrap_or_default()
     }
 
     /// Takes the numbers of the snapshot files that can be removed.
@@ -151,8 +212,8 @@ impl Table {
                 Ok(())
             }
             Change::Partition(row) => self.begin(partition, row),
-            // Which files there are is not the table's matter.
-            Change::Files(_) => Ok(()),
+            // Which files there are is not the table's matter; what is in a chunk comes by `adopt`.
+            Change::Files(_) | Change::Chunks(_) => Ok(()),
         }
     }
 
@@ -220,9 +281,42 @@ impl Table {
         kept.row.end = extent.end();
         kept.row.last_at = kept.row.last_at.max(extent.last_at);
         if extent.end() > kept.row.start {
-            kept.extents.push_back(extent);
-            *self.extents_in.entry(place.file).or_default() += 1;
+            kept.extents.push_back(extent.clone());
+            need(&mut self.needed, &extent);
         }
+    }
+
+    /// Enters what chunk `chunk` holds, in place of where these entries lay until now. What has been
+    /// trimmed or deleted meanwhile is left out.
+    pub fn adopt(&mut self, chunk: u64, rows: &[ExtentRow]) -> Result<(), Misfit> {
+        for row in rows {
+            let Some(kept) = self.partitions.get_mut(&row.partition) else {
+                continue;
+            };
+            let extent = Extent::in_chunk(row, chunk);
+            if kept.row.created_lsn != row.created_lsn || extent.end() <= kept.row.start {
+                continue;
+            }
+            if extent.end() > kept.row.end {
+                return Err(misfit(row, "reach behind its end"));
+            }
+            let from = kept.extents.partition_point(|old| old.end() <= extent.first);
+            let to = kept.extents.partition_point(|old| old.first < extent.end());
+            let is_within =
+                |old: &Extent| {
+                old.first.max(kept.row.start) >= extent.first && old.end() <= extent.end()
+            };
+            if !kept.extents.range(from..to).all(is_within) {
+                return Err(misfit(row, "lie across the borders of others"));
+            }
+            need(&mut self.needed, &extent);
+            forget(&mut self.needed, kept.extents.drain(from..to));
+            kept.extents.insert(from, extent);
+            if kept.extents.capacity() > 4 * kept.extents.len() {
+                kept.extents.shrink_to_fit();
+            }
+        }
+        Ok(())
     }
 
     /// Enters where entries lie that a checkpoint already counts.
@@ -236,8 +330,8 @@ impl Table {
             && extent.end() > kept.row.start
             && extent.end() <= kept.row.end;
         if is_needed && extent.first >= behind {
+            need(&mut self.needed, &extent);
             kept.extents.push_back(extent);
-            *self.extents_in.entry(place.file).or_default() += 1;
         }
     }
 
@@ -266,7 +360,7 @@ impl Table {
             .is_some_and(|extent| extent.end() <= kept.row.start)
         {
             let extent = kept.extents.pop_front();
-            forget(&mut self.extents_in, extent.into_iter());
+            forget(&mut self.needed, extent.into_iter());
         }
     }
 
@@ -292,7 +386,7 @@ impl Table {
         let Some(kept) = self.partitions.remove(&partition) else {
             return;
         };
-        forget(&mut self.extents_in, kept.extents.into_iter());
+        forget(&mut self.needed, kept.extents.into_iter());
         self.snapshots_unused
             .extend(kept.row.snapshot.map(|pointer| pointer.number));
     }
@@ -328,13 +422,30 @@ impl Table {
     }
 }
 
-fn forget(extents_in: &mut BTreeMap<u64, u64>, extents: impl Iterator<Item = Extent>) {
+fn need(needed: &mut BTreeMap<Home, Needed>, extent: &Extent) {
+    let needed = needed.entry(extent.home).or_default();
+    needed.extents += 1;
+    needed.entries += u64::from(extent.count);
+}
+
+fn forget(needed: &mut BTreeMap<Home, Needed>, extents: impl Iterator<Item = Extent>) {
     for extent in extents {
-        if let Some(count) = extents_in.get_mut(&extent.file) {
-            *count -= 1;
-            if *count == 0 {
-                extents_in.remove(&extent.file);
+        if let Some(left) = needed.get_mut(&extent.home) {
+            left.extents -= 1;
+            left.entries -= u64::from(extent.count);
+            if left.extents == 0 {
+                needed.remove(&extent.home);
             }
         }
+    }
+}
+
+fn misfit(row: &ExtentRow, what: &str) -> Misfit {
+    let end = row.first + u64::from(row.count);
+    Misfit {
+        detail: format!(
+            "the entries of {:?} from {} to {end} {what}",
+            row.partition, row.first
+        ),
     }
 }

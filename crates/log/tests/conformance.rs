@@ -1,6 +1,6 @@
 //! What every log promises, run over each of them: in memory, on the machine's disk written through and buffered, on a simulated
-//! disk, and on a simulated disk with files so small and a cache so short that every read is from disk
-//! and every few frames begin a file.
+//! disk, on a simulated disk with files so small and a cache so short that every read is from disk and
+//! every few frames begin a file, and the same with every file sorted into chunks as soon as it is sealed.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -84,6 +84,20 @@ impl Subject {
         }
     }
 
+    fn sim_sorted() -> Subject {
+        let options = LocalOptions {
+            file_bytes: 8 * 1024,
+            sort_after_files: 1,
+            compress: true,
+            cache_bytes: 0,
+            ..LocalOptions::default()
+        };
+        Subject {
+            clock: SimClock::default(),
+            kind: Kind::Sim(SimDisk::new(), options),
+        }
+    }
+
     /// Opens the log; again, when the one before has been dropped.
     fn open(&self) -> Arc<dyn Log> {
         match &self.kind {
@@ -116,6 +130,7 @@ macro_rules! conformance {
         conformance!(@ file_buffered $($story)*);
         conformance!(@ sim $($story)*);
         conformance!(@ sim_cold $($story)*);
+        conformance!(@ sim_sorted $($story)*);
     };
     (@ $kind:ident $($story:ident)*) => {
         mod $kind {

@@ -15,7 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tidemill_log::{Disk, DiskFile};
+use tidemill_log::{Disk, DiskFile, Room};
 use tidemill_model::Entropy;
 
 use crate::entropy::SimEntropy;
@@ -305,7 +305,7 @@ impl State {
         is_through: bool,
     ) -> io::Result<()> {
         let outcome = self.begin()?;
-        let used: usize = self.files.values().map(|file| file.current.len()).sum();
+        let used = self.used();
         let capacity_bytes = self.capacity_bytes;
         let file = self.files.get_mut(&number).ok_or_else(broken)?;
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
@@ -331,6 +331,16 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes the files have that have a name.
+    fn used(&self) -> usize {
+        self.directories
+            .values()
+            .flat_map(|directory| directory.current.values())
+            .filter_map(|number| self.files.get(number))
+            .map(|file| file.current.len())
+            .sum()
     }
 
     fn truncate(&mut self, number: u64, bytes: u64) -> io::Result<()> {
@@ -608,6 +618,22 @@ impl Disk for SimDisk {
 
     fn way_of_writing(&self) -> String {
         "simulated".to_owned()
+    }
+
+    fn reserve(&self, path: &str, bytes: u64) -> io::Result<()> {
+        let file = self.create_file(path, false)?;
+        let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        file.write_at(0, &zeros)?;
+        file.sync()
+    }
+
+    fn room(&self) -> io::Result<Option<Room>> {
+        let state = self.lock();
+        state.check_power()?;
+        Ok(state.capacity_bytes.map(|capacity| Room {
+            total_bytes: capacity as u64,
+            free_bytes: capacity.saturating_sub(state.used()) as u64,
+        }))
     }
 
     fn outside_path(&self, _: &str) -> Option<PathBuf> {

@@ -79,6 +79,16 @@ fn text(line: &Line) -> String {
             };
             format!("{file}  {bytes} bytes, from frame {first_frame}, made {made}{unsynced}")
         }
+        Line::Chunk {
+            file,
+            bytes,
+            entries,
+            extents,
+            kept,
+            made,
+        } => format!(
+            "{file}  {bytes} bytes, {entries} entries in {extents} extents, kept {kept}, made {made}"
+        ),
         Line::Frame {
             frame,
             offset,

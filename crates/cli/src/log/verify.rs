@@ -83,10 +83,12 @@ fn text(directory: &str, report: &Report) -> String {
         lines.push(format!("  and {} more", grouped(unlisted)));
     }
     lines.push(format!(
-        "Looked at: files {} ({} bytes), frames {}, entries {} ({} bytes), partitions {}, snapshots \
+        "Looked at: files {} ({} bytes), chunks {} ({} bytes), frames {}, entries {} ({} bytes), partitions {}, snapshots \
          {}, blobs {}.",
         grouped(counts.files),
         grouped(counts.file_bytes),
+        grouped(counts.chunks),
+        grouped(counts.chunk_bytes),
         grouped(counts.frames),
         grouped(counts.entries),
         grouped(counts.entry_bytes),

@@ -11,12 +11,13 @@ use serde::Serialize;
 use crate::disk::Disk;
 use crate::envelope::Envelope;
 use crate::frame::FrameKind;
-use crate::port::{PartitionId, Position, ServiceTag};
+use crate::port::{PartitionId, Position, Retention, ServiceTag};
 use crate::recovery::LocalError;
 use crate::run::{Change, EntryRow};
 
 use super::finding::{Damage, PartitionName, Torn, owner_word};
-use super::walk::{Met, Stop, walk};
+use super::met::{Met, Stop};
+use super::walk::walk;
 
 /// What is wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,21 @@ pub enum Line {
         made: String,
         /// Whether its frames are acknowledged before they are synced.
         unsynced: bool,
+    },
+    /// A chunk begins.
+    Chunk {
+        /// Its path, relative to the data directory.
+        file: String,
+        /// Its size.
+        bytes: u64,
+        /// How many entries it had when it was made.
+        entries: u64,
+        /// Of how many partitions, each counted once for each piece of it.
+        extents: u64,
+        /// About how long its entries are kept.
+        kept: &'static str,
+        /// When it was made.
+        made: String,
     },
     /// A frame begins.
     Frame {
@@ -140,7 +156,7 @@ struct Listing<T> {
 impl<T: FnMut(Line) -> ControlFlow<()>> Listing<T> {
     fn meet(&mut self, met: Met<'_>) -> ControlFlow<()> {
         match met {
-            Met::File { .. } => {
+            Met::File { .. } | Met::Chunk { .. } => {
                 self.file = head(&met);
                 self.frame = None;
                 self.tell_heads_unless_chosen()
@@ -189,7 +205,7 @@ impl<T: FnMut(Line) -> ControlFlow<()>> Listing<T> {
             return ControlFlow::Continue(());
         }
         self.tell_heads()?;
-        let about_files = matches!(change, Change::Files(_));
+        let about_files = matches!(change, Change::Files(_) | Change::Chunks(_));
         (self.tell)(Line::Change {
             partition: (!about_files).then_some(PartitionName(partition)),
             what: described(change),
@@ -237,6 +253,19 @@ fn head(met: &Met<'_>) -> Option<Line> {
             made: header.created.to_string(),
             unsynced: header.unsynced,
         }),
+        Met::Chunk {
+            path,
+            row,
+            header,
+            extents,
+        } => Some(Line::Chunk {
+            file: (*path).to_owned(),
+            bytes: row.bytes,
+            entries: row.entries,
+            extents: *extents,
+            kept: kept(header.retention),
+            made: header.created.to_string(),
+        }),
         Met::Frame { offset, header } => Some(Line::Frame {
             frame: header.lsn,
             offset: *offset,
@@ -246,6 +275,17 @@ fn head(met: &Met<'_>) -> Option<Line> {
             written: header.written.to_string(),
         }),
         Met::Change { .. } | Met::Entry { .. } | Met::Damage(_) | Met::Torn(_) => None,
+    }
+}
+
+fn kept(retention: Retention) -> &'static str {
+    match retention {
+        Retention::State => "as long as needed",
+        Retention::Day => "a day",
+        Retention::TwoDays => "two days",
+        Retention::Week => "a week",
+        Retention::Month => "a month",
+        Retention::Year => "a year",
     }
 }
 
@@ -310,6 +350,10 @@ fn described(change: &Change) -> String {
                 .map(|row| format!("{} to {}", row.tail.file, row.tail.end))
                 .collect();
             format!("older files needed: {}", files.join(", "))
+        }
+        Change::Chunks(rows) => {
+            let chunks: Vec<String> = rows.iter().map(|row| row.number.to_string()).collect();
+            format!("entries stand in chunks {}", chunks.join(", "))
         }
     }
 }

@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile};
-use crate::reader::DIRECTORY;
+use crate::disk::{Disk, DiskFile, Room};
+use crate::frame::DIRECTORY;
 use crate::superblock::SUPERBLOCK;
 
 use super::InspectError;
@@ -121,6 +121,14 @@ impl Disk for HeldDisk {
 
     fn remove(&self, _: &str) -> io::Result<()> {
         read_only()
+    }
+
+    fn reserve(&self, _: &str, _: u64) -> io::Result<()> {
+        read_only()
+    }
+
+    fn room(&self) -> io::Result<Option<Room>> {
+        Ok(None)
     }
 
     fn sync_directory(&self, _: &str) -> io::Result<()> {

@@ -24,6 +24,8 @@ fn server(root: &Path, file_bytes: u64) -> LocalLog {
     let clock = Arc::new(SimClock::new(Timestamp::from_millis(1_000_000)));
     let options = LocalOptions {
         file_bytes,
+        sort_after_files: 1,
+        sorts_by_itself: false,
         ..LocalOptions::default()
     };
     LocalLog::open(disk, clock, Arc::new(SimEntropy::new(7)), options).unwrap()
@@ -267,7 +269,7 @@ async fn a_missing_file_is_damage_unless_a_start_would_not_miss_it() {
     let report = verify(&root);
     assert_eq!(report.damages, 1, "{:?}", report.damage);
     assert!(
-        report.damage[0].what.contains("are in none of its files"),
+        report.damage[0].what.contains("are in no file"),
         "{:?}",
         report.damage
     );
@@ -278,6 +280,35 @@ async fn a_missing_file_is_damage_unless_a_start_would_not_miss_it() {
     assert_eq!(report.not_needed, ["wal/00000000000000ff.wal"]);
     std::fs::remove_file(root.path().join("SUPER")).unwrap();
     assert_eq!(verify(&root).verdict, Verdict::Damaged);
+}
+
+#[tokio::test]
+async fn chunks_are_looked_at_like_the_files_they_came_from() {
+    let root = written().await;
+    let before = dump(&root, Wanted::default()).1;
+    assert_eq!(server(root.path(), 16 * 1024).sort(), Ok(1));
+    let report = verify(&root);
+    assert_eq!(report.verdict, Verdict::Clean, "{report:?}");
+    assert_eq!(report.counts.chunks, 1);
+    let (lines, summary) = dump(&root, Wanted::default());
+    assert_eq!(summary.entries, before.entries);
+    let told = lines.iter().find_map(|line| match line {
+        Line::Chunk { file, entries, .. } => Some((file.clone(), *entries)),
+        _ => None,
+    });
+    assert_eq!(told, Some(("chunk/0000000000000001.chk".to_owned(), 12)));
+    let chunk = files(&root, "chunk").remove(0);
+    flip_bit(&chunk, 2000);
+    let report = verify(&root);
+    assert_eq!(report.damages, 1, "{:?}", report.damage);
+    assert!(report.damage[0].what.contains("block"));
+    flip_bit(&chunk, 2000);
+    flip_bit(&chunk, std::fs::metadata(&chunk).unwrap().len() - 10);
+    let report = verify(&root);
+    assert!(report.damages > 0);
+    std::fs::remove_file(&chunk).unwrap();
+    let report = verify(&root);
+    assert!(report.damage[0].what.contains("are in no file"));
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use crate::recovery::{LocalError, Recovered, recover};
 use crate::snapshot_file;
 
 use super::finding::{Damage, Torn};
-use super::walk::{Met, Partitions, Stop, walk};
+use super::met::{Met, Stop};
+use super::walk::{Partitions, walk};
 
 /// The most damages that are listed; the others are counted.
 pub const DAMAGE_LISTED_MAX: usize = 1000;
@@ -40,6 +41,10 @@ pub struct Counts {
     pub files: u64,
     /// Their bytes.
     pub file_bytes: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Their bytes.
+    pub chunk_bytes: u64,
     /// Frames.
     pub frames: u64,
     /// Entries, trimmed ones too where their file is still needed.
@@ -116,6 +121,10 @@ impl Found {
             Met::File { bytes, .. } => {
                 self.counts.files += 1;
                 self.counts.file_bytes += bytes;
+            }
+            Met::Chunk { row, .. } => {
+                self.counts.chunks += 1;
+                self.counts.chunk_bytes += row.bytes;
             }
             Met::Frame { .. } => self.counts.frames += 1,
             Met::Entry { row, .. } => {

@@ -1,4 +1,4 @@
-//! Going through every file of a write-ahead log, past what is damaged, telling what is met.
+//! Going through every file of a log, past what is damaged, telling what is met.
 //!
 //! What must hold: each frame, run and entry is decoded and judged by the log's own code; what is
 //! damaged is told with its place and the walk goes on behind it, so that one walk finds all of it.
@@ -8,74 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::ControlFlow;
 
+use crate::chunk::ChunkRow;
 use crate::disk::{Disk, read_whole};
 use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameHeader, FrameKind,
 };
-use crate::port::{PartitionId, Position};
-use crate::reader::{DIRECTORY, file_path};
+use crate::port::PartitionId;
+use crate::frame::{DIRECTORY, file_path};
 use crate::recovery::LocalError;
 use crate::run::{
-    Change, EntriesRun, EntryRow, FileRow, SnapshotPointer, check_entry, rows, rows_bytes, runs,
+    Change, EntriesRun, FileRow, SnapshotPointer, check_entry, rows, rows_bytes, runs,
 };
 use crate::superblock::{SUPERBLOCK, Superblock};
 use crate::tail::{Tail, frame_at, holds_commands, judge, next_valid};
 
+use super::chunks::walk_chunks;
 use super::finding::{Damage, PartitionName, Torn};
-
-/// What is met on the way.
-#[derive(Debug)]
-pub enum Met<'a> {
-    /// A file begins.
-    File {
-        /// Its path.
-        path: &'a str,
-        /// What it says of itself.
-        header: &'a FileHeader,
-        /// Its size.
-        bytes: u64,
-    },
-    /// A frame begins.
-    Frame {
-        /// Where it stands.
-        offset: u64,
-        /// What it says of itself.
-        header: &'a FrameHeader,
-    },
-    /// A change other than entries.
-    Change {
-        /// Whose.
-        partition: PartitionId,
-        /// Which.
-        change: &'a Change,
-    },
-    /// An entry.
-    Entry {
-        /// Its partition.
-        partition: PartitionId,
-        /// Its position.
-        position: Position,
-        /// What its run says of it.
-        row: EntryRow,
-        /// Its payload; none when its run ends inside it.
-        payload: Option<&'a [u8]>,
-        /// Whether the payload is what was written at this place.
-        is_whole: bool,
-    },
-    /// Something is not what was written.
-    Damage(Damage),
-    /// The log ends with a write that was cut short.
-    Torn(Torn),
-}
-
-/// Why a walk ended early.
-#[derive(Debug)]
-pub enum Stop {
-    /// It was broken off.
-    Asked,
-    /// It cannot go on.
-    Failed(LocalError),
-}
+use super::met::{Met, Stop};
 
 /// What only the end of a walk knows: the partitions, each with its newest snapshot.
 pub type Partitions = BTreeMap<PartitionId, Option<SnapshotPointer>>;
@@ -90,8 +39,10 @@ pub fn walk(
         tell,
         partitions: Partitions::new(),
         tails: BTreeMap::new(),
+        chunks: BTreeMap::new(),
     };
     walk.log()?;
+    walk_chunks(disk, walk.chunks.into_values(), walk.tell)?;
     Ok(walk.partitions)
 }
 
@@ -101,6 +52,8 @@ struct Walk<'a> {
     partitions: Partitions,
     /// How the files that have been walked ended.
     tails: BTreeMap<u64, FileTail>,
+    /// The chunks that the newest file names.
+    chunks: BTreeMap<u64, ChunkRow>,
 }
 
 struct Opened {
@@ -478,7 +431,8 @@ impl Walk<'_> {
             | Change::Seal(_)
             | Change::Delete
             | Change::Partition(_)
-            | Change::Files(_) => self.tell(Met::Change { partition, change }),
+            | Change::Files(_)
+            | Change::Chunks(_) => self.tell(Met::Change { partition, change }),
         }
     }
 
@@ -527,6 +481,9 @@ impl Walk<'_> {
             }
             Change::Entries(_) | Change::Seal(_) => {
                 self.partitions.entry(partition).or_default();
+            }
+            Change::Chunks(rows) => {
+                self.chunks.extend(rows.iter().map(|row| (row.number, *row)));
             }
             Change::Trim(_) | Change::Files(_) => {}
         }

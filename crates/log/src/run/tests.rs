@@ -1,6 +1,7 @@
 //! The frozen layouts of the runs that a frame of the tests above does not have.
 
 use super::*;
+use crate::port::Retention;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -40,6 +41,7 @@ fn the_layout_of_each_command_is_frozen() {
             Command::Trim(position) => Change::Trim(position),
             Command::Seal(position) => Change::Seal(position),
             Command::Delete => Change::Delete,
+            Command::Chunks(_) => unreachable!("they are of no partition"),
         };
         let read: Vec<_> = runs(&buffer).collect();
         assert_eq!(read, [Ok((PartitionId(1 << 56 | 2), expected))]);
@@ -82,6 +84,25 @@ fn the_layout_of_a_checkpoint_is_frozen() {
 }
 
 #[test]
+fn the_layout_of_chunks_is_frozen() {
+    let row = ChunkRow {
+        number: 1,
+        bytes: 2,
+        entries: 3,
+        retention: Retention::Month,
+        checksum: 5,
+    };
+    let golden = "ffffffffffffffff 08000000 20000000 0100000000000000 0200000000000000 \
+                  0300000000000000 04000000 05000000";
+    let command = Command::Chunks(vec![row]);
+    let mut buffer = Vec::new();
+    put_command(&mut buffer, NO_PARTITION, &command);
+    assert_eq!(hex(&buffer), golden.replace(' ', ""));
+    let read: Vec<_> = runs(&buffer).collect();
+    assert_eq!(read, [Ok((NO_PARTITION, Change::Chunks(vec![row])))]);
+}
+
+#[test]
 fn a_run_that_cannot_be_is_refused() {
     let run = |kind: u8, body: &[u8]| {
         let mut bytes = vec![0; 8];
@@ -90,7 +111,8 @@ fn a_run_that_cannot_be_is_refused() {
         bytes
     };
     let cases = [
-        ("an unknown kind", run(8, b"")),
+        ("an unknown kind", run(9, b"")),
+        ("half a chunk", run(8, &[0; 16])),
         ("a seal without its end", run(4, b"")),
         ("a trim with more than its start", run(3, &[0; 9])),
         ("entries without rows", run(1, &[0; 16])),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use tidemill_log::{
     AppendError, Batch, LocalError, LocalLog, LocalOptions, Log, PartitionId, Position, ReadError,
-    ServiceTag, Snapshot,
+    Retention, ServiceTag, Snapshot, SortError,
 };
 use tidemill_model::{Clock, Determinacy, Entropy, Timestamp};
 use tidemill_testkit::{SimClock, SimDisk, SimEntropy};
@@ -38,6 +38,8 @@ pub enum Change {
     Seal(PartitionId),
     Delete(PartitionId),
     Snapshot(PartitionId, Snapshot),
+    /// Changes nothing that can be seen: entries move from the write-ahead log into chunks.
+    Sort,
 }
 
 impl Expected {
@@ -72,6 +74,7 @@ impl Model {
             Change::Snapshot(partition, snapshot) => {
                 self.partitions.entry(*partition).or_default().snapshot = Some(snapshot.clone());
             }
+            Change::Sort => {}
         }
     }
 }
@@ -87,12 +90,26 @@ pub struct Workload {
 
 impl Workload {
     pub fn new(seed: u64) -> Workload {
+        let count = match seed % 256 {
+            seed if seed % 8 == 1 => 1,
+            seed if seed % 8 == 3 => 40,
+            100 => 1000,
+            _ => 3,
+        };
+        Workload::with_partitions(seed, count)
+    }
+
+    pub fn with_partitions(seed: u64, count: u64) -> Workload {
         Workload {
             chance: SimEntropy::new(seed),
             clock: SimClock::default(),
-            partitions: vec![0, 1, 2],
-            next_partition: 3,
+            partitions: (0..count).collect(),
+            next_partition: count,
         }
+    }
+
+    fn slot(&self) -> usize {
+        self.chance.below(self.partitions.len() as u64) as usize
     }
 
     fn partition(&self, slot: usize) -> PartitionId {
@@ -116,7 +133,7 @@ impl Workload {
     fn append(&self, model: &Model) -> Change {
         let mut entries = Vec::new();
         for _ in 0..=self.chance.below(4) {
-            let partition = self.partition(self.chance.below(3) as usize);
+            let partition = self.partition(self.slot());
             if !model
                 .partitions
                 .get(&partition)
@@ -138,10 +155,10 @@ impl Workload {
                 .advance(Duration::from_millis(self.chance.below(30))),
             _ => {}
         }
-        let slot = self.chance.below(3) as usize;
+        let slot = self.slot();
         let partition = self.partition(slot);
         let end = model.partitions.get(&partition).map_or(0, Expected::end);
-        match self.chance.below(20) {
+        match self.chance.below(22) {
             0..=1 => Change::Trim(partition, self.chance.below(end + 3)),
             2 => Change::Trim(partition, end),
             3 => Change::Seal(partition),
@@ -157,18 +174,34 @@ impl Workload {
                 };
                 Change::Snapshot(partition, snapshot)
             }
+            7..=8 => Change::Sort,
             _ => self.append(model),
         }
     }
 }
 
 pub async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendError> {
+    if let Change::Append(entries) = change {
+        for (partition, _) in entries {
+            let kinds = Retention::ALL.len() as u64;
+            log.retain(*partition, Retention::ALL[(partition.number() % kinds) as usize]);
+        }
+    }
     match change.clone() {
         Change::Append(entries) => log.append(Batch { entries }).await.map(|_| ()),
         Change::Trim(partition, before) => log.trim(partition, before).await,
         Change::Seal(partition) => log.seal(partition).await.map(|_| ()),
         Change::Delete(partition) => log.delete(partition).await,
         Change::Snapshot(partition, snapshot) => log.snapshot(partition, snapshot).await,
+        Change::Sort => sort(log),
+    }
+}
+
+fn sort(log: &LocalLog) -> Result<(), AppendError> {
+    match log.sort() {
+        Ok(_) => Ok(()),
+        Err(SortError::Stopped) => Err(AppendError::Closed),
+        Err(SortError::Failed(detail)) => Err(AppendError::Poisoned { detail }),
     }
 }
 
@@ -184,6 +217,9 @@ pub fn sim_disk(seed: u64) -> SimDisk {
 pub fn options() -> LocalOptions {
     LocalOptions {
         file_bytes: 24 * 1024,
+        sort_after_files: 1,
+        sorts_by_itself: false,
+        compress: true,
         cache_bytes: 0,
         ..LocalOptions::default()
     }

@@ -1,0 +1,60 @@
+//! A change that has its place and waits to be written: [`Waiting`], and the [`Answer`] to its caller.
+//!
+//! What must hold: each caller is answered once, when its change is as durable as was chosen or has been
+//! refused; one that has gone misses its answer and nothing else.
+
+use std::sync::mpsc::SyncSender;
+
+use tokio::sync::oneshot;
+
+use crate::port::{AppendError, Appended, PartitionId, Position};
+use crate::run::{Command, PlacedEntry};
+
+/// What a change that waits holds, so that the answer can be given when it is durable.
+#[derive(Debug)]
+pub enum Answer {
+    /// The places of appended entries.
+    Appended(
+        oneshot::Sender<Result<Vec<Appended>, AppendError>>,
+        Vec<Appended>,
+    ),
+    /// The end of a sealed partition.
+    Sealed(oneshot::Sender<Result<Position, AppendError>>, Position),
+    /// That it is done.
+    Done(oneshot::Sender<Result<(), AppendError>>),
+    /// The same, to a thread.
+    Told(SyncSender<Result<(), AppendError>>),
+}
+
+impl Answer {
+    /// Gives the answer; a caller that has gone misses it.
+    pub fn give(self, result: Result<(), AppendError>) {
+        match self {
+            Answer::Appended(sender, places) => drop(sender.send(result.map(|()| places))),
+            Answer::Sealed(sender, end) => drop(sender.send(result.map(|()| end))),
+            Answer::Done(sender) => drop(sender.send(result)),
+            Answer::Told(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+/// A change that has its place and waits to be written. It is never divided over two frames. With
+/// neither entries nor a command it writes nothing, and has what is not needed any more removed.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The entries of an append.
+    pub entries: Vec<PlacedEntry>,
+    /// Any other change.
+    pub command: Option<(PartitionId, Command)>,
+    /// How many bytes it adds to a frame, about.
+    pub bytes: usize,
+    /// Who waits.
+    pub answer: Answer,
+}
+
+impl Waiting {
+    /// Whether it stands in a frame.
+    pub fn is_written(&self) -> bool {
+        !self.entries.is_empty() || self.command.is_some()
+    }
+}

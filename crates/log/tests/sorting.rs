@@ -1,0 +1,328 @@
+//! Sorting: entries move out of the write-ahead log into chunks, and nobody who reads sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use tidemill_log::{
+    Batch, Disk, LocalLog, LocalOptions, Log, PartitionId, Position, ReadError, Retention,
+    ServiceTag, SortError,
+};
+use tidemill_model::{Clock, Timestamp};
+use tidemill_testkit::{DiskFailure, SimClock, SimDisk, SimEntropy};
+
+fn partition(number: u64) -> PartitionId {
+    PartitionId::new(ServiceTag::Streams, number)
+}
+
+fn options() -> LocalOptions {
+    LocalOptions {
+        file_bytes: 16 * 1024,
+        sort_after_files: 1,
+        sorts_by_itself: false,
+        cache_bytes: 0,
+        ..LocalOptions::default()
+    }
+}
+
+fn open_with(disk: &SimDisk, clock: &SimClock, options: LocalOptions) -> LocalLog {
+    let entropy = Arc::new(SimEntropy::new(clock.now().as_millis()));
+    let (disk, clock) = (Arc::new(disk.clone()), Arc::new(clock.clone()));
+    LocalLog::open(disk, clock, entropy, options).unwrap()
+}
+
+fn open(disk: &SimDisk, clock: &SimClock) -> LocalLog {
+    open_with(disk, clock, options())
+}
+
+fn payload(number: u64, position: Position) -> Bytes {
+    format!("{number}/{position} {}", "grain ".repeat(150)).into()
+}
+
+/// Puts `count` entries into each of the first partitions, one after the other, a second apart.
+async fn put(log: &LocalLog, clock: &SimClock, partitions: u64, count: u64) {
+    for _ in 0..count {
+        clock.advance(Duration::from_secs(1));
+        for number in 1..=partitions {
+            let end = log.partition(partition(number)).end;
+            let entries = vec![(partition(number), payload(number, end))];
+            log.append(Batch { entries }).await.unwrap();
+        }
+    }
+}
+
+/// Everything from `start` on is what was put.
+async fn check(log: &LocalLog, number: u64, start: Position, end: Position) {
+    for (entries_max, bytes_max) in [(1, 1), (3, 100_000), (1000, 2500), (1000, 10_000_000)] {
+        let mut next = start;
+        while next < end {
+            let read = log
+                .read(partition(number), next, entries_max, bytes_max)
+                .await
+                .unwrap();
+            assert!(!read.entries.is_empty() && read.entries.len() <= entries_max);
+            for entry in read.entries {
+                assert_eq!(entry.position, next);
+                assert_eq!(entry.payload, payload(number, next));
+                next += 1;
+            }
+        }
+        assert_eq!(next, end);
+    }
+}
+
+fn count(disk: &SimDisk, ending: &str) -> usize {
+    let files = disk.files();
+    files
+        .iter()
+        .filter(|(path, _)| path.ends_with(ending))
+        .count()
+}
+
+#[tokio::test]
+async fn sorted_entries_read_as_before_and_leave_the_write_ahead_log() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 3, 60).await;
+    let before = count(&disk, ".wal");
+    assert!(before > 10);
+    assert!(log.sort().unwrap() > 0);
+    assert_eq!(count(&disk, ".wal"), 1);
+    assert!(count(&disk, ".chk") > 0);
+    for number in 1..=3 {
+        check(&log, number, 0, 60).await;
+    }
+    put(&log, &clock, 3, 5).await;
+    drop(log);
+    let log = open(&disk, &clock);
+    for number in 1..=3 {
+        check(&log, number, 0, 65).await;
+        check(&log, number, 33, 65).await;
+    }
+}
+
+#[tokio::test]
+async fn a_time_is_found_in_a_chunk() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    let started = clock.now();
+    put(&log, &clock, 2, 200).await;
+    let find = async |log: &LocalLog| {
+        let mut found = Vec::new();
+        for seconds in [0, 1, 2, 77, 199, 200, 201] {
+            let at = started.plus(Duration::from_secs(seconds));
+            found.push(log.position_at(partition(1), at).await.unwrap());
+            let between = started.plus(Duration::from_millis(seconds * 1000 + 500));
+            found.push(log.position_at(partition(1), between).await.unwrap());
+        }
+        found
+    };
+    let before = find(&log).await;
+    assert_eq!(
+        before,
+        [0, 0, 0, 1, 1, 2, 76, 77, 198, 199, 199, 200, 200, 200]
+    );
+    log.sort().unwrap();
+    assert_eq!(find(&log).await, before);
+    log.trim(partition(1), 80).await.unwrap();
+    let long_ago = Timestamp::EPOCH;
+    let found = log.position_at(partition(1), long_ago).await;
+    assert_eq!(found, Ok(80));
+}
+
+#[tokio::test]
+async fn what_is_kept_as_long_lies_together_and_goes_as_a_whole() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    for number in 1..=4 {
+        log.retain(
+            partition(number),
+            match number % 2 {
+                0 => Retention::Day,
+                _ => Retention::Week,
+            },
+        );
+    }
+    put(&log, &clock, 4, 40).await;
+    assert!(log.sort().unwrap() > 0);
+    let chunks = count(&disk, ".chk");
+    log.trim(partition(2), 40).await.unwrap();
+    log.delete(partition(4)).await.unwrap();
+    // The answer comes before the files go: the next change waits behind them.
+    log.seal(partition(1)).await.unwrap();
+    assert_eq!(2 * count(&disk, ".chk"), chunks);
+    for number in [1, 3] {
+        check(&log, number, 0, 40).await;
+    }
+    drop(log);
+    let log = open(&disk, &clock);
+    assert_eq!(log.partitions(), [1, 2, 3].map(partition));
+    assert_eq!(log.partition(partition(2)).start, 40);
+    check(&log, 3, 0, 40).await;
+}
+
+#[tokio::test]
+async fn chunks_that_are_mostly_trimmed_are_written_again_without_what_is_gone() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 4, 40).await;
+    log.sort().unwrap();
+    let size = |disk: &SimDisk| -> usize {
+        let files = disk.files();
+        let chunks = files.iter().filter(|(path, _)| path.ends_with(".chk"));
+        chunks.map(|(_, size)| size).sum()
+    };
+    let before = size(&disk);
+    for number in 1..=3 {
+        log.trim(partition(number), 40).await.unwrap();
+    }
+    assert!(log.sort().unwrap() > 0);
+    assert_eq!(log.sort(), Ok(0));
+    assert!(size(&disk) < before / 3, "{} of {before}", size(&disk));
+    check(&log, 4, 0, 40).await;
+    drop(log);
+    check(&open(&disk, &clock), 4, 0, 40).await;
+}
+
+#[tokio::test]
+async fn many_small_chunks_become_one() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    for _ in 0..8 {
+        put(&log, &clock, 2, 20).await;
+        log.sort().unwrap();
+    }
+    assert_eq!(count(&disk, ".chk"), 1);
+    for number in 1..=2 {
+        check(&log, number, 0, 160).await;
+    }
+    drop(log);
+    let log = open(&disk, &clock);
+    for number in 1..=2 {
+        check(&log, number, 0, 160).await;
+    }
+}
+
+#[tokio::test]
+async fn compressed_chunks_are_smaller_and_read_the_same() {
+    let mut sizes = Vec::new();
+    for compress in [false, true] {
+        let (disk, clock) = (SimDisk::new(), SimClock::default());
+        let log = open_with(
+            &disk,
+            &clock,
+            LocalOptions {
+                compress,
+                ..options()
+            },
+        );
+        log.retain(partition(1), Retention::Year);
+        put(&log, &clock, 1, 100).await;
+        log.sort().unwrap();
+        check(&log, 1, 0, 100).await;
+        let files = disk.files();
+        let chunk = files.iter().find(|(path, _)| path.ends_with(".chk"));
+        sizes.push(chunk.unwrap().1);
+    }
+    assert!(sizes[1] < sizes[0] / 5, "{sizes:?}");
+}
+
+#[tokio::test]
+async fn an_entry_that_is_damaged_is_never_written_again() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 1, 40).await;
+    let files = disk.files();
+    let (path, _) = files.iter().find(|(path, _)| path.ends_with(".wal")).unwrap();
+    // Somewhere in the payload of the first entry: behind header, checkpoint and the frame's own head.
+    disk.flip_bit(path, (2 * 4096 + 500) * 8);
+    let refused = log.sort().unwrap_err();
+    assert!(matches!(refused, SortError::Failed(_)), "{refused}");
+    assert_eq!(count(&disk, ".chk"), 0, "what was begun is removed");
+    let read = log.read(partition(1), 0, 1, 1).await;
+    assert!(matches!(read, Err(ReadError::Corrupt { .. })), "{read:?}");
+    check(&log, 1, 10, 40).await;
+}
+
+#[tokio::test]
+async fn a_chunk_that_cannot_be_written_leaves_everything_where_it_was() {
+    for failure in [DiskFailure::Full, DiskFailure::Broken] {
+        for io in 1..=4 {
+            let (disk, clock) = (SimDisk::new(), SimClock::default());
+            let log = open(&disk, &clock);
+            put(&log, &clock, 2, 40).await;
+            disk.fail_at(disk.io_count() + io, failure);
+            let sorted = log.sort();
+            assert!(matches!(sorted, Err(SortError::Failed(_))), "{io}: {sorted:?}");
+            assert_eq!(count(&disk, ".chk"), 0, "{io}");
+            check(&log, 1, 0, 40).await;
+            assert!(log.sort().unwrap() > 0, "{io}");
+            check(&log, 2, 0, 40).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_is_damaged_is_refused_and_its_neighbours_are_read() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 1, 200).await;
+    log.sort().unwrap();
+    let files = disk.files();
+    let (path, _) = files.iter().find(|(path, _)| path.ends_with(".chk")).unwrap();
+    disk.flip_bit(path, 40_000 * 8);
+    let read = log.read(partition(1), 0, 1, 1).await;
+    assert!(matches!(read, Err(ReadError::Corrupt { .. })), "{read:?}");
+    check(&log, 1, 80, 200).await;
+}
+
+#[tokio::test]
+async fn readers_and_writers_go_on_while_a_thread_sorts() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open_with(
+        &disk,
+        &clock,
+        LocalOptions {
+            sorts_by_itself: true,
+            ..options()
+        },
+    );
+    for _ in 0..40 {
+        put(&log, &clock, 3, 5).await;
+        check(&log, 2, 0, log.partition(partition(2)).end).await;
+    }
+    while count(&disk, ".wal") > 1 {
+        tokio::task::yield_now().await;
+    }
+    for number in 1..=3 {
+        check(&log, number, 0, 200).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_with_many_runs_is_followed_by_another_however_small_it_is() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open_with(
+        &disk,
+        &clock,
+        LocalOptions {
+            file_bytes: 1 << 30,
+            ..options()
+        },
+    );
+    let entries: Vec<_> = (0..5000)
+        .map(|number| (partition(number), Bytes::from_static(b"x")))
+        .collect();
+    for _ in 0..8 {
+        let entries = entries.clone();
+        log.append(Batch { entries }).await.unwrap();
+    }
+    assert_eq!(count(&disk, ".wal"), 2);
+    assert_eq!(log.sort(), Ok(1));
+    assert!(Disk::list(&disk, "chunk").unwrap().len() == 1);
+    let read = log.read(partition(17), 0, 100, 100).await.unwrap();
+    assert_eq!(read.entries.len(), 8);
+}
