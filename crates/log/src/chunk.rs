@@ -192,11 +192,7 @@ fn close(bytes: &mut [u8; HEADER_BYTES]) -> u32 {
 }
 
 /// The fields of a header or a footer behind its magic number.
-fn opened<'a>(
-    bytes: &'a [u8],
-    magic: [u8; 8],
-    what: &'static str,
-) -> Result<Fields<'a>, BadFrame> {
+fn opened<'a>(bytes: &'a [u8], magic: [u8; 8], what: &'static str) -> Result<Fields<'a>, BadFrame> {
     let bytes = bytes.get(..HEADER_BYTES).ok_or(BadFrame::Short)?;
     if bytes[..8] != magic {
         return Err(BadFrame::Magic);

@@ -16,18 +16,18 @@ use bytes::Bytes;
 use tidemill_model::{Clock, Entropy};
 
 use crate::ballast::Ballast;
+use crate::chunk::{ChunkRow, chunk_path};
 use crate::disk::{DiskFile, join, remove};
 use crate::files::Files;
-use crate::chunk::{ChunkRow, chunk_path};
 use crate::frame::{
     BLOCK_BYTES, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter,
 };
+use crate::frame::{DIRECTORY, file_path};
 use crate::limits::FILE_RUNS_MAX;
 use crate::port::PartitionId;
-use crate::frame::{DIRECTORY, file_path};
 use crate::run::{
-    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries, put_files,
-    put_partition,
+    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries,
+    put_files, put_partition,
 };
 use crate::shared::{Shared, State};
 use crate::snapshot_file;
@@ -179,12 +179,7 @@ impl Committer {
     }
 
     /// Ends the log, unless there is no room for `group` and what was begun of it can be cut off.
-    fn settle(
-        &mut self,
-        shared: &Shared,
-        failure: Failure,
-        group: Vec<Waiting>,
-    ) -> Result<(), ()> {
+    fn settle(&mut self, shared: &Shared, failure: Failure, group: Vec<Waiting>) -> Result<(), ()> {
         let detail = match failure {
             Failure::Unknown(error) => error.to_string(),
             Failure::Full(error) => match self.cut_off() {
@@ -205,7 +200,10 @@ impl Committer {
     /// Leaves nothing behind the last frame, durably.
     fn cut_off(&mut self) -> io::Result<()> {
         let Current { number, offset, .. } = *self.current();
-        self.world.files.disk().truncate(&file_path(number), offset)?;
+        self.world
+            .files
+            .disk()
+            .truncate(&file_path(number), offset)?;
         let current = self.current_mut();
         current.zeroed = offset;
         current.file.sync()
@@ -396,7 +394,8 @@ impl Committer {
         Superblock::put_in_place(disk).map_err(Failure::Unknown)?;
         self.next_file = number + 1;
         self.next_lsn = chain.lsn;
-        self.files.extend(self.current.take().map(|current| current.row()));
+        self.files
+            .extend(self.current.take().map(|current| current.row()));
         self.current = Some(Current {
             number,
             file,

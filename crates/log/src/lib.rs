@@ -13,6 +13,7 @@ pub mod memory;
 pub mod envelope;
 pub mod replicated;
 pub mod disk;
+mod ballast;
 pub mod file_disk;
 pub mod scheduling;
 pub mod blobs;
@@ -39,7 +40,6 @@ mod reading;
 mod rounds;
 mod sorter;
 mod committer;
-mod ballast;
 pub mod local;
 
 pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};

@@ -26,12 +26,12 @@ use crate::chunk;
 use crate::committer::{Committer, Durability, World, Writing};
 use crate::disk::{Disk, remove};
 use crate::files::Files;
+use crate::frame::{DIRECTORY, file_path};
 use crate::limits::checked_bytes;
 use crate::port::{
-    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError, Retention,
-    Snapshot,
+    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
+    Retention, Snapshot,
 };
-use crate::frame::{DIRECTORY, file_path};
 use crate::reader::Asked;
 use crate::reading;
 use crate::recovery::{LocalError, Recovered, recover};

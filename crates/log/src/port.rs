@@ -309,7 +309,7 @@ pub trait Log: Send + Sync {
 
     /// Says about how long the entries of `partition` will be kept, so that they can be stored beside
     /// others like them. A hint: it is not kept over a restart, and whatever it says, entries go when
-    /// they are trimmed. Without one, entries are taken to be kept as [`Retention::State`] has it.
+    /// they are trimmed. Without one, records are taken to be kept for a day, and all else as a state is.
     fn retain(&self, _partition: PartitionId, _retention: Retention) {}
 
     /// Takes no more entries for `partition`, durably; gives its final end. Sealing twice is the same

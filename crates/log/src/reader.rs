@@ -255,13 +255,16 @@ fn read_blocks(
     Ok(bodies)
 }
 
+/// What is done with an entry, its row and its payload.
+pub type Take<'a> = dyn FnMut(Position, &EntryRow, &[u8]) -> io::Result<()> + 'a;
+
 /// Gives each entry of `extent` from position `from` on to `take`, checked. Blocks.
 pub fn for_each_entry(
     files: &Files,
     partition: PartitionId,
     extent: &Extent,
     from: Position,
-    take: &mut dyn FnMut(Position, &EntryRow, &[u8]) -> io::Result<()>,
+    take: &mut Take<'_>,
 ) -> Result<(), ReadError> {
     let asked = Asked {
         partition,
@@ -300,7 +303,7 @@ fn take_body(
     asked: Asked,
     stretch: Stretch,
     body: &Bytes,
-    take: &mut dyn FnMut(Position, &EntryRow, &[u8]) -> io::Result<()>,
+    take: &mut Take<'_>,
 ) -> Result<(), ReadError> {
     let partition = asked.partition;
     for (index, row) in rows(body, stretch.count).enumerate() {

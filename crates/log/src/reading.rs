@@ -22,11 +22,7 @@ use crate::table::Extent;
 const EXTENTS_AT_ONCE: usize = 64;
 
 /// The entries that are asked for.
-pub async fn read(
-    shared: Arc<Shared>,
-    files: Arc<Files>,
-    asked: Asked,
-) -> Result<Read, ReadError> {
+pub async fn read(shared: Arc<Shared>, files: Arc<Files>, asked: Asked) -> Result<Read, ReadError> {
     let mut collected = Collected::new(asked);
     while !collected.is_full() {
         let from = collected.next();
@@ -192,7 +188,8 @@ pub async fn restore(
             return Ok(None);
         };
         let files = Arc::clone(&files);
-        let read = spawn_blocking(move || snapshot_file::read(&**files.disk(), partition, &pointer));
+        let read =
+            spawn_blocking(move || snapshot_file::read(&**files.disk(), partition, &pointer));
         match read.await.expect("reading does not panic") {
             Ok(snapshot) => return Ok(Some(snapshot)),
             Err(error) if newest() == Some(pointer) => {

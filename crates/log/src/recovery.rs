@@ -14,9 +14,7 @@ use std::sync::Weak;
 
 use thiserror::Error;
 
-use crate::chunk::{
-    ChunkRow, DIRECTORY as DIRECTORY_OF_CHUNKS, chunk_number, chunk_path,
-};
+use crate::chunk::{ChunkRow, DIRECTORY as DIRECTORY_OF_CHUNKS, chunk_number, chunk_path};
 use crate::chunk_file::read_extents;
 use crate::disk::{Disk, UNFINISHED, join, read_whole};
 use crate::frame::{

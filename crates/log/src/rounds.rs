@@ -181,8 +181,7 @@ mod tests {
             chunks.push(day(next, 64, 100));
             (next, came) = (next + 1, came + 64);
             while let Some(round) = next_round(&[], AMPLE, &chunks) {
-                let is_source =
-                    |row: &ChunkRow| round.sources.contains(&Home::Chunk(row.number));
+                let is_source = |row: &ChunkRow| round.sources.contains(&Home::Chunk(row.number));
                 let mib = chunks
                     .iter()
                     .filter(|(row, _)| is_source(row))

@@ -305,7 +305,12 @@ pub fn put_files(buffer: &mut Vec<u8>, files: &[FileRow]) {
 
 /// Puts rows of chunks.
 pub fn put_chunks(buffer: &mut Vec<u8>, chunks: &[ChunkRow]) {
-    put_run_header(buffer, NO_PARTITION, KIND_CHUNKS, CHUNK_BYTES * chunks.len());
+    put_run_header(
+        buffer,
+        NO_PARTITION,
+        KIND_CHUNKS,
+        CHUNK_BYTES * chunks.len(),
+    );
     for row in chunks {
         buffer.extend_from_slice(&row.number.to_le_bytes());
         buffer.extend_from_slice(&row.bytes.to_le_bytes());

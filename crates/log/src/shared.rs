@@ -213,9 +213,13 @@ impl Shared {
     /// Takes no more changes because of `detail`, and answers so to `group` and all that wait.
     pub fn poison(&self, detail: String, group: Vec<Waiting>) {
         let status = Status::Poisoned(detail.clone());
-        self.refuse(status, group, &AppendError::Poisoned {
-            detail: detail.clone(),
-        });
+        self.refuse(
+            status,
+            group,
+            &AppendError::Poisoned {
+                detail: detail.clone(),
+            },
+        );
         self.poisoned.send_replace(Some(detail));
     }
 

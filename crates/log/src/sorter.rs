@@ -18,7 +18,7 @@ use crate::chunk::{ChunkHeader, DIRECTORY, ExtentRow, chunk_path};
 use crate::chunk_writer::{ChunkWriter, Owner, Written};
 use crate::disk::remove;
 use crate::files::Files;
-use crate::port::{PartitionId, Position, Retention};
+use crate::port::{PartitionId, Position, Retention, ServiceTag};
 use crate::reader::for_each_entry;
 use crate::rounds::{Measure, Round, next_round};
 use crate::shared::Shared;
@@ -103,7 +103,11 @@ impl Sorter {
         let mut count = 0;
         let mut before = None;
         while let Some(round) = self.next_round() {
-            assert_ne!(Some(&round), before.as_ref(), "a round leaves nothing to itself");
+            assert_ne!(
+                Some(&round),
+                before.as_ref(),
+                "a round leaves nothing to itself"
+            );
             let pace = Pace {
                 sorter: self,
                 is_paced,
@@ -204,7 +208,8 @@ impl Sorter {
                 let is_in = |extent: &Extent| sources.contains(&extent.home);
                 if kept.extents.iter().any(is_in) {
                     let hinted = state.retentions.get(&partition).copied();
-                    let retention = hinted.or(otherwise).unwrap_or_default();
+                    let retention = hinted.or(otherwise);
+                    let retention = retention.unwrap_or_else(|| usual(partition));
                     found.entry(retention).or_default().push(partition);
                 }
             }
@@ -350,6 +355,14 @@ impl Sorter {
         } else {
             SortError::Stopped
         }
+    }
+}
+
+/// About how long entries of `partition` are kept when nobody has said.
+fn usual(partition: PartitionId) -> Retention {
+    match partition.owner() {
+        Some(ServiceTag::Streams) => Retention::Day,
+        _ => Retention::State,
     }
 }
 

@@ -300,10 +300,11 @@ impl Table {
             if extent.end() > kept.row.end {
                 return Err(misfit(row, "reach behind its end"));
             }
-            let from = kept.extents.partition_point(|old| old.end() <= extent.first);
+            let from = kept
+                .extents
+                .partition_point(|old| old.end() <= extent.first);
             let to = kept.extents.partition_point(|old| old.first < extent.end());
-            let is_within =
-                |old: &Extent| {
+            let is_within = |old: &Extent| {
                 old.first.max(kept.row.start) >= extent.first && old.end() <= extent.end()
             };
             if !kept.extents.range(from..to).all(is_within) {

@@ -178,8 +178,13 @@ async fn a_power_cut_on_a_full_disk_loses_nothing() {
         for which in 0..2 {
             let found = log.partition(shard(which as u64 + 1)).end;
             let most = ends[which] + unknown[which];
-            assert!((ends[which]..=most).contains(&found), "seed {seed}: {found}");
-            let read = log.read(shard(which as u64 + 1), 0, 10_000, 100 << 20).await;
+            assert!(
+                (ends[which]..=most).contains(&found),
+                "seed {seed}: {found}"
+            );
+            let read = log
+                .read(shard(which as u64 + 1), 0, 10_000, 100 << 20)
+                .await;
             assert_eq!(read.unwrap().entries.len() as u64, found, "seed {seed}");
         }
     }

@@ -236,7 +236,10 @@ async fn an_entry_that_is_damaged_is_never_written_again() {
     let log = open(&disk, &clock);
     put(&log, &clock, 1, 40).await;
     let files = disk.files();
-    let (path, _) = files.iter().find(|(path, _)| path.ends_with(".wal")).unwrap();
+    let (path, _) = files
+        .iter()
+        .find(|(path, _)| path.ends_with(".wal"))
+        .unwrap();
     // Somewhere in the payload of the first entry: behind header, checkpoint and the frame's own head.
     disk.flip_bit(path, (2 * 4096 + 500) * 8);
     let refused = log.sort().unwrap_err();
@@ -256,7 +259,10 @@ async fn a_chunk_that_cannot_be_written_leaves_everything_where_it_was() {
             put(&log, &clock, 2, 40).await;
             disk.fail_at(disk.io_count() + io, failure);
             let sorted = log.sort();
-            assert!(matches!(sorted, Err(SortError::Failed(_))), "{io}: {sorted:?}");
+            assert!(
+                matches!(sorted, Err(SortError::Failed(_))),
+                "{io}: {sorted:?}"
+            );
             assert_eq!(count(&disk, ".chk"), 0, "{io}");
             check(&log, 1, 0, 40).await;
             assert!(log.sort().unwrap() > 0, "{io}");
@@ -272,7 +278,10 @@ async fn a_block_that_is_damaged_is_refused_and_its_neighbours_are_read() {
     put(&log, &clock, 1, 200).await;
     log.sort().unwrap();
     let files = disk.files();
-    let (path, _) = files.iter().find(|(path, _)| path.ends_with(".chk")).unwrap();
+    let (path, _) = files
+        .iter()
+        .find(|(path, _)| path.ends_with(".chk"))
+        .unwrap();
     disk.flip_bit(path, 40_000 * 8);
     let read = log.read(partition(1), 0, 1, 1).await;
     assert!(matches!(read, Err(ReadError::Corrupt { .. })), "{read:?}");

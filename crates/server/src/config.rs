@@ -102,6 +102,9 @@ pub struct ConfigFile {
     /// Settings of streams.
     #[serde(default)]
     pub streams: StreamsSection,
+    /// Settings of the log.
+    #[serde(default)]
+    pub log: LogSection,
 }
 
 /// One `[[credentials]]` entry.
@@ -134,6 +137,22 @@ pub struct StreamsSection {
     pub cold_secs_before_merge: Option<u64>,
     /// Most shards that an on-demand stream grows to by itself.
     pub on_demand_shards_max: Option<u32>,
+}
+
+/// The `[log]` section: what is not given suits the file system of the data directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSection {
+    /// A file of the write-ahead log that has this many bytes is followed by another; at least 4096.
+    pub file_bytes: Option<u64>,
+    /// So many full files are sorted into chunks together; never with 0, and then a start reads them all.
+    pub sort_after_files: Option<usize>,
+    /// How many bytes are sorted in a second at most, as long as sorting keeps up.
+    pub sort_bytes_per_second: Option<u64>,
+    /// Whether what is kept for a week or longer is compressed.
+    pub compress: Option<bool>,
+    /// How many bytes are held for the time when the disk is full; none with 0.
+    pub ballast_bytes: Option<u64>,
 }
 
 /// Why the configuration file cannot be used.
@@ -184,11 +203,18 @@ mod tests {
     fn a_configuration_file_names_who_may_call() {
         let text = "[[credentials]]\naccess_key_id = \"AKID\"\nsecret_access_key = \"s\"\n\
                     account_id = \"111122223333\"\n[functions]\nconcurrency_max = 4\n[streams]\n\
-                    hot_secs_before_split = 60\n";
+                    hot_secs_before_split = 60\n\
+                    [log]\ncompress = true\nballast_bytes = 0\n";
         let file: ConfigFile = toml::from_str(text).expect("a configuration");
         assert_eq!(file.credentials[0].access_key_id, "AKID");
         assert_eq!(file.functions.concurrency_max, Some(4));
         assert_eq!(file.streams.hot_secs_before_split, Some(60));
+        let log = LogSection {
+            compress: Some(true),
+            ballast_bytes: Some(0),
+            ..LogSection::default()
+        };
+        assert_eq!(file.log, log);
     }
 
     #[test]

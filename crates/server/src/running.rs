@@ -106,7 +106,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let opened = storage::open(&config, clock.clone(), entropy.clone()).await?;
+    let opened = storage::open(&config, file.log, clock.clone(), entropy.clone()).await?;
     let work = match &opened.directory {
         Some(directory) => WorkDirectory::Kept(directory.join("functions")),
         None => WorkDirectory::Temporary(storage::temporary_directory()?),

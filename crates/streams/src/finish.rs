@@ -9,7 +9,7 @@
 
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
-use tidemill_log::{PartitionId, ServiceTag};
+use tidemill_log::{PartitionId, Retention, ServiceTag};
 use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::command::Command;
@@ -140,13 +140,15 @@ impl Streams {
             let streams = catalog.streams(now);
             let shards = streams.flat_map(|stream| {
                 let horizon = stream.horizon(now);
+                let retention = Retention::of_hours(u64::from(stream.retention_hours));
                 let shards = stream.shards.values();
-                shards.map(move |shard: &Shard| (shard.partition_id(), horizon))
+                shards.map(move |shard: &Shard| (shard.partition_id(), horizon, retention))
             });
             shards.collect()
         });
         let mut outcome = Ok(());
-        for (partition, horizon) in shards {
+        for (partition, horizon, retention) in shards {
+            self.log().retain(partition, retention);
             outcome = outcome.and(self.trim_before(partition, horizon).await);
         }
         outcome

@@ -1,3 +1,5 @@
+//! The frozen layouts of a chunk, and how what was not written is told from what was.
+
 use super::*;
 
 fn row() -> ChunkRow {

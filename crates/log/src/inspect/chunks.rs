@@ -6,7 +6,9 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use crate::chunk::{BlockRow, ChunkHeader, ChunkRow, ExtentRow, block_body, block_rows, chunk_path};
+use crate::chunk::{
+    BlockRow, ChunkHeader, ChunkRow, ExtentRow, block_body, block_rows, chunk_path,
+};
 use crate::chunk_file::{read_extents, read_header};
 use crate::disk::{Disk, DiskFile, read_exactly};
 use crate::recovery::LocalError;
@@ -65,12 +67,7 @@ impl ChunkWalk<'_> {
         })
     }
 
-    fn extent(
-        &mut self,
-        path: &str,
-        file: &dyn DiskFile,
-        extent: &ExtentRow,
-    ) -> Result<(), Stop> {
+    fn extent(&mut self, path: &str, file: &dyn DiskFile, extent: &ExtentRow) -> Result<(), Stop> {
         let mut bytes = vec![0; extent.rows_bytes as usize];
         let read = read_exactly(file, extent.rows_offset, &mut bytes).and_then(|()| {
             block_rows(&bytes).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
@@ -104,12 +101,15 @@ impl ChunkWalk<'_> {
         let partition = extent.partition;
         for (row, position) in rows(&body, block.count).zip(block.first..) {
             let payload = body.get(row.payload_offset..row.payload_offset + row.payload_bytes);
-            let is_whole = payload.is_some_and(|payload| {
-                check_entry(&row, partition, position, payload).is_ok()
-            });
+            let is_whole = payload
+                .is_some_and(|payload| check_entry(&row, partition, position, payload).is_ok());
             if !is_whole {
                 let what = format!("entry {position} of {}", PartitionName(partition));
-                self.damage(path, block.offset, format!("{what}: its checksum does not fit"))?;
+                self.damage(
+                    path,
+                    block.offset,
+                    format!("{what}: its checksum does not fit"),
+                )?;
             }
             self.tell(Met::Entry {
                 partition,

@@ -13,8 +13,8 @@ use crate::disk::{Disk, read_whole};
 use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameHeader, FrameKind,
 };
-use crate::port::PartitionId;
 use crate::frame::{DIRECTORY, file_path};
+use crate::port::PartitionId;
 use crate::recovery::LocalError;
 use crate::run::{
     Change, EntriesRun, FileRow, SnapshotPointer, check_entry, rows, rows_bytes, runs,
@@ -483,7 +483,8 @@ impl Walk<'_> {
                 self.partitions.entry(partition).or_default();
             }
             Change::Chunks(rows) => {
-                self.chunks.extend(rows.iter().map(|row| (row.number, *row)));
+                self.chunks
+                    .extend(rows.iter().map(|row| (row.number, *row)));
             }
             Change::Trim(_) | Change::Files(_) => {}
         }

@@ -184,7 +184,10 @@ pub async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendErro
     if let Change::Append(entries) = change {
         for (partition, _) in entries {
             let kinds = Retention::ALL.len() as u64;
-            log.retain(*partition, Retention::ALL[(partition.number() % kinds) as usize]);
+            log.retain(
+                *partition,
+                Retention::ALL[(partition.number() % kinds) as usize],
+            );
         }
     }
     match change.clone() {

@@ -11,7 +11,7 @@ use tidemill_log::{
 };
 use tidemill_model::{BoxFuture, Clock, Entropy};
 
-use crate::config::{Config, Durability, Storage};
+use crate::config::{Config, Durability, LogSection, Storage};
 
 /// Why the storage cannot be opened. What is on disk is as it was.
 #[derive(Debug, Error)]
@@ -39,9 +39,10 @@ pub struct Opened {
     pub directory: Option<PathBuf>,
 }
 
-/// Opens what `config` asks for; recovery happens here.
+/// Opens what `config` and its file's section ask for; recovery happens here.
 pub async fn open(
     config: &Config,
+    section: LogSection,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 ) -> Result<Opened, StorageError> {
@@ -62,8 +63,9 @@ pub async fn open(
         ..LocalOptions::default()
     };
     // Recovery reads the whole log: not on a thread that serves requests.
-    let opening =
-        tokio::task::spawn_blocking(move || open_directory(&path, clock, entropy, options));
+    let opening = tokio::task::spawn_blocking(move || {
+        open_directory(&path, clock, entropy, options, section)
+    });
     let (local, blobs) = opening.await.expect("opening the log does not panic")?;
     Ok(Opened {
         log: local.clone(),
@@ -78,11 +80,27 @@ fn open_directory(
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     options: LocalOptions,
+    section: LogSection,
 ) -> Result<(Arc<LocalLog>, DiskBlobs), StorageError> {
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(path)?);
+    let options = options.scaled_to(&*disk).map_err(StorageError::Work)?;
+    let options = as_configured(options, section);
     let blobs = DiskBlobs::open(disk.clone()).map_err(StorageError::Work)?;
     let local = LocalLog::open(disk, clock, entropy, options)?;
     Ok((Arc::new(local), blobs))
+}
+
+fn as_configured(options: LocalOptions, section: LogSection) -> LocalOptions {
+    LocalOptions {
+        file_bytes: section.file_bytes.unwrap_or(options.file_bytes),
+        sort_after_files: section.sort_after_files.unwrap_or(options.sort_after_files),
+        sort_bytes_per_second: section
+            .sort_bytes_per_second
+            .unwrap_or(options.sort_bytes_per_second),
+        compress: section.compress.unwrap_or(options.compress),
+        ballast_bytes: section.ballast_bytes.unwrap_or(options.ballast_bytes),
+        ..options
+    }
 }
 
 fn durability(durability: Durability) -> tidemill_log::Durability {
