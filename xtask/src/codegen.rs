@@ -64,6 +64,7 @@ fn module(service: &str, facts: &Facts) -> String {
              use serde::de::MapAccess;\n\n\
              use tidemill_model::Timestamp;\n\n\
              use crate::constraint::{{Checker, Pattern, Rules}};\n\
+             use crate::event_stream::{{Streamed, StreamedEvent}};\n\
              use crate::failure::{{Failure, OperationError, StorageFailure}};\n\
              use crate::rest::{{Binding, Kind, Located, Location}};\n\
              use crate::wire::{{self, Field, FromWire, Token}};\n\n"

@@ -62,6 +62,12 @@ impl SequenceNumber {
         Self::new(shard, created_secs, 0, created_secs)
     }
 
+    /// A number before that of the record at `position` and not before those of earlier ones, given
+    /// out at `secs`: what a reader may go on after, though no record has it.
+    pub fn before(shard: ShardId, created_secs: u64, position: u64, secs: u64) -> Self {
+        Self::new(shard, created_secs, position, secs.max(created_secs))
+    }
+
     /// The closed shard's ending number: the greatest index at the time of closing.
     pub fn end_of(shard: ShardId, created_secs: u64, closed_secs: u64) -> Self {
         Self::new(
@@ -231,9 +237,10 @@ mod tests {
         let start = SequenceNumber::start_of(shard, 1_700_000_000);
         let first = SequenceNumber::of_record(shard, 1_700_000_000, 0, 1_699_999_990);
         let second = SequenceNumber::of_record(shard, 1_700_000_000, 1, 1_700_000_005);
+        let between = SequenceNumber::before(shard, 1_700_000_000, 1, 1_700_000_004);
         let end = SequenceNumber::end_of(shard, 1_700_000_000, 1_700_000_006);
         let child = SequenceNumber::start_of(ShardId(4), 1_700_000_007);
-        let numbers = [start, first, second, end, child];
+        let numbers = [start, first, between, second, end, child];
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(
             numbers
@@ -243,6 +250,7 @@ mod tests {
         assert!(numbers.iter().all(|number| number.to_string().len() == 56));
         assert_eq!((first.position_at(), first.position_after()), (0, 1));
         assert_eq!((start.position_at(), start.position_after()), (0, 0));
+        assert_eq!(between.position_after(), 1);
     }
 
     #[test]

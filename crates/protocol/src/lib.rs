@@ -12,6 +12,7 @@ mod sent;
 mod json;
 mod cbor;
 pub mod encoding;
+pub mod event_stream;
 pub mod cors;
 pub mod sigv4;
 pub mod target;

@@ -156,7 +156,7 @@ mod tests {
         ] {
             assert_eq!(JsonService::Kinesis.operation(target), None, "{target}");
         }
-        let known = JsonService::Kinesis.operation("Kinesis_20131202.SubscribeToShard");
+        let known = JsonService::Kinesis.operation("Kinesis_20131202.CreateChannel");
         assert!(known.is_some_and(JsonOperation::is_unsupported));
         let send = Some(JsonOperation::Sqs(sqs::Operation::SendMessage));
         assert_eq!(JsonService::Sqs.operation("AmazonSQS.SendMessage"), send);

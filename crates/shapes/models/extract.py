@@ -21,7 +21,8 @@ SERVICES = {
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"
         " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers"
         " UpdateShardCount UpdateMaxRecordSize DescribeLimits DescribeAccountSettings UpdateAccountSettings"
-        " PutResourcePolicy GetResourcePolicy DeleteResourcePolicy TagResource UntagResource ListTagsForResource",
+        " PutResourcePolicy GetResourcePolicy DeleteResourcePolicy TagResource UntagResource ListTagsForResource"
+        " SubscribeToShard",
     ),
     "lambda": (
         "lambda/2015-03-31",
@@ -35,7 +36,7 @@ SERVICES = {
         " PurgeQueue DeleteQueue",
     ),
 }
-SHAPE_KEYS = ("type", "required", "min", "max", "pattern", "enum", "exception", "fault", "error", "payload", "sensitive")
+SHAPE_KEYS = ("type", "required", "min", "max", "pattern", "enum", "exception", "fault", "error", "payload", "sensitive", "eventstream")
 MEMBER_KEYS = ("shape", "location", "locationName")
 
 

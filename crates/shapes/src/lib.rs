@@ -8,6 +8,7 @@
 pub mod constraint;
 pub mod wire;
 pub mod failure;
+pub mod event_stream;
 pub mod rest;
 mod generated;
 

@@ -1,11 +1,14 @@
 //! Streams and shards in AWS's shapes.
 
-use tidemill_model::{HashKeyRange, ShardId, Timestamp};
+use tidemill_log::Entry;
+use tidemill_model::{HashKeyRange, SequenceNumber, ShardId, Timestamp};
 use tidemill_shapes::kinesis;
 
 use crate::commitment::{Commitment, CommitmentStatus};
+use crate::failure::{Failure, nothing_happened};
 use crate::monitoring::{Monitored, show};
-use crate::stream::{Mode, Shard, Status, Stream};
+use crate::stored_record::StoredRecord;
+use crate::stream::{FoundShard, Mode, Shard, Status, Stream};
 
 pub(crate) fn status(status: Status) -> kinesis::StreamStatus {
     match status {
@@ -85,6 +88,32 @@ pub(crate) fn commitment(
         ended_at: commitment.and_then(|made| made.ends_at.filter(|_| !holds)),
         earliest_allowed_end_at: commitment.filter(|_| holds).map(Commitment::earliest_end),
     }
+}
+
+/// The records of a shard as readers get them.
+pub(crate) fn records(
+    found: &FoundShard,
+    entries: &[Entry],
+) -> Result<Vec<kinesis::Record>, Failure> {
+    let records = entries.iter().map(|entry| {
+        let stored = StoredRecord::decode(&entry.payload).map_err(|error| {
+            nothing_happened(format!("{} at {}: {error}", found.id, entry.position))
+        })?;
+        let number = SequenceNumber::of_record(
+            found.id,
+            found.shard.created_secs,
+            entry.position,
+            entry.at.as_secs(),
+        );
+        Ok(kinesis::Record {
+            sequence_number: number.to_string(),
+            approximate_arrival_timestamp: Some(entry.at),
+            data: stored.data,
+            partition_key: Some(stored.partition_key),
+            encryption_type: None,
+        })
+    });
+    records.collect()
 }
 
 /// A number of AWS's shapes; counts that do not fit cannot come to be.

@@ -164,6 +164,10 @@ declared! {
     RegisterStreamConsumerError:
         ResourceNotFound ResourceNotFoundException, InvalidArgument InvalidArgumentException,
         LimitExceeded LimitExceededException, ResourceInUse ResourceInUseException;
+    SubscribeToShardError:
+        ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
+        InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
+        AccessDenied AccessDeniedException, DryRunOperation DryRunOperationException;
     UpdateStreamModeError:
         ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
         InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException;

@@ -83,6 +83,23 @@ pub const GET_RECORDS_MAX: usize = 10_000;
 /// Most bytes of one GetRecords answer (A: GetRecords).
 pub const GET_RECORDS_BYTES_MAX: usize = 10 * MIB as usize;
 
+/// How long a subscription lasts (A: SubscribeToShard).
+pub const SUBSCRIPTION_TIME: Duration = Duration::from_secs(300);
+/// How long after a subscription has begun none may take its place (A: SubscribeToShard).
+pub const SUBSCRIPTION_HOLD: Duration = Duration::from_secs(5);
+/// Bytes a second that a subscription sends (Q).
+pub const SUBSCRIPTION_BYTES_PER_SECOND: u64 = 2 * MIB;
+/// How long a subscription sends nothing (O): as observed of AWS; the KCL gives one up after half a
+/// minute.
+pub const SUBSCRIPTION_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long an event waits for a client that does not read before its subscription ends (O).
+pub const SUBSCRIPTION_UNTAKEN_MAX: Duration = Duration::from_secs(30);
+/// Bytes of records in one event, unless the first alone has more (O). The Java SDK takes frames of up
+/// to 16 MiB, in which records stand in base64.
+pub const EVENT_BYTES_MAX: usize = MIB as usize;
+/// Records in one event (O).
+pub const EVENT_RECORDS_MAX: usize = 10_000;
+
 /// Age at which a shard iterator expires (A: GetShardIterator).
 pub const ITERATOR_AGE_MAX: Duration = Duration::from_secs(300);
 /// Age at which a page token expires (A: ListShards).
@@ -190,6 +207,7 @@ const _: () = {
         "two cold shards make no hot one"
     );
     assert!(TARGET_SHARDS <= STREAM_SHARDS_MAX);
+    assert!(RECORD_KIB_MAX as u64 * 1024 * 4 / 3 + MIB < 16 * MIB);
     assert!(RETENTION_HOURS_MIN < RETENTION_HOURS_MAX);
     assert!(ON_DEMAND_SHARDS <= STREAM_SHARDS_MAX);
     assert!(

@@ -48,6 +48,14 @@ pub enum Refused {
 
     #[error("Stream {} already exists.", under(.stream))]
     StreamExists { stream: StreamArn },
+    #[error(
+        "Another active subscription exists for this consumer: {}:{}:{shard}:{}",
+        .consumer.stream.account, .consumer.stream.name, .consumer.name
+    )]
+    Subscribed {
+        consumer: ConsumerArn,
+        shard: ShardId,
+    },
     #[error("Stream {} not ACTIVE, instead in state {status}", under(.stream))]
     NotActive {
         stream: StreamArn,
@@ -62,7 +70,7 @@ pub enum Refused {
     )]
     ConsumersOfStream { stream: StreamArn },
     #[error(
-        "Consumer {} with creation timestamp {} under stream {} and account {} is not in ACTIVE status.",
+        "Consumer {} with creation timestamp {} under stream: {} , account {} is not in ACTIVE status.",
         .consumer.name, .consumer.created_secs, .consumer.stream.name, .consumer.stream.account
     )]
     ConsumerInactive { consumer: ConsumerArn },
@@ -374,6 +382,7 @@ impl Refused {
             | Refused::NotActive { .. }
             | Refused::ConsumersOfStream { .. }
             | Refused::ConsumerInactive { .. }
+            | Refused::Subscribed { .. }
             | Refused::ConsumerExists { .. } => Exception::ResourceInUse,
             Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,
             Refused::StreamRate { .. }

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use tidemill_log::{Log, Replicated};
 use tidemill_model::{Caller, Clock, Entropy, StreamArn, Timestamp};
@@ -23,6 +23,7 @@ use crate::measured::Measured;
 use crate::on_demand::Eagerness;
 use crate::refused::Refused;
 use crate::stream::Stream;
+use crate::subscribers::Subscribers;
 use crate::throttle::Throttle;
 use crate::token::TokenKey;
 
@@ -69,6 +70,7 @@ struct Shared {
     parts: StreamsParts,
     throttle: Mutex<Throttle>,
     measured: Mutex<Measured>,
+    subscribers: Mutex<Subscribers<oneshot::Sender<()>>>,
     /// Held while a reshard is finished, so that of many who meet a sealed shard one does the work.
     finishing: tokio::sync::Mutex<()>,
     /// Counts commands that have been applied.
@@ -82,6 +84,7 @@ impl Streams {
             parts,
             throttle: Mutex::default(),
             measured: Mutex::default(),
+            subscribers: Mutex::default(),
             finishing: tokio::sync::Mutex::new(()),
             changes: watch::Sender::new(0),
         };
@@ -204,6 +207,14 @@ impl Streams {
             .lock()
             .expect("no holder of this lock panics");
         count(&mut measured, self.clock().now())
+    }
+
+    /// Who is subscribed to what. A subscription that is dropped out of it has lost its place.
+    pub(crate) fn subscribers(&self) -> MutexGuard<'_, Subscribers<oneshot::Sender<()>>> {
+        self.shared
+            .subscribers
+            .lock()
+            .expect("no holder of this lock panics")
     }
 
     /// Whether one more call of `operation` on `stream` is within its rate.

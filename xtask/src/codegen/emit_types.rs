@@ -48,6 +48,7 @@ pub fn types(facts: &Facts) -> String {
     let mut text = String::new();
     for shape in facts.shapes().filter(|shape| !shape.is_exception()) {
         match shape.kind() {
+            "structure" if shape.is_event_stream() => text += &event_stream(facts, shape),
             "structure" => text += &structure(facts, shape),
             "string" if shape.is_open_enum() => text += &listed(shape),
             "string" if !shape.values().is_empty() => text += &enumeration(shape),
@@ -71,8 +72,15 @@ pub fn types(facts: &Facts) -> String {
 const DERIVES: &str = "#[derive(Clone, Debug, PartialEq, Serialize)]\n";
 const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serialize)]\n";
 
+/// The members of a structure that stand in it: events follow it one by one.
+fn members<'a>(facts: &Facts, shape: Shape<'a>) -> Vec<Member<'a>> {
+    let mut members = shape.members();
+    members.retain(|member| !facts.shape(member.shape).is_event_stream());
+    members
+}
+
 fn structure(facts: &Facts, shape: Shape<'_>) -> String {
-    let members = shape.members();
+    let members = members(facts, shape);
     let derives = if has_default(facts, shape) {
         DERIVES_DEFAULT
     } else {
@@ -90,8 +98,7 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
 
 /// Whether every required member has a default.
 fn has_default(facts: &Facts, shape: Shape<'_>) -> bool {
-    shape
-        .members()
+    members(facts, shape)
         .iter()
         .filter(|member| member.required)
         .all(|member| {
@@ -132,6 +139,30 @@ fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
         "#[serde({})]\npub {}: {kind},\n",
         serde.join(", "),
         names::field(member.name)
+    )
+}
+
+fn event_stream(facts: &Facts, shape: Shape<'_>) -> String {
+    let name = shape.name;
+    let (mut variants, mut arms, mut froms) = (String::new(), String::new(), String::new());
+    for member in shape.members() {
+        let (variant, kind) = (member.name, member.shape);
+        froms += &format!(
+            "impl From<{kind}> for {name} {{\n\
+             fn from(inner: {kind}) -> {name} {{ {name}::{variant}(inner) }}\n}}\n"
+        );
+        if facts.shape(kind).is_exception() {
+            variants += &format!("#[serde(skip)]\n{variant}({kind}),\n");
+            arms += &format!("{name}::{variant}(inner) => Streamed::Exception(inner.failure()),\n");
+        } else {
+            variants += &format!("{variant}({kind}),\n");
+            arms += &format!("{name}::{variant}(_) => Streamed::Event(\"{variant}\"),\n");
+        }
+    }
+    format!(
+        "{DERIVES}#[serde(untagged)]\npub enum {name} {{\n{variants}}}\n\
+         impl StreamedEvent for {name} {{\n\
+         fn streamed(&self) -> Streamed {{ match self {{\n{arms}}} }}\n}}\n{froms}"
     )
 }
 

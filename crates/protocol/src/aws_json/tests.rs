@@ -44,12 +44,12 @@ fn a_request_is_refused_in_the_services_order() {
     let unknown_xml = "<UnknownOperationException/>\n";
     let serialization = r#"{"__type":"SerializationException"}"#;
     let unknown = r#"{"__type":"UnknownOperationException"}"#;
-    let unsupported = r#"{"__type":"UnsupportedOperationException","message":"Tidemill does not support SubscribeToShard yet."}"#;
+    let unsupported = r#"{"__type":"UnsupportedOperationException","message":"Tidemill does not support CreateChannel yet."}"#;
     let plain_serialization = r#"{"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"}"#;
     let plain_unknown = r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
     let cbor_serialization = "\u{fffd}f__typevSerializationException\u{fffd}";
     let cbor_unknown = "\u{fffd}f__typex\u{19}UnknownOperationException\u{fffd}";
-    let subscribe = "Kinesis_20131202.SubscribeToShard";
+    let subscribe = "Kinesis_20131202.CreateChannel";
     let plain = "application/json";
     let cases = [
         (("GET", JSON, PUT, "{}"), (403, denied)),

@@ -45,28 +45,38 @@ impl Call<'_> {
         O: Serialize,
         E: OperationError,
     {
+        match self.run(dialect, operation).await {
+            Ok(output) => aws_json::success(dialect, &output),
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// Reads the input of an AWS JSON operation and runs it; gives its output, or the answer when there
+    /// is none.
+    pub async fn run<I, O, E>(
+        self,
+        dialect: Dialect,
+        operation: impl AsyncFnOnce(&Caller, I) -> Result<O, E>,
+    ) -> Result<O, Response>
+    where
+        I: FromWire,
+        E: OperationError,
+    {
         let authenticated = scoped(self.authenticated, Service::Json(dialect.service));
-        let read = aws_json::read(dialect, self.request.body, authenticated);
-        let (identity, input) = match read {
-            Ok(read) => read,
-            Err(refusal) => return refusal,
-        };
+        let (identity, input) = aws_json::read(dialect, self.request.body, authenticated)?;
         let caller = self.identities.caller(&identity, &self.request_id);
         let seams = Seams {
             faults: self.faults,
             clock: self.clock,
         };
         if seams.fails(Seam::GatewayBeforeCommit).await {
-            return aws_json::refuse(dialect, 500, "InternalFailure", None);
+            return Err(aws_json::refuse(dialect, 500, "InternalFailure", None));
         }
         let outcome = operation(&caller, input).await;
         if seams.fails(Seam::GatewayAfterCommit).await {
-            return aws_json::refuse(dialect, 500, "InternalFailure", None);
+            return Err(aws_json::refuse(dialect, 500, "InternalFailure", None));
         }
-        match outcome {
-            Ok(output) => aws_json::success(dialect, &output),
-            Err(error) => aws_json::failure(dialect, &noted(&error, &caller)),
-        }
+        outcome.map_err(|error| aws_json::failure(dialect, &noted(&error, &caller)))
     }
 
     /// Reads the input of a REST operation, runs it and writes its answer.

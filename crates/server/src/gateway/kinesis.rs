@@ -1,21 +1,22 @@
 //! Kinesis: every operation of the model to its function, without a wildcard.
 
-use tidemill_protocol::aws_json;
-use tidemill_protocol::response::Response;
+use tidemill_protocol::aws_json::{self, Dialect};
+use tidemill_protocol::encoding::Encoding;
 use tidemill_protocol::target::{JsonOperation, JsonService};
 use tidemill_shapes::kinesis::Operation;
 use tidemill_streams::{Streams, ops};
 
+use super::answer::Answer;
 use super::call::Call;
 
 const SERVICE: JsonService = JsonService::Kinesis;
 
 /// Answers a request to Kinesis.
-pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
+pub async fn answer(streams: &Streams, call: Call<'_>) -> Answer {
     let (dialect, operation) = match aws_json::check(SERVICE, &call.request) {
         Ok((dialect, JsonOperation::Kinesis(operation))) => (dialect, operation),
         Ok((_, JsonOperation::Sqs(_))) => unreachable!("a check of Kinesis gives its operations"),
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal.into(),
     };
     macro_rules! run {
         ($($operation:ident => $function:ident),* $(,)?) => {
@@ -25,7 +26,9 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
                         ops::$function(streams, caller, input).await
                     })
                     .await
+                    .into()
                 })*
+                Operation::SubscribeToShard => subscribe(streams, dialect, call).await,
                 Operation::Unsupported(name) => unreachable!("{name} is refused by the check"),
             }
         };
@@ -66,5 +69,19 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Response {
         UpdateMaxRecordSize => update_max_record_size,
         UpdateShardCount => update_shard_count,
         UpdateStreamMode => update_stream_mode,
+    }
+}
+
+/// SubscribeToShard answers with events. In CBOR the service itself fails, and no client asks it.
+async fn subscribe(streams: &Streams, dialect: Dialect, call: Call<'_>) -> Answer {
+    if dialect.encoding == Encoding::Cbor {
+        return aws_json::refuse(dialect, 500, "InternalFailure", None).into();
+    }
+    let subscribed = call.run(dialect, async |caller, input| {
+        ops::subscribe_to_shard(streams, caller, input).await
+    });
+    match subscribed.await {
+        Ok(events) => Answer::events(events),
+        Err(refusal) => refusal.into(),
     }
 }

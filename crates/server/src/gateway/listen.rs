@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -26,6 +24,7 @@ use tokio::sync::watch;
 use tidemill_model::Clock;
 use tidemill_protocol::response::Response;
 
+use super::answer::Answer;
 use super::body::{Bodies, Unread};
 use super::route::{Gateway, Incoming as WholeRequest};
 
@@ -39,18 +38,29 @@ const HTTP2_REQUESTS_MAX: u32 = 1000;
 /// How long a stop waits for requests in flight.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// What the connections share.
+struct Shared {
+    gateway: Arc<Gateway>,
+    bodies: Bodies,
+    stop: watch::Receiver<bool>,
+}
+
 /// Serves connections of `listener` until `stop` says so, then lets the open ones finish.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
     let clock = gateway.clock();
-    let bodies = Arc::new(Bodies::new(clock.clone()));
+    let shared = Arc::new(Shared {
+        gateway,
+        bodies: Bodies::new(clock.clone()),
+        stop: stop.clone(),
+    });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, &gateway, &bodies, &graceful),
+            Ok((stream, _)) => connect(stream, &shared, &graceful),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: the next accept may work.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -70,20 +80,19 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
 }
 
 /// Starts the task that serves one connection.
-fn connect(
-    stream: TcpStream,
-    gateway: &Arc<Gateway>,
-    bodies: &Arc<Bodies>,
-    graceful: &GracefulShutdown,
-) {
+fn connect(stream: TcpStream, shared: &Arc<Shared>, graceful: &GracefulShutdown) {
     let _ = stream.set_nodelay(true);
-    let clock = gateway.clock();
+    let clock = shared.gateway.clock();
     let spoke = Arc::new(AtomicBool::new(false));
     let service = {
-        let (gateway, bodies, spoke) = (gateway.clone(), bodies.clone(), spoke.clone());
+        let (shared, spoke) = (shared.clone(), spoke.clone());
         service_fn(move |request| {
             spoke.store(true, Ordering::Relaxed);
-            answer(gateway.clone(), bodies.clone(), request)
+            let shared = shared.clone();
+            async move {
+                let answer = answer(&shared, request).await;
+                Ok::<_, Infallible>(answer.into_http(&shared.stop))
+            }
         })
     };
     let connection = builder()
@@ -126,15 +135,11 @@ async fn silence(clock: &dyn Clock, spoke: &AtomicBool) {
     }
 }
 
-async fn answer(
-    gateway: Arc<Gateway>,
-    bodies: Arc<Bodies>,
-    request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+async fn answer(shared: &Shared, request: hyper::Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
-    let whole = match bodies.read(body).await {
+    let whole = match shared.bodies.read(body).await {
         Ok(whole) => whole,
-        Err(error) => return Ok(unread(&error)),
+        Err(error) => return unread(&error),
     };
     let request = WholeRequest {
         method: head.method,
@@ -144,24 +149,22 @@ async fn answer(
     };
     let room = (!request.is_invocation()).then_some(whole.room);
     if request.ends_with_its_caller() {
-        return Ok(into_http(gateway.handle(request).await));
+        return shared.gateway.handle(request).await;
     }
     // hyper drops what it awaits when the client hangs up, and a task of its own goes on.
+    let gateway = shared.gateway.clone();
     let handled = tokio::spawn(async move {
-        let response = gateway.handle(request).await;
+        let answer = gateway.handle(request).await;
         drop(room);
-        response
+        answer
     });
-    Ok(match handled.await {
-        Ok(response) => into_http(response),
-        Err(error) => {
-            tracing::error!(%error, "a request ended badly");
-            plain(500, "the server failed".to_owned())
-        }
+    handled.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended badly");
+        plain(500, "the server failed".to_owned())
     })
 }
 
-fn unread(error: &Unread) -> hyper::Response<Full<Bytes>> {
+fn unread(error: &Unread) -> Answer {
     tracing::debug!(%error, "a body was not read");
     let status = match error {
         Unread::TooLarge => 413,
@@ -172,18 +175,8 @@ fn unread(error: &Unread) -> hyper::Response<Full<Bytes>> {
     plain(status, error.to_string())
 }
 
-fn plain(status: u16, text: String) -> hyper::Response<Full<Bytes>> {
-    into_http(Response::new(status, "text/plain", text))
-}
-
-fn into_http(response: Response) -> hyper::Response<Full<Bytes>> {
-    let mut builder = hyper::Response::builder().status(response.status);
-    for (name, value) in response.headers {
-        builder = builder.header(name, value);
-    }
-    builder
-        .body(Full::new(response.body))
-        .expect("the status is one of HTTP's and the headers were checked when they were made")
+fn plain(status: u16, text: String) -> Answer {
+    Response::new(status, "text/plain", text).into()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tidemill_protocol::{cors, rest_json};
 use crate::config::Config;
 use crate::wiring::services::Services;
 
+use super::answer::Answer;
 use super::call::Call;
 use super::identify::Identities;
 use super::{kinesis, lambda, own_api, sqs};
@@ -76,7 +77,7 @@ impl Gateway {
     }
 
     /// Answers one request.
-    pub async fn handle(&self, incoming: Incoming) -> Response {
+    pub async fn handle(&self, incoming: Incoming) -> Answer {
         let request_id = self.entropy.uuid();
         let Incoming {
             method,
@@ -91,21 +92,27 @@ impl Gateway {
             body,
         };
         if self.identities.credentials.is_empty() && cors::is_foreign(&request) {
-            return foreign().with_header("x-amzn-requestid", &request_id);
+            return foreign()
+                .with_header("x-amzn-requestid", &request_id)
+                .into();
         }
         if let Some(response) = cors::preflight(&request) {
-            return response.with_header("x-amzn-requestid", &request_id);
+            return response.with_header("x-amzn-requestid", &request_id).into();
         }
-        let response = self.route(request, &request_id).await;
-        cors::expose(&request, response)
-            .with_header("x-amzn-requestid", &request_id)
-            .with_header("x-amz-id-2", &self.extended_id())
+        let answer = self.route(request, &request_id).await;
+        answer.map(|response| {
+            cors::expose(&request, response)
+                .with_header("x-amzn-requestid", &request_id)
+                .with_header("x-amz-id-2", &self.extended_id())
+        })
     }
 
-    async fn route(&self, request: Request<'_>, request_id: &str) -> Response {
+    async fn route(&self, request: Request<'_>, request_id: &str) -> Answer {
         let path = request.uri.path();
         if path.starts_with("/_tidemill/") || path.starts_with("/_localstack/") {
-            return own_api::answer(&self.services, &self.config, request.method, path).await;
+            return own_api::answer(&self.services, &self.config, request.method, path)
+                .await
+                .into();
         }
         let now = self.clock.now();
         let authenticated = authenticate(&request, &self.identities.credentials, now);
@@ -124,11 +131,13 @@ impl Gateway {
                 kinesis::answer(&self.services.streams, call).await
             }
             Some(Service::Json(JsonService::Sqs)) => {
-                sqs::answer(&self.services.queues, &self.base_url(&request), call).await
+                sqs::answer(&self.services.queues, &self.base_url(&request), call)
+                    .await
+                    .into()
             }
-            Some(Service::Lambda) => lambda::answer(&self.services, call).await,
-            None if request.method == Method::GET && path == "/" => welcome(),
-            None => rest_json::unknown(),
+            Some(Service::Lambda) => lambda::answer(&self.services, call).await.into(),
+            None if request.method == Method::GET && path == "/" => welcome().into(),
+            None => rest_json::unknown().into(),
         }
     }
 

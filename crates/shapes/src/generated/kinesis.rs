@@ -16,6 +16,7 @@ use serde::de::MapAccess;
 use tidemill_model::Timestamp;
 
 use crate::constraint::{Checker, Pattern, Rules};
+use crate::event_stream::{Streamed, StreamedEvent};
 use crate::failure::{Failure, OperationError, StorageFailure};
 use crate::rest::{Binding, Kind, Located, Location};
 use crate::wire::{self, Field, FromWire, Token};
@@ -51,6 +52,7 @@ pub enum Operation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    SubscribeToShard,
     TagResource,
     UntagResource,
     UpdateAccountSettings,
@@ -91,6 +93,7 @@ impl Operation {
             "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "SubscribeToShard" => Some(Operation::SubscribeToShard),
             "TagResource" => Some(Operation::TagResource),
             "UntagResource" => Some(Operation::UntagResource),
             "UpdateAccountSettings" => Some(Operation::UpdateAccountSettings),
@@ -118,7 +121,6 @@ impl Operation {
             }
             "StartStreamEncryption" => Some(Operation::Unsupported("StartStreamEncryption")),
             "StopStreamEncryption" => Some(Operation::Unsupported("StopStreamEncryption")),
-            "SubscribeToShard" => Some(Operation::Unsupported("SubscribeToShard")),
             "UpdateChannel" => Some(Operation::Unsupported("UpdateChannel")),
             "UpdateDeadLetterQueueRecordsVisibility" => Some(Operation::Unsupported(
                 "UpdateDeadLetterQueueRecordsVisibility",
@@ -167,6 +169,7 @@ impl Operation {
             Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::SubscribeToShard => "SubscribeToShard",
             Operation::TagResource => "TagResource",
             Operation::UntagResource => "UntagResource",
             Operation::UpdateAccountSettings => "UpdateAccountSettings",
@@ -1110,6 +1113,19 @@ pub struct SplitShardInput {
     pub stream_name: Option<String>,
 }
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StartingPosition {
+    #[serde(rename = "SequenceNumber", skip_serializing_if = "Option::is_none")]
+    pub sequence_number: Option<String>,
+    #[serde(
+        rename = "Timestamp",
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "wire::moment_if_given"
+    )]
+    pub timestamp: Option<Timestamp>,
+    #[serde(rename = "Type")]
+    pub r#type: ShardIteratorType,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StreamDescription {
     #[serde(rename = "EncryptionType", skip_serializing_if = "Option::is_none")]
     pub encryption_type: Option<EncryptionType>,
@@ -1251,6 +1267,144 @@ pub struct StreamSummary {
     #[serde(rename = "StreamStatus")]
     pub stream_status: StreamStatus,
 }
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SubscribeToShardEvent {
+    #[serde(rename = "ChildShards", skip_serializing_if = "Option::is_none")]
+    pub child_shards: Option<Vec<ChildShard>>,
+    #[serde(
+        rename = "ContinuationSequenceNumber",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub continuation_sequence_number: Option<String>,
+    #[serde(rename = "MillisBehindLatest")]
+    pub millis_behind_latest: i64,
+    #[serde(rename = "Records")]
+    pub records: Vec<Record>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum SubscribeToShardEventStream {
+    #[serde(skip)]
+    InternalFailureException(InternalFailureException),
+    #[serde(skip)]
+    KMSAccessDeniedException(KMSAccessDeniedException),
+    #[serde(skip)]
+    KMSDisabledException(KMSDisabledException),
+    #[serde(skip)]
+    KMSInvalidStateException(KMSInvalidStateException),
+    #[serde(skip)]
+    KMSNotFoundException(KMSNotFoundException),
+    #[serde(skip)]
+    KMSOptInRequired(KMSOptInRequired),
+    #[serde(skip)]
+    KMSThrottlingException(KMSThrottlingException),
+    #[serde(skip)]
+    ResourceInUseException(ResourceInUseException),
+    #[serde(skip)]
+    ResourceNotFoundException(ResourceNotFoundException),
+    SubscribeToShardEvent(SubscribeToShardEvent),
+}
+impl StreamedEvent for SubscribeToShardEventStream {
+    fn streamed(&self) -> Streamed {
+        match self {
+            SubscribeToShardEventStream::InternalFailureException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSAccessDeniedException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSDisabledException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSInvalidStateException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSNotFoundException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSOptInRequired(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::KMSThrottlingException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::ResourceInUseException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::ResourceNotFoundException(inner) => {
+                Streamed::Exception(inner.failure())
+            }
+            SubscribeToShardEventStream::SubscribeToShardEvent(_) => {
+                Streamed::Event("SubscribeToShardEvent")
+            }
+        }
+    }
+}
+impl From<InternalFailureException> for SubscribeToShardEventStream {
+    fn from(inner: InternalFailureException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::InternalFailureException(inner)
+    }
+}
+impl From<KMSAccessDeniedException> for SubscribeToShardEventStream {
+    fn from(inner: KMSAccessDeniedException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSAccessDeniedException(inner)
+    }
+}
+impl From<KMSDisabledException> for SubscribeToShardEventStream {
+    fn from(inner: KMSDisabledException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSDisabledException(inner)
+    }
+}
+impl From<KMSInvalidStateException> for SubscribeToShardEventStream {
+    fn from(inner: KMSInvalidStateException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSInvalidStateException(inner)
+    }
+}
+impl From<KMSNotFoundException> for SubscribeToShardEventStream {
+    fn from(inner: KMSNotFoundException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSNotFoundException(inner)
+    }
+}
+impl From<KMSOptInRequired> for SubscribeToShardEventStream {
+    fn from(inner: KMSOptInRequired) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSOptInRequired(inner)
+    }
+}
+impl From<KMSThrottlingException> for SubscribeToShardEventStream {
+    fn from(inner: KMSThrottlingException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::KMSThrottlingException(inner)
+    }
+}
+impl From<ResourceInUseException> for SubscribeToShardEventStream {
+    fn from(inner: ResourceInUseException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for SubscribeToShardEventStream {
+    fn from(inner: ResourceNotFoundException) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::ResourceNotFoundException(inner)
+    }
+}
+impl From<SubscribeToShardEvent> for SubscribeToShardEventStream {
+    fn from(inner: SubscribeToShardEvent) -> SubscribeToShardEventStream {
+        SubscribeToShardEventStream::SubscribeToShardEvent(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SubscribeToShardInput {
+    #[serde(rename = "ConsumerARN")]
+    pub consumer_arn: String,
+    #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    #[serde(rename = "ShardId")]
+    pub shard_id: String,
+    #[serde(rename = "StartingPosition")]
+    pub starting_position: StartingPosition,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SubscribeToShardOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Tag {
     #[serde(rename = "Key")]
@@ -3594,6 +3748,52 @@ impl FromWire for SplitShardInput {
         }))
     }
 }
+impl FromWire for StartingPosition {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut sequence_number: Field<String> = Field::Absent;
+        let mut timestamp: Field<Timestamp> = Field::Absent;
+        let mut r#type: Field<ShardIteratorType> = Field::Absent;
+        while let Some(member) =
+            wire::next_member(&mut map, &["SequenceNumber", "Timestamp", "Type"])?
+        {
+            match member {
+                Some(0) => {
+                    sequence_number =
+                        wire::member(&mut map, "sequenceNumber", &RULES_SEQUENCE_NUMBER, check)?
+                }
+                Some(1) => {
+                    timestamp = wire::member(&mut map, "timestamp", &RULES_TIMESTAMP, check)?
+                }
+                Some(2) => r#type = wire::member(&mut map, "type", &Rules::NONE, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let sequence_number = wire::optional(sequence_number);
+        let timestamp = wire::optional(timestamp);
+        let r#type = wire::required(r#type, "type", check);
+        let Some(sequence_number) = sequence_number else {
+            return Ok(Field::Broken);
+        };
+        let Some(timestamp) = timestamp else {
+            return Ok(Field::Broken);
+        };
+        let Some(r#type) = r#type else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(StartingPosition {
+            sequence_number,
+            timestamp,
+            r#type,
+        }))
+    }
+}
 static RULES_STREAM_ARN: Rules = Rules {
     min: Some(1),
     max: Some(2048),
@@ -3655,6 +3855,76 @@ static RULES_STREAM_NAME: Rules = Rules {
     element: None,
     value: None,
 };
+impl FromWire for SubscribeToShardInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut consumer_arn: Field<String> = Field::Absent;
+        let mut dry_run: Field<bool> = Field::Absent;
+        let mut shard_id: Field<String> = Field::Absent;
+        let mut starting_position: Field<StartingPosition> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "ConsumerARN",
+                "DryRun",
+                "ShardId",
+                "StartingPosition",
+                "StreamId",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    consumer_arn =
+                        wire::member(&mut map, "consumerARN", &RULES_CONSUMER_ARN, check)?
+                }
+                Some(1) => {
+                    dry_run = wire::member(&mut map, "dryRun", &RULES_BOOLEAN_OBJECT, check)?
+                }
+                Some(2) => shard_id = wire::member(&mut map, "shardId", &RULES_SHARD_ID, check)?,
+                Some(3) => {
+                    starting_position =
+                        wire::member(&mut map, "startingPosition", &Rules::NONE, check)?
+                }
+                Some(4) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let consumer_arn = wire::required(consumer_arn, "consumerARN", check);
+        let dry_run = wire::optional(dry_run);
+        let shard_id = wire::required(shard_id, "shardId", check);
+        let starting_position = wire::required(starting_position, "startingPosition", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(consumer_arn) = consumer_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(dry_run) = dry_run else {
+            return Ok(Field::Broken);
+        };
+        let Some(shard_id) = shard_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(starting_position) = starting_position else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(SubscribeToShardInput {
+            consumer_arn,
+            dry_run,
+            shard_id,
+            starting_position,
+            stream_id,
+        }))
+    }
+}
 static RULES_TAG_KEY: Rules = Rules {
     min: Some(1),
     max: Some(128),
@@ -6184,6 +6454,71 @@ impl From<ValidationException> for SplitShardError {
 impl From<AccessDeniedException> for SplitShardError {
     fn from(inner: AccessDeniedException) -> SplitShardError {
         SplitShardError::AccessDeniedException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum SubscribeToShardError {
+    ResourceNotFoundException(ResourceNotFoundException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    LimitExceededException(LimitExceededException),
+    AccessDeniedException(AccessDeniedException),
+    DryRunOperationException(DryRunOperationException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for SubscribeToShardError {
+    fn failure(&self) -> Failure {
+        match self {
+            SubscribeToShardError::ResourceNotFoundException(inner) => inner.failure(),
+            SubscribeToShardError::InvalidArgumentException(inner) => inner.failure(),
+            SubscribeToShardError::ResourceInUseException(inner) => inner.failure(),
+            SubscribeToShardError::LimitExceededException(inner) => inner.failure(),
+            SubscribeToShardError::AccessDeniedException(inner) => inner.failure(),
+            SubscribeToShardError::DryRunOperationException(inner) => inner.failure(),
+            SubscribeToShardError::ValidationException(inner) => inner.failure(),
+            SubscribeToShardError::Storage(inner) => inner.failure("InternalFailure", "message"),
+        }
+    }
+}
+impl From<StorageFailure> for SubscribeToShardError {
+    fn from(inner: StorageFailure) -> SubscribeToShardError {
+        SubscribeToShardError::Storage(inner)
+    }
+}
+impl From<ResourceNotFoundException> for SubscribeToShardError {
+    fn from(inner: ResourceNotFoundException) -> SubscribeToShardError {
+        SubscribeToShardError::ResourceNotFoundException(inner)
+    }
+}
+impl From<InvalidArgumentException> for SubscribeToShardError {
+    fn from(inner: InvalidArgumentException) -> SubscribeToShardError {
+        SubscribeToShardError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for SubscribeToShardError {
+    fn from(inner: ResourceInUseException) -> SubscribeToShardError {
+        SubscribeToShardError::ResourceInUseException(inner)
+    }
+}
+impl From<LimitExceededException> for SubscribeToShardError {
+    fn from(inner: LimitExceededException) -> SubscribeToShardError {
+        SubscribeToShardError::LimitExceededException(inner)
+    }
+}
+impl From<AccessDeniedException> for SubscribeToShardError {
+    fn from(inner: AccessDeniedException) -> SubscribeToShardError {
+        SubscribeToShardError::AccessDeniedException(inner)
+    }
+}
+impl From<DryRunOperationException> for SubscribeToShardError {
+    fn from(inner: DryRunOperationException) -> SubscribeToShardError {
+        SubscribeToShardError::DryRunOperationException(inner)
+    }
+}
+impl From<ValidationException> for SubscribeToShardError {
+    fn from(inner: ValidationException) -> SubscribeToShardError {
+        SubscribeToShardError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

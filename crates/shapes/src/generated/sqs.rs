@@ -16,6 +16,7 @@ use serde::de::MapAccess;
 use tidemill_model::Timestamp;
 
 use crate::constraint::{Checker, Pattern, Rules};
+use crate::event_stream::{Streamed, StreamedEvent};
 use crate::failure::{Failure, OperationError, StorageFailure};
 use crate::rest::{Binding, Kind, Located, Location};
 use crate::wire::{self, Field, FromWire, Token};

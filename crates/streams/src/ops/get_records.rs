@@ -4,19 +4,18 @@
 //! and no other answer has; MillisBehindLatest is 0 exactly when everything has been read.
 
 use tidemill_log::Entry;
-use tidemill_model::{Caller, SequenceNumber, StreamArn, Timestamp};
+use tidemill_model::{Caller, StreamArn, Timestamp};
 use tidemill_shapes::kinesis::{
     ChildShard, GetRecordsError, GetRecordsInput, GetRecordsOutput, Record,
 };
 
-use crate::describe::{children, page};
-use crate::failure::{Failure, nothing_happened};
+use crate::describe::{children, page, records};
+use crate::failure::Failure;
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
 use crate::measured::{Amount, GetOutcome, Subject};
 use crate::read::Fresh;
 use crate::refused::Refused;
-use crate::stored_record::StoredRecord;
 use crate::stream::FoundShard;
 use crate::streams::{Streams, check_owner};
 
@@ -148,28 +147,6 @@ fn find(
         Ok((found, children))
     });
     found.map_err(|_| missing())
-}
-
-fn records(found: &FoundShard, entries: &[Entry]) -> Result<Vec<Record>, Failure> {
-    let records = entries.iter().map(|entry| {
-        let stored = StoredRecord::decode(&entry.payload).map_err(|error| {
-            nothing_happened(format!("{} at {}: {error}", found.id, entry.position))
-        })?;
-        let number = SequenceNumber::of_record(
-            found.id,
-            found.shard.created_secs,
-            entry.position,
-            entry.at.as_secs(),
-        );
-        Ok(Record {
-            sequence_number: number.to_string(),
-            approximate_arrival_timestamp: Some(entry.at),
-            data: stored.data,
-            partition_key: Some(stored.partition_key),
-            encryption_type: None,
-        })
-    });
-    records.collect()
 }
 
 fn bytes(records: &[Record]) -> u64 {

@@ -4,24 +4,16 @@
 //! Every type comes down to a position when the iterator is issued: what arrives later stands behind
 //! it, also for a time, because arrival times never go back within a shard.
 
-use tidemill_model::{Caller, ShardId, StreamArn, Timestamp};
+use tidemill_model::{Caller, ShardId, StreamArn};
 use tidemill_shapes::kinesis::{
-    GetShardIteratorError, GetShardIteratorInput, GetShardIteratorOutput, ShardIteratorType,
+    GetShardIteratorError, GetShardIteratorInput, GetShardIteratorOutput,
 };
 
-use crate::failure::Failure;
-use crate::iterator::{ShardIterator, Side, position_of};
+use crate::iterator::ShardIterator;
 use crate::refused::Refused;
+use crate::start::Start;
 use crate::stream::FoundShard;
 use crate::streams::{Streams, named_stream};
-
-/// Where an iterator is to begin, as the request has it.
-enum Start {
-    Oldest,
-    Newest,
-    Time(Timestamp),
-    Number(String, Side),
-}
 
 /// Gives an iterator that reads a shard from somewhere on.
 pub async fn get_shard_iterator(
@@ -34,7 +26,12 @@ pub async fn get_shard_iterator(
     let now = streams.clock().now();
     let dry_run = input.dry_run == Some(true);
     let shard = input.shard_id.clone();
-    let start = start(input, now)?;
+    let start = Start::new(
+        input.shard_iterator_type,
+        input.starting_sequence_number,
+        input.timestamp,
+        now,
+    )?;
     let found = find(streams, &arn, shard)?;
     if !dry_run {
         let partition = found.shard.partition;
@@ -49,7 +46,7 @@ pub async fn get_shard_iterator(
             .into());
         }
     }
-    let from = locate(streams, &found, start).await?;
+    let from = streams.locate(&found, start).await?;
     if dry_run {
         return Err(Refused::DryRun.into());
     }
@@ -58,35 +55,6 @@ pub async fn get_shard_iterator(
     Ok(GetShardIteratorOutput {
         shard_iterator: Some(token),
     })
-}
-
-fn start(input: GetShardIteratorInput, now: Timestamp) -> Result<Start, Refused> {
-    let kind = input.shard_iterator_type.as_str();
-    let number = input.starting_sequence_number;
-    let given = if number.is_some() { "also a" } else { "no" };
-    let disagree = Refused::IteratorParameters { kind, given };
-    match (input.shard_iterator_type, number) {
-        (ShardIteratorType::TrimHorizon, None) => Ok(Start::Oldest),
-        (ShardIteratorType::Latest, None) => Ok(Start::Newest),
-        (ShardIteratorType::AtSequenceNumber, Some(number)) => Ok(Start::Number(number, Side::At)),
-        (ShardIteratorType::AfterSequenceNumber, Some(number)) => {
-            Ok(Start::Number(number, Side::After))
-        }
-        (ShardIteratorType::AtTimestamp, None) => match input.timestamp {
-            None => Err(Refused::NoTimestamp),
-            Some(asked) if asked > now => Err(Refused::FutureTimestamp { asked, now }),
-            Some(asked) => Ok(Start::Time(asked)),
-        },
-        (
-            ShardIteratorType::TrimHorizon
-            | ShardIteratorType::Latest
-            | ShardIteratorType::AtTimestamp,
-            Some(_),
-        )
-        | (ShardIteratorType::AtSequenceNumber | ShardIteratorType::AfterSequenceNumber, None) => {
-            Err(disagree)
-        }
-    }
 }
 
 fn find(streams: &Streams, arn: &StreamArn, shard: String) -> Result<FoundShard, Refused> {
@@ -101,22 +69,5 @@ fn find(streams: &Streams, arn: &StreamArn, shard: String) -> Result<FoundShard,
             shard: id,
         };
         stream.find(id, now).ok_or_else(missing)
-    })
-}
-
-async fn locate(streams: &Streams, found: &FoundShard, start: Start) -> Result<u64, Failure> {
-    let partition = found.shard.partition_id();
-    Ok(match start {
-        Start::Oldest => streams.first_fresh(partition, found.horizon).await?,
-        Start::Newest => streams.log().partition(partition).end,
-        Start::Time(time) => {
-            streams
-                .first_fresh(partition, time.max(found.horizon))
-                .await?
-        }
-        Start::Number(number, side) => {
-            let end = streams.log().partition(partition).end;
-            position_of(found, end, &number, side)?
-        }
     })
 }

@@ -4,6 +4,7 @@
 mod account;
 mod capacity_modes;
 mod consumers;
+mod fan_out;
 mod fixture;
 mod lifecycle;
 mod listing;

@@ -1,0 +1,106 @@
+//! SubscribeToShard:
+//! <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>.
+//!
+//! What can be refused is refused here, before the answer begins; the rest is the subscription's.
+
+use tokio::sync::{mpsc, oneshot};
+
+use tidemill_model::{Caller, ShardId};
+use tidemill_shapes::kinesis::{
+    SubscribeToShardError, SubscribeToShardEventStream, SubscribeToShardInput,
+};
+
+use crate::consumer::{ConsumerStatus, FoundConsumer};
+use crate::failure::Failure;
+use crate::fan_out::{FanOut, place};
+use crate::named_consumer::named_consumer;
+use crate::refused::Refused;
+use crate::start::Start;
+use crate::stream::FoundShard;
+use crate::streams::Streams;
+
+/// Subscribes a consumer to a shard. The events come out of the receiver; dropping it ends the
+/// subscription.
+pub async fn subscribe_to_shard(
+    streams: &Streams,
+    caller: &Caller,
+    input: SubscribeToShardInput,
+) -> Result<mpsc::Receiver<SubscribeToShardEventStream>, SubscribeToShardError> {
+    let arn = Some(input.consumer_arn.as_str());
+    let named = named_consumer(caller, "SubscribeToShard", arn, None, None)?;
+    let consumer = streams.consumer(&named)?;
+    if consumer.status != ConsumerStatus::Active {
+        let consumer = consumer.arn;
+        return Err(Refused::ConsumerInactive { consumer }.into());
+    }
+    let found = find(streams, &consumer, input.shard_id)?;
+    let now = streams.clock().now();
+    let position = input.starting_position;
+    let start = Start::new(
+        position.r#type,
+        position.sequence_number,
+        position.timestamp,
+        now,
+    )?;
+    let from = streams
+        .locate(&found, start)
+        .await
+        .map_err(|failure| declared(failure, &found))?;
+    let (limits, shard) = (streams.settings().limits, found.id);
+    let held = |_| Refused::Subscribed {
+        consumer: consumer.arn.clone(),
+        shard,
+    };
+    let place = place(&consumer, shard);
+    if input.dry_run == Some(true) {
+        streams
+            .subscribers()
+            .check(place, limits, now)
+            .map_err(held)?;
+        return Err(Refused::DryRun.into());
+    }
+    let (present, taken_over) = oneshot::channel();
+    let begun = streams
+        .subscribers()
+        .begin(place, present, limits, now)
+        .map_err(held)?;
+    // Dropping what stood there tells the subscription before that it has lost its place.
+    let (ticket, _) = begun;
+    let fan_out = FanOut {
+        streams: streams.clone(),
+        consumer,
+        shard,
+        ticket,
+        taken_over,
+    };
+    let (events, receiver) = mpsc::channel(1);
+    tokio::spawn(fan_out.run(from, events));
+    Ok(receiver)
+}
+
+/// The sequence number `0` is an internal failure to GetShardIterator and not declared here.
+fn declared(failure: Failure, found: &FoundShard) -> Failure {
+    match failure {
+        Failure::Refused(Refused::NumberZero) => Failure::Refused(Refused::StartingNumber {
+            stream: found.stream.clone(),
+            shard: found.id,
+            number: "0".to_owned(),
+        }),
+        other => other,
+    }
+}
+
+fn find(streams: &Streams, consumer: &FoundConsumer, shard: String) -> Result<FoundShard, Refused> {
+    let arn = &consumer.arn.stream;
+    streams.serving_stream(arn, |stream, now| {
+        let id: Result<ShardId, _> = shard.parse();
+        let id = id.map_err(|_| Refused::ShardNotFound {
+            stream: arn.clone(),
+            shard,
+        })?;
+        stream.find(id, now).ok_or(Refused::ShardDoesNotExist {
+            stream: arn.clone(),
+            shard: id,
+        })
+    })
+}
