@@ -24,3 +24,4 @@ pub mod report;
 pub mod cases;
 pub mod contestants;
 pub mod streams;
+pub mod log;

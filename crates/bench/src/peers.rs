@@ -24,6 +24,8 @@ struct Known {
     name: &'static str,
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
+    /// Whether it looks for files of its package where it is started.
+    in_its_package: bool,
 }
 
 /// `{port}` stands for the port, `{other}` for another that is free.
@@ -38,6 +40,7 @@ const KNOWN: [Known; 4] = [
             ("LOG_LEVEL", "ERROR"),
             ("CREATE_STREAM_DURATION", "0ms"),
         ],
+        in_its_package: true,
     },
     Known {
         name: "kinesalite",
@@ -50,16 +53,19 @@ const KNOWN: [Known; 4] = [
             "100",
         ],
         environment: &[],
+        in_its_package: false,
     },
     Known {
         name: "ferrokinesis",
         arguments: &["--port", "{port}"],
         environment: &[],
+        in_its_package: false,
     },
     Known {
         name: "fakecloud",
         arguments: &["--addr", "127.0.0.1:{port}"],
         environment: &[],
+        in_its_package: false,
     },
 ];
 
@@ -128,6 +134,8 @@ impl Peer {
             text.replace("{port}", &port.to_string())
                 .replace("{other}", &other.to_string())
         };
+        let script = self.program.canonicalize()?;
+        let package = script.parent().filter(|_| self.known.in_its_package);
         let child = Command::new(&self.program)
             .args(self.known.arguments.iter().map(|text| fill(text)))
             .envs(
@@ -136,7 +144,7 @@ impl Peer {
                     .iter()
                     .map(|(name, value)| (name, fill(value))),
             )
-            .current_dir(directory)
+            .current_dir(package.unwrap_or(directory))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

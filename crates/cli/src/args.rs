@@ -16,7 +16,7 @@ use tidemill_bench::client::Endpoint;
 use tidemill_log::inspect::PartitionName;
 use tidemill_model::AccountId;
 
-pub use bench::{Bench, BenchStreams, BenchWhat};
+pub use bench::{Bench, BenchLog, BenchStreams, BenchWhat, LogPart};
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.
 #[derive(Debug, Parser)]

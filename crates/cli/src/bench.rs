@@ -1,5 +1,6 @@
 //! `tidemill bench`: what is measured, and where that is.
 
+mod log;
 mod streams;
 
 use crate::args::{Bench, BenchWhat};
@@ -11,5 +12,6 @@ pub async fn run(options: Bench) -> Result<Ending, Failed> {
     match options.what {
         None => streams::run(name, options.streams).await,
         Some(BenchWhat::Streams(options)) => streams::run(name, options).await,
+        Some(BenchWhat::Log(options)) => log::run(name, options).await,
     }
 }

@@ -204,6 +204,7 @@ fn help_opens_with_examples() {
         &["start", "--help"],
         &["demo", "--help"],
         &["bench", "--help"],
+        &["bench", "log", "--help"],
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0));
@@ -212,4 +213,26 @@ fn help_opens_with_examples() {
             "{arguments:?}"
         );
     }
+}
+
+#[test]
+fn a_quick_benchmark_of_the_log_measures_every_part() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("is text");
+    let output = run(&["bench", "log", "--quick", "--json", "--dir", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let envelope: serde_json::Value = serde_json::from_str(&text(&output.stdout)).expect("is JSON");
+    assert_eq!(envelope["command"], "bench log");
+    let data = &envelope["data"];
+    let in_flight = data["puts"].as_array().expect("a list").iter();
+    let in_flight: Vec<_> = in_flight.map(|one| one["in_flight"].as_u64()).collect();
+    assert_eq!(in_flight, [Some(1), Some(16), Some(1)]);
+    assert!(data["puts"][1]["over_floor"][0].as_f64() > Some(0.0));
+    assert!(data["tail_read"]["records_per_second"]["median"].as_f64() > Some(0.0));
+    assert_eq!(data["held"]["memory"]["filled"]["partitions"], 100);
+    let restart = &data["held"]["restart"];
+    assert!(restart["first_put_seconds"].as_f64() >= restart["open_seconds"].as_f64());
+    assert!(restart["write_amplification"].as_f64() >= Some(1.0));
+    let left: Vec<_> = std::fs::read_dir(path).expect("is there").collect();
+    assert!(left.is_empty(), "what was written is removed: {left:?}");
 }
