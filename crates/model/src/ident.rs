@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::digits::put_digits;
+
 /// A text that is not the identifier it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{text:?} is not {expected}")]
@@ -308,7 +310,9 @@ impl FromStr for ShardId {
 
 impl fmt::Display for ShardId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "shardId-{:012}", self.0)
+        let mut text = *b"shardId-000000000000";
+        put_digits(&mut text[8..], self.0.into());
+        formatter.write_str(std::str::from_utf8(&text).expect("it is ASCII"))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod time;
 pub mod entropy;
 pub mod failure;
 pub mod fault;
+mod digits;
 pub mod ident;
 pub mod hash_key;
 pub mod metric;

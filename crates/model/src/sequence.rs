@@ -25,6 +25,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digits::put_digits;
 use crate::ident::{Malformed, ShardId};
 
 /// Greatest index; a closed shard's ending number carries it.
@@ -152,19 +153,27 @@ impl fmt::Display for SequenceNumber {
         // Long division of the 192-bit number by 10^19, twice; u64 limbs, most significant first.
         let (high, low) = self.bits();
         let mut limbs = [high, (low >> 64) as u64, low as u64];
-        let mut parts = [0u64; 3];
-        for part in parts.iter_mut().rev() {
+        let mut digits = [b'0'; DIGITS];
+        for part in digits.rchunks_mut(19) {
             let mut remainder: u128 = 0;
             for limb in &mut limbs {
                 let current = (remainder << 64) | u128::from(*limb);
-                *limb = (current / TEN_19) as u64;
-                remainder = current % TEN_19;
+                let quotient = if current < TEN_19 {
+                    0
+                } else {
+                    current / TEN_19
+                };
+                *limb = quotient as u64;
+                remainder = current - quotient * TEN_19;
             }
-            *part = remainder as u64;
+            put_digits(part, remainder as u64);
         }
-        write!(formatter, "{}{:019}{:019}", parts[0], parts[1], parts[2])
+        formatter.write_str(std::str::from_utf8(&digits).expect("digits are ASCII"))
     }
 }
+
+/// Digits of a sequence number: its leading bits are always the same, and leave no zero in front.
+const DIGITS: usize = 56;
 
 const TEN_19: u128 = 10_000_000_000_000_000_000;
 
@@ -176,7 +185,7 @@ impl FromStr for SequenceNumber {
             text: text.to_owned(),
             expected: "a sequence number of this service",
         };
-        if text.len() != 56 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.len() != DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
         let mut limbs = [0u64; 3];

@@ -1,12 +1,10 @@
 //! JSON beside the reading of inputs: writing, and whether a body is an object at all.
 
-use serde::Serialize;
+mod write;
+
 use serde::de::IgnoredAny;
 
-/// A shape as JSON.
-pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("shapes have text keys and no failing serializer")
-}
+pub(crate) use write::to_bytes;
 
 /// Whether `body` is one well-formed JSON object and nothing behind it; reads it without building
 /// anything.

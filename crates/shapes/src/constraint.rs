@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::sync::OnceLock;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
 /// Most violations that one answer reports.
@@ -126,9 +126,41 @@ pub struct Checker {
     violations: Vec<String>,
     type_error: Option<String>,
     body: Option<Bytes>,
+    /// Room for blobs; those that were read have been cut off.
+    room: BytesMut,
+    /// What all blobs of the input can have together.
+    blob_bytes_max: usize,
 }
 
+/// Room is made for so many blobs of one size at once. What is kept of one blob keeps the room of all.
+const ROOM_BLOBS: usize = 64;
+
 impl Checker {
+    /// For an input whose blobs are decoded from base64 in a text of `text_bytes`.
+    pub fn over_text(text_bytes: usize) -> Checker {
+        Checker {
+            blob_bytes_max: text_bytes / 4 * 3,
+            ..Checker::default()
+        }
+    }
+
+    /// A blob of at most `bytes`, which `fill` puts at the beginning of zeros and gives the length of.
+    pub fn blob<E>(
+        &mut self,
+        bytes: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<Bytes, E> {
+        if self.room.capacity() < bytes {
+            let many = bytes.saturating_mul(ROOM_BLOBS);
+            self.room = BytesMut::with_capacity(many.min(self.blob_bytes_max).max(bytes));
+        }
+        self.room.resize(bytes, 0);
+        let filled = fill(&mut self.room);
+        let blob = filled.map(|length| self.room.split_to(length).freeze());
+        self.room.clear();
+        blob
+    }
+
     /// For an input that is read from `body`.
     pub fn over(body: Bytes) -> Checker {
         Checker {

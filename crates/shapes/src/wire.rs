@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64_simd::AsOut;
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -113,7 +114,8 @@ pub fn refuse<E: Error>(check: &mut Checker, text: impl Into<String>) -> E {
 /// Reads an input from a JSON body.
 pub fn from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    match from_deserializer(&mut deserializer) {
+    let check = Checker::over_text(body.len());
+    match read_with(check, &mut deserializer) {
         Err(refusal @ Refusal::Serialization(_)) => Err(refusal),
         read => {
             deserializer
@@ -451,7 +453,7 @@ impl FromWire for Bytes {
         check: &mut Checker,
     ) -> Result<Field<Bytes>, String> {
         let bytes = match token {
-            Token::Text(text) => decode_base64(text)?,
+            Token::Text(text) => decode_base64(text, check)?,
             Token::Bytes(bytes) => check.shared(bytes),
             other => return Err(format!("{} can not be converted to a Blob", other.class())),
         };
@@ -461,9 +463,14 @@ impl FromWire for Bytes {
 }
 
 /// Decodes base64, or says in AWS's words why it is none.
-fn decode_base64(text: &str) -> Result<Bytes, String> {
-    if let Ok(bytes) = base64_simd::STANDARD.decode_to_vec(text) {
-        return Ok(Bytes::from(bytes));
+fn decode_base64(text: &str, check: &mut Checker) -> Result<Bytes, String> {
+    let bytes_max = base64_simd::STANDARD.estimated_decoded_length(text.len());
+    let decoded = check.blob(bytes_max, |room| {
+        let decoded = base64_simd::STANDARD.decode(text.as_bytes(), room.as_out());
+        decoded.map(|decoded| decoded.len())
+    });
+    if let Ok(bytes) = decoded {
+        return Ok(bytes);
     }
     let reason = if !text.len().is_multiple_of(4) {
         format!(
@@ -619,12 +626,24 @@ pub fn moment_if_given<S: serde::Serializer>(
     }
 }
 
+/// The name under which a format is handed a blob, as a newtype, so that it can write the bytes its own
+/// way.
+pub const BLOB: &str = "tidemill::Blob";
+
 /// Writes a blob: in a text format as base64, in a binary one as it is.
 pub fn blob<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    if serializer.is_human_readable() {
-        serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(bytes))
-    } else {
-        serializer.serialize_bytes(bytes)
+    serializer.serialize_newtype_struct(BLOB, &Blob(bytes))
+}
+
+struct Blob<'a>(&'a Bytes);
+
+impl serde::Serialize for Blob<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(self.0))
+        } else {
+            serializer.serialize_bytes(self.0)
+        }
     }
 }
 
@@ -644,11 +663,11 @@ pub fn blobs_if_given<S: serde::Serializer>(
     list: &Option<Vec<Bytes>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    struct Blob<'a>(&'a Bytes);
-    impl serde::Serialize for Blob<'_> {
+    struct Named<'a>(&'a Bytes);
+    impl serde::Serialize for Named<'_> {
         fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             blob(self.0, serializer)
         }
     }
-    serializer.collect_seq(list.iter().flatten().map(Blob))
+    serializer.collect_seq(list.iter().flatten().map(Named))
 }

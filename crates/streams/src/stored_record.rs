@@ -46,26 +46,27 @@ pub struct NotARecord {
 }
 
 impl StoredRecord {
-    /// The record's bytes, as the layout above has them.
-    pub fn encode(&self) -> Bytes {
+    /// The record's bytes, as the layout above has them, cut off from `room`, which many records share.
+    pub fn encode_into(&self, room: &mut BytesMut) -> Bytes {
         let key_bytes = u16::try_from(self.partition_key.len())
             .expect("a partition key of 256 characters has at most 1,024 bytes");
-        let mut bytes = BytesMut::with_capacity(
-            HEADER_BYTES + HASH_KEY_BYTES + self.partition_key.len() + self.data.len(),
-        );
-        bytes.put_u8(VERSION);
-        bytes.put_u8(if self.explicit_hash_key.is_some() {
-            EXPLICIT_HASH_KEY
-        } else {
-            0
-        });
-        bytes.put_u16_le(key_bytes);
+        let flags = match self.explicit_hash_key {
+            Some(_) => EXPLICIT_HASH_KEY,
+            None => 0,
+        };
+        room.put_slice(&[VERSION, flags]);
+        room.put_u16_le(key_bytes);
         if let Some(HashKey(key)) = self.explicit_hash_key {
-            bytes.put_u128(key);
+            room.put_u128(key);
         }
-        bytes.put_slice(self.partition_key.as_bytes());
-        bytes.put_slice(&self.data);
-        bytes.freeze()
+        room.put_slice(self.partition_key.as_bytes());
+        room.put_slice(&self.data);
+        room.split().freeze()
+    }
+
+    /// No record's bytes are more than this.
+    pub fn bytes_max(&self) -> usize {
+        HEADER_BYTES + HASH_KEY_BYTES + self.partition_key.len() + self.data.len()
     }
 
     /// The record that `entry` holds; its data shares `entry`'s memory.
@@ -111,6 +112,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl StoredRecord {
+        fn encode(&self) -> Bytes {
+            self.encode_into(&mut BytesMut::new())
+        }
+    }
 
     fn record(key: &str, explicit: Option<u128>, data: &'static [u8]) -> StoredRecord {
         StoredRecord {
@@ -159,6 +166,15 @@ mod tests {
                     detail
                 })
             );
+        }
+    }
+
+    #[test]
+    fn records_that_share_a_room_are_what_each_is_alone() {
+        let records = [record("a", None, b"one"), record("key", Some(7), b"")];
+        let mut room = BytesMut::with_capacity(records.iter().map(StoredRecord::bytes_max).sum());
+        for record in records {
+            assert_eq!(record.encode_into(&mut room), record.encode());
         }
     }
 

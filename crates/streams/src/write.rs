@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use tidemill_log::{AppendError, Appended, Batch, PartitionId};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
@@ -34,9 +34,8 @@ impl Entry {
         (self.data.len() + self.partition_key.len()) as u64
     }
 
-    /// Checks what can be wrong with an entry that is not too large, and makes it ready to be put.
-    fn routable(self) -> Result<Routable, Refused> {
-        let bytes = self.bytes();
+    /// Checks what can be wrong with an entry that is not too large, and says where it goes.
+    fn hashed(self) -> Result<(HashKey, StoredRecord), Refused> {
         let explicit = match self.explicit_hash_key {
             None => None,
             Some(key) => Some(explicit_hash_key(&key).ok_or(Refused::ExplicitHashKey { key })?),
@@ -47,12 +46,27 @@ impl Entry {
             explicit_hash_key: explicit,
             data: self.data,
         };
-        Ok(Routable {
-            hash,
-            bytes,
-            payload: record.encode(),
-        })
+        Ok((hash, record))
     }
+}
+
+/// Makes `entries`, which are not too large, ready to be put. Their payloads share one piece of memory.
+fn routable(entries: Vec<Entry>) -> Result<Vec<Routable>, Refused> {
+    let entries = entries
+        .into_iter()
+        .map(|entry| (entry.bytes(), entry.hashed()));
+    let mut hashed = Vec::with_capacity(entries.len());
+    for (bytes, entry) in entries {
+        hashed.push((bytes, entry?));
+    }
+    let room = hashed.iter().map(|(_, (_, record))| record.bytes_max());
+    let mut room = BytesMut::with_capacity(room.sum());
+    let records = hashed.into_iter().map(|(bytes, (hash, record))| Routable {
+        hash,
+        bytes,
+        payload: record.encode_into(&mut room),
+    });
+    Ok(records.collect())
 }
 
 /// A record that is ready to be put.
@@ -182,8 +196,7 @@ impl Streams {
                 Ok((stream.incarnation, is_monitored, record_bytes_max))
             })?;
         check_sizes(&entries, record_bytes_max, member)?;
-        let records = entries.into_iter().map(Entry::routable);
-        let records: Vec<Routable> = records.collect::<Result<_, Refused>>()?;
+        let records = routable(entries)?;
         let hashes = records.iter().map(|record| record.hash);
         let places = self.places(stream, incarnation, hashes)?;
         let records = places.into_iter().zip(records).collect();
