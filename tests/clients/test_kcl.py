@@ -13,7 +13,7 @@ import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
 import jvm
-from harness import REGION, eventually, free_port, unique
+from harness import REGION, eventually, free_port, stream_arn, unique
 
 SHARDS = 8
 PLAIN_KEYS = [f"plain-{n}" for n in range(16)]
@@ -144,12 +144,15 @@ def leader(moto, application):
     "ListShards",
     "GetShardIterator",
     "GetRecords",
+    "RegisterStreamConsumer",
+    "DescribeStreamConsumer",
+    "SubscribeToShard",
     "SplitShard",
     "MergeShards",
     grade="exact",
     source="client",
 )
-@pytest.mark.parametrize("reading", ["polling"])
+@pytest.mark.parametrize("reading", ["polling", "fan-out"])
 def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and_one_worker_dies(
     mill, moto, workers, reading
 ):
@@ -162,7 +165,7 @@ def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and
     def both_have_shards():
         return all(len(workers.shards("record", name)) >= 2 for name in workers.all)
 
-    workers.wait(both_have_shards, "both workers have records of two shards or more")
+    workers.wait(both_have_shards, "both workers have records of two shards or more", 120)
     workers.wait(lambda: workers.shards("record") >= set(first), "all shards are read")
 
     ranges = mill.shards(stream)[0]["HashKeyRange"]
@@ -187,6 +190,9 @@ def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and
     workers.wait(lambda: seen_first(workers.said("record")) == expected, "every record is seen in order", 30)
     workers.all[chief].stop()
     assert_each_lease_was_in_order(workers)
+    consumers = mill.kinesis.list_stream_consumers(StreamARN=stream_arn(stream))["Consumers"]
+    names = [consumer["ConsumerName"] for consumer in consumers]
+    assert names == ([application] if reading == "fan-out" else [])
     if reading == "polling":
         metrics = client(moto, "cloudwatch").list_metrics(Namespace=application)["Metrics"]
         assert "RecordsProcessed" in {metric["MetricName"] for metric in metrics}

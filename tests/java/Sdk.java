@@ -7,14 +7,18 @@ import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
@@ -26,8 +30,11 @@ import software.amazon.awssdk.core.interceptor.ExecutionInterceptor;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.kinesis.KinesisAsyncClient;
 import software.amazon.awssdk.services.kinesis.KinesisClient;
+import software.amazon.awssdk.services.kinesis.model.Consumer;
+import software.amazon.awssdk.services.kinesis.model.ConsumerStatus;
 import software.amazon.awssdk.services.kinesis.model.InvalidArgumentException;
 import software.amazon.awssdk.services.kinesis.model.KinesisException;
+import software.amazon.awssdk.services.kinesis.model.ListStreamConsumersResponse;
 import software.amazon.awssdk.services.kinesis.model.PutRecordsRequestEntry;
 import software.amazon.awssdk.services.kinesis.model.PutRecordsResponse;
 import software.amazon.awssdk.services.kinesis.model.Record;
@@ -38,9 +45,14 @@ import software.amazon.awssdk.services.kinesis.model.ShardFilterType;
 import software.amazon.awssdk.services.kinesis.model.ShardIteratorType;
 import software.amazon.awssdk.services.kinesis.model.StreamMode;
 import software.amazon.awssdk.services.kinesis.model.StreamStatus;
+import software.amazon.awssdk.services.kinesis.model.SubscribeToShardEvent;
+import software.amazon.awssdk.services.kinesis.model.SubscribeToShardResponseHandler;
 
 public final class Sdk {
     private static final String FIRST = "shardId-000000000000";
+    // The SDK asks for a subscription in JSON, whatever it speaks otherwise.
+    private static final Set<String> SUBSCRIPTION =
+            Set.of("application/x-amz-json-1.1", "application/vnd.amazon.eventstream");
     private static final Set<String> CONTENT_TYPES = new ConcurrentSkipListSet<>();
 
     private final String endpoint;
@@ -58,11 +70,16 @@ public final class Sdk {
             case "streams" -> sdk.streams();
             case "synchronous" -> sdk.synchronous();
             case "exceptions" -> sdk.exceptions();
+            case "subscription" -> sdk.subscription();
             default -> throw new IllegalArgumentException("no check " + arguments[1]);
         }
         boolean cbor = !"false".equals(System.getProperty("aws.cborEnabled"));
         String expected = cbor ? "application/x-amz-cbor-1.1" : "application/x-amz-json-1.1";
-        equal(Set.of(expected), CONTENT_TYPES, "what was spoken both ways");
+        Set<String> spoken = new TreeSet<>(Set.of(expected));
+        if (arguments[1].equals("subscription")) {
+            spoken.addAll(SUBSCRIPTION);
+        }
+        equal(spoken, CONTENT_TYPES, "what was spoken both ways");
         System.exit(0);
     }
 
@@ -179,6 +196,76 @@ public final class Sdk {
         check(page.nextShardIterator() != null, "the shard goes on");
         client.deleteStream(r -> r.streamName(stream));
         client.waiter().waitUntilStreamNotExists(r -> r.streamName(stream));
+    }
+
+    /** Records are pushed to a consumer until its shard ends. */
+    private void subscription() throws Exception {
+        KinesisAsyncClient client = build(KinesisAsyncClient.builder());
+        create(client, 1);
+        String arn = client.describeStreamSummary(r -> r.streamName(stream))
+                .join()
+                .streamDescriptionSummary()
+                .streamARN();
+        String consumer = client.registerStreamConsumer(r -> r.streamARN(arn).consumerName("reader"))
+                .join()
+                .consumer()
+                .consumerARN();
+        eventually(
+                () -> client.describeStreamConsumer(r -> r.consumerARN(consumer))
+                                .join()
+                                .consumerDescription()
+                                .consumerStatus()
+                        == ConsumerStatus.ACTIVE,
+                "the consumer is active");
+        for (int number = 0; number < 10; number++) {
+            put(client, number);
+        }
+        List<String> found = Collections.synchronizedList(new ArrayList<>());
+        AtomicReference<SubscribeToShardEvent> last = new AtomicReference<>();
+        AtomicBoolean answered = new AtomicBoolean();
+        var handler = SubscribeToShardResponseHandler.builder()
+                .onResponse(answer -> answered.set(true))
+                .subscriber(SubscribeToShardResponseHandler.Visitor.builder()
+                        .onSubscribeToShardEvent(event -> {
+                            last.set(event);
+                            event.records().forEach(record -> {
+                                recent(record.approximateArrivalTimestamp(), "the arrival");
+                                found.add(record.data().asUtf8String());
+                            });
+                        })
+                        .build())
+                .build();
+        CompletableFuture<Void> ended = client.subscribeToShard(
+                r -> r.consumerARN(consumer)
+                        .shardId(FIRST)
+                        .startingPosition(p -> p.type(ShardIteratorType.TRIM_HORIZON)),
+                handler);
+        eventually(() -> found.size() >= 10, "what was there before is pushed");
+        put(client, 10);
+        eventually(() -> found.size() >= 11, "what comes later is pushed");
+        client.splitShard(r -> r.streamName(stream)
+                        .shardToSplit(FIRST)
+                        .newStartingHashKey("170141183460469231731687303715884105728"))
+                .join();
+        ended.get(30, TimeUnit.SECONDS);
+        check(answered.get(), "the answer has begun with its initial response");
+        equal("[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", found.toString(), "the records");
+        equal(2, last.get().childShards().size(), "children at the end");
+        equal(List.of(consumer), names(client.listStreamConsumers(r -> r.streamARN(arn)).join()), "consumers");
+        client.deregisterStreamConsumer(r -> r.consumerARN(consumer)).join();
+        var gone = client.subscribeToShard(
+                r -> r.consumerARN(consumer).shardId(FIRST).startingPosition(p -> p.type(ShardIteratorType.LATEST)),
+                handler);
+        fails(KinesisException.class, gone);
+    }
+
+    private static List<String> names(ListStreamConsumersResponse answer) {
+        return answer.consumers().stream().map(Consumer::consumerARN).toList();
+    }
+
+    private void put(KinesisAsyncClient client, int number) {
+        SdkBytes data = SdkBytes.fromUtf8String(Integer.toString(number));
+        client.putRecord(r -> r.streamName(stream).partitionKey("k").data(data)).join();
     }
 
     private static void eventually(BooleanSupplier condition, String what) throws InterruptedException {

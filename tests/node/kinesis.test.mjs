@@ -8,6 +8,8 @@ import {
   DecreaseStreamRetentionPeriodCommand,
   DeleteStreamCommand,
   DeregisterStreamConsumerCommand,
+  DescribeAccountSettingsCommand,
+  DescribeLimitsCommand,
   DescribeStreamCommand,
   DescribeStreamConsumerCommand,
   DescribeStreamSummaryCommand,
@@ -28,6 +30,9 @@ import {
   ResourceInUseException,
   ResourceNotFoundException,
   SplitShardCommand,
+  SubscribeToShardCommand,
+  UpdateAccountSettingsCommand,
+  UpdateMaxRecordSizeCommand,
   UpdateShardCountCommand,
   UpdateStreamModeCommand,
   waitUntilStreamExists,
@@ -115,6 +120,18 @@ for (const way of Object.keys(WAYS)) {
       assert.equal(Buffer.compare(record.Data, data), 0);
     });
 
+    test("a record is as large as its stream allows", async () => {
+      const name = await stream(1);
+      const { StreamARN } = await summary(name);
+      await client.send(new UpdateMaxRecordSizeCommand({ StreamARN, MaxRecordSizeInKiB: 10_240 }));
+      await active(name);
+      assert.equal((await summary(name)).MaxRecordSizeInKiB, 10_240);
+      const data = new Uint8Array(10 * 1_048_576 - 1).fill(7);
+      await client.send(new PutRecordCommand({ StreamName: name, PartitionKey: "k", Data: data }));
+      const [record] = await read(name, 1);
+      assert.equal(Buffer.compare(record.Data, data), 0);
+    });
+
     test("many requests are under way at once", async () => {
       const name = await stream(1);
       const puts = Array.from({ length: 50 }, (_, index) =>
@@ -193,6 +210,39 @@ for (const way of Object.keys(WAYS)) {
       await eventually(async () => (await listed()).length === 0, "the consumer is gone");
     });
 
+    test("records are pushed to a consumer until its shard ends", async () => {
+      const name = await stream(1);
+      const put = (number) =>
+        client.send(new PutRecordCommand({ StreamName: name, PartitionKey: "k", Data: bytes(`${number}`) }));
+      for (let number = 0; number < 10; number += 1) await put(number);
+      const subscription = await client.send(
+        new SubscribeToShardCommand({
+          ConsumerARN: await consumer((await summary(name)).StreamARN),
+          ShardId: FIRST,
+          StartingPosition: { Type: "TRIM_HORIZON" },
+        }),
+      );
+      const found = [];
+      let last;
+      for await (const { SubscribeToShardEvent: event } of subscription.EventStream) {
+        last = event;
+        for (const record of event.Records) {
+          assert(record.ApproximateArrivalTimestamp instanceof Date);
+          found.push(Number(text(record.Data)));
+          if (found.length === 10) await put(10);
+          if (found.length === 11) {
+            const at = String(2n ** 127n);
+            await client.send(
+              new SplitShardCommand({ StreamName: name, ShardToSplit: FIRST, NewStartingHashKey: at }),
+            );
+          }
+        }
+      }
+      assert.deepEqual(found, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      assert.equal(last.ChildShards.length, 2);
+      assert.equal(last.ContinuationSequenceNumber, undefined);
+    });
+
     test("tags, retention, monitoring and mode are changed", async () => {
       const name = await stream(1);
       await client.send(new AddTagsToStreamCommand({ StreamName: name, Tags: { team: "mill", stage: "test" } }));
@@ -216,6 +266,19 @@ for (const way of Object.keys(WAYS)) {
       await client.send(new UpdateStreamModeCommand({ StreamARN, StreamModeDetails }));
       await active(name);
       assert.deepEqual((await summary(name)).StreamModeDetails, StreamModeDetails);
+    });
+
+    test("an account has limits and settings", async () => {
+      const other = server.client(way, way === "HTTP/2" ? "111122223333" : "444455556666");
+      const limits = await other.send(new DescribeLimitsCommand({}));
+      assert.equal(limits.OpenShardCount, 0);
+      assert(limits.OnDemandStreamCountLimit > limits.OnDemandStreamCount);
+      const MinimumThroughputBillingCommitment = { Status: "ENABLED" };
+      await other.send(new UpdateAccountSettingsCommand({ MinimumThroughputBillingCommitment }));
+      const settings = await other.send(new DescribeAccountSettingsCommand({}));
+      assert.equal(settings.MinimumThroughputBillingCommitment.Status, "ENABLED");
+      assert(settings.MinimumThroughputBillingCommitment.StartedAt instanceof Date);
+      other.destroy();
     });
 
     test("an exception arrives as its own class, with its message and the ids of the request", async () => {

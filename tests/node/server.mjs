@@ -35,11 +35,11 @@ export class Server {
     });
   }
 
-  client(way) {
+  client(way, accessKeyId = "test") {
     return new KinesisClient({
       endpoint: `http://127.0.0.1:${this.port}`,
       region: "us-east-1",
-      credentials: { accessKeyId: "test", secretAccessKey: "test" },
+      credentials: { accessKeyId, secretAccessKey: "test" },
       maxAttempts: 1,
       ...WAYS[way](),
     });

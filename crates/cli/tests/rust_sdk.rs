@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use aws_sdk_kinesis::config::{Credentials, Region};
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
+use aws_sdk_kinesis::types::{
+    ConsumerStatus, PutRecordsRequestEntry, ShardIteratorType, StartingPosition,
+    SubscribeToShardEventStream,
+};
 use aws_sdk_lambda::types::{
     EventSourcePosition, FunctionCode, InvocationType, Runtime as FunctionRuntime,
 };
@@ -142,6 +145,91 @@ async fn what_is_put_is_read_back_in_order() {
     assert_eq!(texts, expected);
     assert_eq!(read.millis_behind_latest(), Some(0));
     server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_pushed_to_a_consumer_until_its_shard_ends() {
+    let server = server().await;
+    let client = kinesis(&server);
+    let create = client.create_stream().stream_name("s").shard_count(1);
+    create.send().await.expect("created");
+    for number in 0..10 {
+        put(&client, number).await;
+    }
+    let mut pushed = client
+        .subscribe_to_shard()
+        .consumer_arn(consumer(&client).await)
+        .shard_id("shardId-000000000000")
+        .starting_position(
+            StartingPosition::builder()
+                .r#type(ShardIteratorType::TrimHorizon)
+                .build()
+                .expect("a position"),
+        )
+        .send()
+        .await
+        .expect("subscribed");
+    let mut found = Vec::new();
+    let mut children = 0;
+    while let Some(event) = pushed.event_stream.recv().await.expect("an event") {
+        let SubscribeToShardEventStream::SubscribeToShardEvent(event) = event else {
+            panic!("an event of another kind: {event:?}");
+        };
+        children = event.child_shards().len();
+        for record in event.records() {
+            found.push(String::from_utf8_lossy(record.data().as_ref()).into_owned());
+            match found.len() {
+                10 => put(&client, 10).await,
+                11 => split(&client).await,
+                _ => {}
+            }
+        }
+    }
+    let expected: Vec<String> = (0..=10).map(|number| number.to_string()).collect();
+    assert_eq!(found, expected);
+    assert_eq!(children, 2);
+    server.shutdown().await;
+}
+
+async fn put(client: &aws_sdk_kinesis::Client, number: u32) {
+    let put = client.put_record().stream_name("s").partition_key("k");
+    let data = Blob::new(number.to_string());
+    put.data(data).send().await.expect("put");
+}
+
+async fn split(client: &aws_sdk_kinesis::Client) {
+    let split = client
+        .split_shard()
+        .stream_name("s")
+        .shard_to_split("shardId-000000000000")
+        .new_starting_hash_key("12345");
+    split.send().await.expect("split");
+}
+
+/// A new consumer of the stream, active; fails after a bound.
+async fn consumer(client: &aws_sdk_kinesis::Client) -> String {
+    let summary = client.describe_stream_summary().stream_name("s");
+    let summary = summary.send().await.expect("described");
+    let summary = summary.stream_description_summary().expect("a summary");
+    let register = client
+        .register_stream_consumer()
+        .stream_arn(summary.stream_arn())
+        .consumer_name("reader");
+    let registered = register.send().await.expect("registered");
+    let arn = registered.consumer().expect("a consumer").consumer_arn();
+    let clock = SystemClock;
+    for _ in 0..600 {
+        let described = client.describe_stream_consumer().consumer_arn(arn);
+        let described = described.send().await.expect("described");
+        let consumer = described.consumer_description().expect("a description");
+        if *consumer.consumer_status() == ConsumerStatus::Active {
+            return arn.to_owned();
+        }
+        clock
+            .sleep_until(clock.now().plus(Duration::from_millis(50)))
+            .await;
+    }
+    panic!("the consumer was not active within 30 seconds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
