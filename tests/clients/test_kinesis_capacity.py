@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import refused, stream_arn
+from harness import refused, stream_arn, unique
 
 PROVISIONED = {"StreamMode": "PROVISIONED"}
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
@@ -54,3 +54,26 @@ def test_metrics_of_shards_are_switched_on_and_off(mill, kinesis):
     assert len(answer["CurrentShardLevelMetrics"]) == 7
     assert answer["DesiredShardLevelMetrics"] == []
     assert mill.summary(name)["EnhancedMonitoring"] == [{"ShardLevelMetrics": []}]
+
+
+@pytest.mark.parity(
+    "UpdateStreamWarmThroughput",
+    grade="approximate",
+    source="model",
+    note="the texts of the messages are ours; the shards are there when the call returns",
+)
+def test_warm_throughput_is_kept_ready_by_who_has_committed(mill):
+    own = mill.server.client("kinesis", access_key="555566667777")
+    name = unique("warm")
+    own.create_stream(StreamName=name, StreamModeDetails=ON_DEMAND)
+    change = own.update_stream_warm_throughput
+    refused(change, "InvalidArgumentException", StreamName=name, WarmThroughputMiBps=8)
+    own.update_account_settings(MinimumThroughputBillingCommitment={"Status": "ENABLED"})
+    answer = change(StreamName=name, WarmThroughputMiBps=8)
+    assert answer["StreamName"] == name
+    assert answer["WarmThroughput"] == {"TargetMiBps": 8, "CurrentMiBps": 8}
+    summary = own.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    assert summary["WarmThroughput"] == {"TargetMiBps": 8, "CurrentMiBps": 8}
+    assert summary["OpenShardCount"] == 8
+    refused(change, "LimitExceededException", StreamName=name, WarmThroughputMiBps=10 * 1024 + 1)
+    assert change(StreamName=name, WarmThroughputMiBps=0)["WarmThroughput"]["CurrentMiBps"] == 4

@@ -15,7 +15,7 @@ import sys
 SERVICES = {
     "kinesis": (
         "kinesis/2013-12-02",
-        "EnableEnhancedMonitoring DisableEnhancedMonitoring UpdateStreamMode"
+        "EnableEnhancedMonitoring DisableEnhancedMonitoring UpdateStreamMode UpdateStreamWarmThroughput"
         " CreateStream DeleteStream DescribeStream DescribeStreamSummary ListStreams ListShards PutRecord"
         " PutRecords GetShardIterator GetRecords SplitShard MergeShards IncreaseStreamRetentionPeriod"
         " DecreaseStreamRetentionPeriod AddTagsToStream RemoveTagsFromStream ListTagsForStream"

@@ -21,6 +21,9 @@ pub struct Capacity {
     switches: LastDay,
     /// The shards that each day has asked for, by days since the epoch.
     demand: BTreeMap<u64, u32>,
+    /// The throughput that is kept ready, in MiB a second: as many shards.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    warm_mibps: u32,
 }
 
 impl Capacity {
@@ -52,7 +55,26 @@ impl Capacity {
     pub fn wanted(&self, now: Timestamp) -> u32 {
         let oldest = day(now).saturating_sub(DEMAND_DAYS);
         let most = self.demand.range(oldest..).map(|(_, shards)| *shards).max();
-        most.unwrap_or_default().max(ON_DEMAND_SHARDS)
+        let most = most.unwrap_or_default().max(self.warm_mibps);
+        most.max(ON_DEMAND_SHARDS)
+    }
+
+    /// The throughput that is kept ready.
+    pub fn warm_mibps(&self) -> u32 {
+        self.warm_mibps
+    }
+
+    /// Keeps `mibps` ready. What was asked for earlier does not count any more, except the `needed`
+    /// shards: this is how a user gives capacity back.
+    pub fn keep_warm(&mut self, mibps: u32, needed: u32, at: Timestamp) {
+        self.warm_mibps = mibps;
+        self.demand.clear();
+        self.asked(needed, at);
+    }
+
+    /// Keeps nothing ready.
+    pub fn cool(&mut self) {
+        self.warm_mibps = 0;
     }
 
     /// Whether to remember that `shards` are asked for would change what is wanted, now or on the last
@@ -60,6 +82,11 @@ impl Capacity {
     pub fn is_news(&self, shards: u32, now: Timestamp) -> bool {
         shards > ON_DEMAND_SHARDS && self.demand.get(&day(now)).is_none_or(|most| shards > *most)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn day(at: Timestamp) -> u64 {
@@ -86,6 +113,18 @@ mod tests {
         assert_eq!(capacity.wanted(hour(32 * 24)), ON_DEMAND_SHARDS);
         capacity.asked(5, hour(100 * 24));
         assert_eq!(capacity.demand.len(), 1, "old days are forgotten");
+    }
+
+    #[test]
+    fn warm_throughput_is_wanted_and_lets_go_of_older_peaks() {
+        let mut capacity = Capacity::default();
+        capacity.asked(50, hour(0));
+        capacity.keep_warm(20, 6, hour(1));
+        assert_eq!(capacity.wanted(hour(1)), 20);
+        capacity.asked(30, hour(2));
+        assert_eq!(capacity.wanted(hour(2)), 30);
+        capacity.keep_warm(0, 6, hour(3));
+        assert_eq!(capacity.wanted(hour(3)), 6);
     }
 
     #[test]

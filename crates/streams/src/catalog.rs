@@ -24,7 +24,7 @@ use crate::command::{Change, Command, Direction, NewStream, Quotas};
 use crate::commitment::Commitment;
 use crate::limits::{RETENTION_HOURS_MIN, STREAM_SHARDS_MAX, TAGS_MAX};
 use crate::monitoring::{Monitored, Monitoring};
-use crate::refused::Refused;
+use crate::refused::{CapacityRefused, Refused};
 use crate::reshard;
 use crate::routing::explicit_hash_key;
 use crate::stream::{Mode, Phase, Reshard, SealedParent, Status, Stream};
@@ -208,11 +208,17 @@ impl Catalog {
         }
         self.check_quotas(&new, quotas, at)?;
         check_tags(&new.arn, new.tags.len())?;
+        if let Some(mibps) = new.warm_mibps {
+            self.check_warm(&new.arn, new.mode, mibps, at)?;
+        }
         let incarnation = self.next_incarnation;
         self.next_incarnation += 1;
         let mut stream = Stream::new(new.arn.clone(), incarnation, new.mode, at, ready);
         stream.record_kib_max = new.record_kib_max;
         stream.tags = new.tags;
+        if let Some(mibps) = new.warm_mibps {
+            stream.capacity.keep_warm(mibps, 0, at);
+        }
         for range in HashKeyRange::divide(new.shard_count) {
             stream.add_shard(range, Vec::new(), at.as_secs(), at, self.next_partition);
             self.next_partition += 1;
@@ -445,6 +451,10 @@ impl Catalog {
             } => self.set(&stream, setting, at, at.plus(delay)),
             Command::Resource { resource, change } => self.change_resource(&resource, change, at),
             Command::Commit { stream, committed } => {
+                if !committed && self.keeps_warm(&stream, at) {
+                    let account = stream.account.to_string();
+                    return Err(CapacityRefused::StillWarm { account }.into());
+                }
                 self.commit(stream, committed, at);
                 Ok(())
             }
@@ -467,8 +477,22 @@ impl Catalog {
                 mode,
                 quotas,
                 switches_max,
+                warm_mibps,
                 delay,
-            } => self.switch_mode(&stream, mode, quotas, switches_max, at, at.plus(delay)),
+            } => {
+                let wanted = Switch {
+                    mode,
+                    warm_mibps,
+                    switches_max,
+                };
+                self.switch_mode(&stream, wanted, quotas, at, delay)
+            }
+            Command::SetWarmThroughput {
+                stream,
+                mibps,
+                needed,
+                delay,
+            } => self.set_warm_throughput(&stream, mibps, needed, at, delay),
             Command::SetMonitoring {
                 stream,
                 monitoring,
@@ -651,6 +675,7 @@ impl StateMachine for Catalog {
 }
 
 mod on_demand;
+use on_demand::Switch;
 mod resources;
 mod settings;
 mod shard_count;

@@ -40,6 +40,9 @@ pub struct NewStream {
     pub record_kib_max: u32,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// The throughput that it keeps ready, in MiB a second; of an on-demand stream only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_mibps: Option<u32>,
 }
 
 /// A reshard as a user asks for it.
@@ -276,6 +279,9 @@ pub enum Command {
         quotas: Quotas,
         /// How often a stream may be switched in a day; absent, as often as one likes.
         switches_max: Option<u32>,
+        /// The throughput to keep ready, in MiB a second; only towards on-demand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        warm_mibps: Option<u32>,
         /// Time in UPDATING.
         delay: Duration,
     },
@@ -299,6 +305,17 @@ pub enum Command {
         incarnation: u64,
         /// The shards.
         shards: u32,
+    },
+    /// Sets the throughput that an on-demand stream keeps ready, and begins to scale it so.
+    SetWarmThroughput {
+        /// The stream.
+        stream: StreamArn,
+        /// MiB a second.
+        mibps: u32,
+        /// The shards that the traffic of the last hour needs.
+        needed: u32,
+        /// Time in UPDATING for each round of the scaling.
+        delay: Duration,
     },
     /// Decides on a reshard that the service wants for an on-demand stream, and records that it has
     /// begun, as [`Command::BeginReshard`] does.

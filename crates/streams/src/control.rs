@@ -6,8 +6,16 @@ use crate::command::{Change, Command, Direction, NewShardCount};
 use crate::failure::Failure;
 use crate::limits::{Limits, RETENTION_HOURS_MAX, SHARD_COUNT_UPDATES, TARGET_SHARDS};
 use crate::monitoring::{Monitored, Monitoring};
+use crate::on_demand::demand;
 use crate::refused::Refused;
 use crate::streams::Streams;
+
+/// The throughput that a request asks to be kept ready; 0 asks for nothing.
+pub(crate) fn warm_mibps(asked: Option<i32>) -> Option<u32> {
+    asked
+        .and_then(|mibps| u32::try_from(mibps).ok())
+        .filter(|mibps| *mibps > 0)
+}
 
 impl Streams {
     /// Reads a shard's id; whether there is such a shard is for the catalog to say.
@@ -61,10 +69,33 @@ impl Streams {
         Ok(open)
     }
 
-    async fn finish_begun(&self, stream: &StreamArn) {
+    pub(crate) async fn finish_begun(&self, stream: &StreamArn) {
         if let Err(error) = self.finish_scaling(stream).await {
             tracing::warn!(%error, %stream, "a reshard is left to the next sweep");
         }
+    }
+
+    /// Sets the throughput that is kept ready, and scales the stream so.
+    pub(crate) async fn set_warm_throughput(
+        &self,
+        stream: &StreamArn,
+        mibps: u32,
+    ) -> Result<(), Failure> {
+        let incarnation = self.stream(stream, |stream, _| Ok(stream.incarnation))?;
+        let needed = self.measured(|measured, now| {
+            let highest = measured.highest_minute(incarnation, now);
+            demand(highest)
+        });
+        let delay = self.settings().state_delay;
+        self.submit(Command::SetWarmThroughput {
+            stream: stream.clone(),
+            mibps,
+            needed,
+            delay,
+        })
+        .await?;
+        self.finish_begun(stream).await;
+        Ok(())
     }
 
     /// Switches shard-level metrics; gives what was on before and what is on now.

@@ -27,6 +27,15 @@ pub(crate) fn mode(mode: Mode) -> kinesis::StreamModeDetails {
     kinesis::StreamModeDetails { stream_mode }
 }
 
+/// The throughput that is kept ready, and the one that there are shards for; none when nothing is kept.
+pub(crate) fn warm_throughput(stream: &Stream) -> Option<kinesis::WarmThroughputObject> {
+    let target = stream.capacity.warm_mibps();
+    (target > 0).then(|| kinesis::WarmThroughputObject {
+        target_mibps: Some(count(target)),
+        current_mibps: Some(count(stream.open_shards())),
+    })
+}
+
 fn range(range: HashKeyRange) -> kinesis::HashKeyRange {
     kinesis::HashKeyRange {
         starting_hash_key: range.start.to_string(),

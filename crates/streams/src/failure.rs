@@ -168,6 +168,10 @@ declared! {
         ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
         InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
         AccessDenied AccessDeniedException, DryRunOperation DryRunOperationException;
+    UpdateStreamWarmThroughputError:
+        ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
+        InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException,
+        AccessDenied AccessDeniedException;
     UpdateStreamModeError:
         ResourceNotFound ResourceNotFoundException, ResourceInUse ResourceInUseException,
         InvalidArgument InvalidArgumentException, LimitExceeded LimitExceededException;

@@ -140,6 +140,8 @@ pub const QUOTA_LIFTED: u32 = 1_000_000;
 pub const ON_DEMAND_SHARDS: u32 = 4;
 /// On-demand streams of an account in a region (Q).
 pub const ON_DEMAND_STREAMS: u32 = 50;
+/// Warm throughput that a stream may ask for, in MiB/s (A: UpdateStreamWarmThroughput).
+pub const WARM_MIBPS_MAX: u32 = 10 * 1024;
 /// Switches of the capacity mode that a stream may have in [`DAY`] (A: UpdateStreamMode).
 pub const MODE_SWITCHES: u32 = 2;
 /// An on-demand stream is given this many times the throughput of its peak (C).
@@ -201,6 +203,7 @@ const _: () = {
     assert!(RECORD_KIB_MAX as u64 * 1024 <= PUT_RECORDS_BYTES_MAX);
     assert!(RECORD_KIB_MAX as usize * 1024 <= GET_RECORDS_BYTES_MAX);
     assert!(SHARD_COUNT_UPDATES as usize <= CHANGES_KEPT);
+    assert!(WARM_MIBPS_MAX <= STREAM_SHARDS_MAX);
     assert!(MODE_SWITCHES as usize <= CHANGES_KEPT);
     assert!(
         COLD_SHARE_OF_RATE > 2 * HOT_SHARE_OF_RATE,
@@ -276,6 +279,7 @@ pub enum ControlOperation {
     UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
+    UpdateStreamWarmThroughput,
 }
 
 impl ControlOperation {
@@ -290,7 +294,8 @@ impl ControlOperation {
             | ControlOperation::GetResourcePolicy
             | ControlOperation::ListStreams
             | ControlOperation::PutResourcePolicy
-            | ControlOperation::UpdateAccountSettings => (5, Scope::Account),
+            | ControlOperation::UpdateAccountSettings
+            | ControlOperation::UpdateStreamWarmThroughput => (5, Scope::Account),
             ControlOperation::DescribeLimits => (1, Scope::Account),
             ControlOperation::DescribeStream | ControlOperation::UpdateShardCount => {
                 (10, Scope::Account)

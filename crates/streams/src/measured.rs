@@ -5,7 +5,7 @@
 //! shard-level metrics of AWS are counted while monitoring is on; what the scaling of on-demand streams
 //! and our utilization need is counted always.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tidemill_model::Timestamp;
@@ -82,11 +82,51 @@ impl ShardSeries {
     }
 }
 
+/// What a stream stored in each minute of the last hour that had anything stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Minutes(VecDeque<(u64, Amount)>);
+
+impl Minutes {
+    fn add(&mut self, stored: Amount, now: Timestamp) {
+        let minute = now.as_secs() / 60;
+        self.0
+            .retain(|(past, _)| *past <= minute && minute - past <= MINUTES_KEPT);
+        if self.0.back().is_none_or(|(last, _)| *last < minute) {
+            self.0.push_back((minute, Amount::default()));
+        }
+        let (_, amount) = self.0.back_mut().expect("one was just pushed");
+        amount.bytes += stored.bytes;
+        amount.records += stored.records;
+    }
+
+    /// The highest minute, of bytes and of records each for themselves.
+    fn highest(&self, now: Timestamp) -> Amount {
+        let minute = now.as_secs() / 60;
+        let recent = self
+            .0
+            .iter()
+            .filter(|(past, _)| minute.saturating_sub(*past) <= MINUTES_KEPT);
+        recent.fold(Amount::default(), |highest, (_, amount)| Amount {
+            bytes: highest.bytes.max(amount.bytes),
+            records: highest.records.max(amount.records),
+        })
+    }
+}
+
+/// Minutes that are looked back on besides the current one.
+const MINUTES_KEPT: u64 = 60;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct StreamSeries {
+    series: [Series; StreamMetric::COUNT],
+    minutes: Minutes,
+}
+
 /// All that has been measured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// By incarnation.
-    streams: BTreeMap<u64, Box<[Series; StreamMetric::COUNT]>>,
+    streams: BTreeMap<u64, Box<StreamSeries>>,
     /// By the number of the partition.
     shards: BTreeMap<u64, ShardSeries>,
 }
@@ -113,7 +153,8 @@ impl Measured {
         }
         let throttled = outcome.throttled.values().sum::<u64>();
         let stream = self.streams.entry(subject.stream).or_default();
-        let mut add = |metric, value| sample(stream, metric, value, now);
+        stream.minutes.add(stored, now);
+        let mut add = |metric, value| sample(&mut stream.series, metric, value, now);
         if stored.records > 0 {
             add(StreamMetric::IncomingBytes, stored.bytes);
             add(StreamMetric::IncomingRecords, stored.records);
@@ -168,7 +209,7 @@ impl Measured {
         now: Timestamp,
     ) {
         let stream = self.streams.entry(subject.stream).or_default();
-        let mut add = |metric, value| sample(stream, metric, value, now);
+        let mut add = |metric, value| sample(&mut stream.series, metric, value, now);
         let throttled = u64::from(outcome == GetOutcome::Throttled);
         add(StreamMetric::ReadProvisionedThroughputExceeded, throttled);
         add(StreamMetric::GetRecordsLatency, millis(latency));
@@ -219,13 +260,19 @@ impl Measured {
 
     /// A metric of a stream.
     pub fn stream(&self, stream: u64, metric: StreamMetric) -> Option<&Series> {
-        Some(&self.streams.get(&stream)?[metric as usize])
+        Some(&self.streams.get(&stream)?.series[metric as usize])
     }
 
     /// A shard-level metric.
     pub fn shard(&self, partition: u64, metric: ShardLevelMetric) -> Option<&Series> {
         let monitored = self.shards.get(&partition)?.monitored.as_ref()?;
         Some(&monitored[metric as usize])
+    }
+
+    /// What a stream stored in the highest minute of the last hour.
+    pub fn highest_minute(&self, stream: u64, now: Timestamp) -> Amount {
+        let stream = self.streams.get(&stream);
+        stream.map_or(Amount::default(), |stream| stream.minutes.highest(now))
     }
 
     /// What a shard stored in the last minute.
@@ -261,7 +308,7 @@ impl Measured {
         for series in self
             .streams
             .values_mut()
-            .flat_map(|stream| stream.iter_mut())
+            .flat_map(|stream| stream.series.iter_mut())
         {
             series.forget(now);
         }

@@ -119,10 +119,10 @@ impl OnDemand {
         let shards = &measured.shards;
         self.feel(now, shards);
         let open = count(shards.len());
-        let asked = demand(measured.total).min(measured.shards_max);
-        let wanted = measured.capacity.wanted(now).max(asked);
-        let wanted = wanted.min(measured.shards_max);
-        let most = wanted.saturating_mul(SKEW_FACTOR).min(measured.shards_max);
+        let shards_max = measured.shards_max.max(measured.capacity.warm_mibps());
+        let asked = demand(measured.total).min(shards_max);
+        let wanted = measured.capacity.wanted(now).max(asked).min(shards_max);
+        let most = wanted.saturating_mul(SKEW_FACTOR).min(shards_max);
         let room = most.saturating_sub(open);
         let splits = self.splits(now, shards, wanted, room);
         let merges = if splits.is_empty() {
@@ -276,7 +276,7 @@ fn is_cold(minute: Amount) -> bool {
 }
 
 /// The shards that twice `minute` asks for.
-fn demand(minute: Amount) -> u32 {
+pub fn demand(minute: Amount) -> u32 {
     let rate = minute_of_rate();
     let bytes = minute
         .bytes

@@ -39,6 +39,7 @@ mod update_account_settings;
 mod update_max_record_size;
 mod update_shard_count;
 mod update_stream_mode;
+mod update_stream_warm_throughput;
 
 pub use add_tags_to_stream::add_tags_to_stream;
 pub use create_stream::create_stream;
@@ -76,3 +77,4 @@ pub use update_account_settings::update_account_settings;
 pub use update_max_record_size::update_max_record_size;
 pub use update_shard_count::update_shard_count;
 pub use update_stream_mode::update_stream_mode;
+pub use update_stream_warm_throughput::update_stream_warm_throughput;

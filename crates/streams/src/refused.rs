@@ -10,6 +10,10 @@ use tidemill_model::{ConsumerArn, HashKeyRange, ShardId, StreamArn, Timestamp};
 
 use crate::limits::{ITERATOR_AGE_MAX, RETENTION_HOURS_MIN, TAGS_MAX};
 
+mod capacity;
+
+pub use capacity::CapacityRefused;
+
 /// AWS's exceptions that this crate answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exception {
@@ -180,18 +184,8 @@ pub enum Refused {
         operation: &'static str,
     },
 
-    /// (ours)
-    #[error("Stream {} is already in {mode} mode.", under(.stream))]
-    SameMode {
-        stream: StreamArn,
-        mode: &'static str,
-    },
-    /// (ours)
-    #[error(
-        "The mode of stream {} has been switched {limit} times within 24 hours, as often as it can \
-         be.", under(.stream)
-    )]
-    ModeSwitches { stream: StreamArn, limit: u32 },
+    #[error(transparent)]
+    Capacity(#[from] CapacityRefused),
 
     #[error(
         "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
@@ -390,7 +384,6 @@ impl Refused {
             | Refused::ShardQuota { .. }
             | Refused::TooManyCreating { .. }
             | Refused::OnDemandQuota { .. }
-            | Refused::ModeSwitches { .. }
             | Refused::OverDouble { .. }
             | Refused::BelowHalf { .. }
             | Refused::TargetShards { .. }
@@ -401,6 +394,7 @@ impl Refused {
             | Refused::ShardCountOnDemand
             | Refused::OnDemand { .. }
             | Refused::Violations(_) => Exception::Validation,
+            Refused::Capacity(refused) => refused.exception(),
             Refused::NumberZero => Exception::InternalFailure,
             Refused::ExpiredIterator { .. } => Exception::ExpiredIterator,
             Refused::ExpiredNextToken => Exception::ExpiredNextToken,
@@ -415,7 +409,6 @@ impl Refused {
             | Refused::NotAPolicy { .. }
             | Refused::ConsumersDisagree { .. }
             | Refused::Unsupported { .. }
-            | Refused::SameMode { .. }
             | Refused::TagCharacters
             | Refused::ResourceTagCharacters
             | Refused::TooManyTags { .. }
@@ -445,7 +438,7 @@ impl Refused {
     }
 }
 
-fn under(stream: &StreamArn) -> String {
+pub(crate) fn under(stream: &StreamArn) -> String {
     format!("{} under account {}", stream.name, stream.account)
 }
 

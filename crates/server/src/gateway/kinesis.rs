@@ -69,6 +69,7 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Answer {
         UpdateMaxRecordSize => update_max_record_size,
         UpdateShardCount => update_shard_count,
         UpdateStreamMode => update_stream_mode,
+        UpdateStreamWarmThroughput => update_stream_warm_throughput,
     }
 }
 

@@ -59,6 +59,7 @@ pub enum Operation {
     UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
+    UpdateStreamWarmThroughput,
     Unsupported(&'static str),
 }
 impl Operation {
@@ -100,6 +101,7 @@ impl Operation {
             "UpdateMaxRecordSize" => Some(Operation::UpdateMaxRecordSize),
             "UpdateShardCount" => Some(Operation::UpdateShardCount),
             "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
+            "UpdateStreamWarmThroughput" => Some(Operation::UpdateStreamWarmThroughput),
             "AcknowledgeDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("AcknowledgeDeadLetterQueueRecords"))
             }
@@ -132,9 +134,6 @@ impl Operation {
             "UpdateStreamRecordDistributionStrategy" => Some(Operation::Unsupported(
                 "UpdateStreamRecordDistributionStrategy",
             )),
-            "UpdateStreamWarmThroughput" => {
-                Some(Operation::Unsupported("UpdateStreamWarmThroughput"))
-            }
             _ => None,
         }
     }
@@ -176,6 +175,7 @@ impl Operation {
             Operation::UpdateMaxRecordSize => "UpdateMaxRecordSize",
             Operation::UpdateShardCount => "UpdateShardCount",
             Operation::UpdateStreamMode => "UpdateStreamMode",
+            Operation::UpdateStreamWarmThroughput => "UpdateStreamWarmThroughput",
             Operation::Unsupported(name) => name,
         }
     }
@@ -1489,6 +1489,26 @@ pub struct UpdateStreamModeInput {
         skip_serializing_if = "Option::is_none"
     )]
     pub warm_throughput_mibps: Option<i32>,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateStreamWarmThroughputInput {
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+    #[serde(rename = "WarmThroughputMiBps")]
+    pub warm_throughput_mibps: i32,
+}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateStreamWarmThroughputOutput {
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+    #[serde(rename = "WarmThroughput", skip_serializing_if = "Option::is_none")]
+    pub warm_throughput: Option<WarmThroughputObject>,
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct WarmThroughputObject {
@@ -4287,6 +4307,67 @@ impl FromWire for UpdateStreamModeInput {
         }))
     }
 }
+impl FromWire for UpdateStreamWarmThroughputInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        let mut warm_throughput_mibps: Field<i32> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["StreamARN", "StreamId", "StreamName", "WarmThroughputMiBps"],
+        )? {
+            match member {
+                Some(0) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(1) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(2) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                Some(3) => {
+                    warm_throughput_mibps = wire::member(
+                        &mut map,
+                        "warmThroughputMiBps",
+                        &RULES_NATURAL_INTEGER_OBJECT,
+                        check,
+                    )?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let warm_throughput_mibps =
+            wire::required(warm_throughput_mibps, "warmThroughputMiBps", check);
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        let Some(warm_throughput_mibps) = warm_throughput_mibps else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateStreamWarmThroughputInput {
+            stream_arn,
+            stream_id,
+            stream_name,
+            warm_throughput_mibps,
+        }))
+    }
+}
 #[cfg(test)]
 pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_BOOLEAN_OBJECT,
@@ -6855,5 +6936,65 @@ impl From<ResourceNotFoundException> for UpdateStreamModeError {
 impl From<ValidationException> for UpdateStreamModeError {
     fn from(inner: ValidationException) -> UpdateStreamModeError {
         UpdateStreamModeError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateStreamWarmThroughputError {
+    AccessDeniedException(AccessDeniedException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    LimitExceededException(LimitExceededException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateStreamWarmThroughputError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateStreamWarmThroughputError::AccessDeniedException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::ResourceNotFoundException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::LimitExceededException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::InvalidArgumentException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::ResourceInUseException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::ValidationException(inner) => inner.failure(),
+            UpdateStreamWarmThroughputError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for UpdateStreamWarmThroughputError {
+    fn from(inner: StorageFailure) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::Storage(inner)
+    }
+}
+impl From<AccessDeniedException> for UpdateStreamWarmThroughputError {
+    fn from(inner: AccessDeniedException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::AccessDeniedException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UpdateStreamWarmThroughputError {
+    fn from(inner: ResourceNotFoundException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::ResourceNotFoundException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateStreamWarmThroughputError {
+    fn from(inner: LimitExceededException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::LimitExceededException(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateStreamWarmThroughputError {
+    fn from(inner: InvalidArgumentException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for UpdateStreamWarmThroughputError {
+    fn from(inner: ResourceInUseException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::ResourceInUseException(inner)
+    }
+}
+impl From<ValidationException> for UpdateStreamWarmThroughputError {
+    fn from(inner: ValidationException) -> UpdateStreamWarmThroughputError {
+        UpdateStreamWarmThroughputError::ValidationException(inner)
     }
 }

@@ -31,6 +31,7 @@ fn create(name: &str, shard_count: u32) -> Command {
         shard_count,
         record_kib_max: 1024,
         tags: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+        warm_mibps: None,
     };
     Command::CreateStream {
         new,
@@ -373,6 +374,7 @@ fn the_form_of_the_commands_on_capacity_is_golden() {
                 mode: Mode::OnDemand,
                 quotas: Quotas::default(),
                 switches_max: Some(2),
+                warm_mibps: None,
                 delay: Duration::ZERO,
             },
             format!(
@@ -401,6 +403,17 @@ fn the_form_of_the_commands_on_capacity_is_golden() {
             ),
         ),
         (
+            Command::SetWarmThroughput {
+                stream: arn("s"),
+                mibps: 9,
+                needed: 4,
+                delay: Duration::ZERO,
+            },
+            format!(
+                r#"{{"SetWarmThroughput":{{"stream":{STREAM},"mibps":9,"needed":4,"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
             Command::SetMonitoring {
                 stream: arn("s"),
                 monitoring: Monitoring::Enable,
@@ -424,6 +437,7 @@ fn what_a_capacity_mode_remembers_is_kept_in_a_golden_form() {
         mode: Mode::OnDemand,
         quotas: Quotas::default(),
         switches_max: None,
+        warm_mibps: None,
         delay: Duration::ZERO,
     };
     apply(&mut catalog, SECOND, switch).expect("switched");

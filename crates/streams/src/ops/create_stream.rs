@@ -7,7 +7,8 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::command::{Command, NewStream};
-use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT};
+use crate::control::warm_mibps;
+use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT, WARM_MIBPS_MAX};
 use crate::refused::Refused;
 use crate::stream::Mode;
 use crate::streams::{Streams, own_stream};
@@ -22,7 +23,13 @@ pub async fn create_stream(
     let arn = own_stream(caller, &input.stream_name);
     streams.admit(ControlOperation::CreateStream, &arn)?;
     refuse_unsupported(&input)?;
+    let warm_mibps = warm_mibps(input.warm_throughput_mibps);
     let (mode, shard_count) = capacity(&input)?;
+    let shard_count = match mode {
+        Mode::Provisioned => shard_count,
+        // What is above the most that can be kept ready is refused, and must not cost anything before.
+        Mode::OnDemand => shard_count.max(warm_mibps.unwrap_or_default().min(WARM_MIBPS_MAX)),
+    };
     let record_kib_max = input
         .max_record_size_in_kib
         .and_then(|kib| u32::try_from(kib).ok());
@@ -35,6 +42,7 @@ pub async fn create_stream(
         shard_count,
         record_kib_max: record_kib_max.unwrap_or(RECORD_KIB_DEFAULT),
         tags,
+        warm_mibps,
     };
     let delay = streams.settings().state_delay;
     streams
@@ -44,13 +52,6 @@ pub async fn create_stream(
 }
 
 fn refuse_unsupported(input: &CreateStreamInput) -> Result<(), Refused> {
-    if let Some(value) = input.warm_throughput_mibps.filter(|value| *value != 0) {
-        let parameter = "WarmThroughputMiBps";
-        return Err(Refused::Unsupported {
-            parameter,
-            value: value.to_string(),
-        });
-    }
     if input.record_distribution_strategy == Some(RecordDistributionStrategy::Auto) {
         let parameter = "RecordDistributionStrategy";
         return Err(Refused::Unsupported {

@@ -7,7 +7,7 @@ use tidemill_shapes::kinesis::{
     EncryptionType, StreamDescriptionSummary,
 };
 
-use crate::describe::{count, mode, monitoring, status};
+use crate::describe::{count, mode, monitoring, status, warm_throughput};
 use crate::limits::ControlOperation;
 use crate::stream::{Status, Stream};
 use crate::streams::{Streams, named_stream};
@@ -54,7 +54,7 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
         consumer_count: Some(consumers),
         channel_count: None,
         queue_count: None,
-        warm_throughput: None,
+        warm_throughput: warm_throughput(stream),
         max_record_size_in_kib: Some(count(stream.record_kib_max)),
         record_distribution_strategy: None,
     }

@@ -1,7 +1,8 @@
 //! UpdateStreamMode:
 //! <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_UpdateStreamMode.html>.
 //!
-//! The shards stay as they are: an on-demand stream grows from what it finds.
+//! The shards stay as they are, unless throughput is to be kept ready: an on-demand stream grows from what
+//! it finds.
 
 use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{
@@ -9,6 +10,7 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::command::Command;
+use crate::control::warm_mibps;
 use crate::limits::{ControlOperation, Limits, MODE_SWITCHES};
 use crate::refused::Refused;
 use crate::stream::Mode;
@@ -27,13 +29,6 @@ pub async fn update_stream_mode(
         refused => refused,
     })?;
     streams.admit(ControlOperation::UpdateStreamMode, &stream)?;
-    if let Some(value) = input.warm_throughput_mibps.filter(|value| *value != 0) {
-        return Err(Refused::Unsupported {
-            parameter: "WarmThroughputMiBps",
-            value: value.to_string(),
-        }
-        .into());
-    }
     let mode = match input.stream_mode_details.stream_mode {
         StreamMode::Provisioned => Mode::Provisioned,
         StreamMode::OnDemand => Mode::OnDemand,
@@ -47,12 +42,14 @@ pub async fn update_stream_mode(
     let delay = settings.state_delay;
     streams
         .submit(Command::SwitchMode {
-            stream,
+            stream: stream.clone(),
             mode,
             quotas,
             switches_max,
+            warm_mibps: warm_mibps(input.warm_throughput_mibps),
             delay,
         })
         .await?;
+    streams.finish_begun(&stream).await;
     Ok(UpdateStreamModeOutput {})
 }

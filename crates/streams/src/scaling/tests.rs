@@ -84,6 +84,7 @@ impl World {
             shard_count: ON_DEMAND_SHARDS,
             record_kib_max: 1024,
             tags: BTreeMap::new(),
+            warm_mibps: None,
         };
         let create = Command::CreateStream {
             new,

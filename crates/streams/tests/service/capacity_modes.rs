@@ -131,8 +131,8 @@ async fn a_switch_that_cannot_be_is_refused() {
     };
     assert_refused!(
         call!(f, update_stream_mode, warm),
-        "InvalidArgumentException",
-        "WarmThroughputMiBps 10 is not supported."
+        "LimitExceededException",
+        "Account 000000000000 has reached its limit of 0 on-demand streams."
     );
 }
 
@@ -159,4 +159,151 @@ async fn a_stream_that_becomes_provisioned_must_fit_the_quota_of_shards() {
     let (code, message) = answer(&refused);
     assert_eq!(code, "LimitExceededException");
     assert!(message.contains("Current shard count for the account: 2. Limit: 5."));
+}
+
+fn warm(name: &str, mibps: i32) -> UpdateStreamWarmThroughputInput {
+    UpdateStreamWarmThroughputInput {
+        stream_name: Some(name.into()),
+        warm_throughput_mibps: mibps,
+        stream_arn: None,
+        stream_id: None,
+    }
+}
+
+async fn commit(f: &Fixture, status: MinimumThroughputBillingCommitmentInputStatus) {
+    let input = settings(status);
+    call!(f, update_account_settings, input).expect("committed");
+}
+
+fn settings(status: MinimumThroughputBillingCommitmentInputStatus) -> UpdateAccountSettingsInput {
+    UpdateAccountSettingsInput {
+        minimum_throughput_billing_commitment: MinimumThroughputBillingCommitmentInput { status },
+    }
+}
+
+async fn summary(f: &Fixture, name: &str) -> StreamDescriptionSummary {
+    let input = DescribeStreamSummaryInput {
+        stream_name: Some(name.into()),
+        ..DescribeStreamSummaryInput::default()
+    };
+    call!(f, describe_stream_summary, input)
+        .expect("described")
+        .stream_description_summary
+}
+
+fn throughput(target: i32, current: i32) -> Option<WarmThroughputObject> {
+    Some(WarmThroughputObject {
+        target_mibps: Some(target),
+        current_mibps: Some(current),
+    })
+}
+
+#[tokio::test]
+async fn warm_throughput_has_its_shards_at_once_and_gives_them_back() {
+    let mut f = Fixture::new().await;
+    commit(&f, MinimumThroughputBillingCommitmentInputStatus::Enabled).await;
+    let on_demand = CreateStreamInput {
+        shard_count: None,
+        warm_throughput_mibps: Some(10),
+        ..new_stream("s", 1)
+    };
+    call!(f, create_stream, on_demand).expect("created");
+    assert_eq!(summary(&f, "s").await.warm_throughput, throughput(10, 10));
+    let output = call!(f, update_stream_warm_throughput, warm("s", 40)).expect("warm");
+    assert_eq!(output.warm_throughput, throughput(40, 40));
+    assert_eq!(output.stream_arn, Some(f.arn("s").to_string()));
+    f.restart().await;
+    let found = summary(&f, "s").await;
+    assert_eq!(
+        (found.open_shard_count, found.stream_status),
+        (40, StreamStatus::Active)
+    );
+
+    let output = call!(f, update_stream_warm_throughput, warm("s", 6)).expect("cooler");
+    assert_eq!(output.warm_throughput, throughput(6, 6));
+    let output = call!(f, update_stream_warm_throughput, warm("s", 0)).expect("cold");
+    assert_eq!(output.warm_throughput, throughput(0, 4));
+    assert_eq!(summary(&f, "s").await.warm_throughput, None);
+}
+
+#[tokio::test]
+async fn a_stream_keeps_the_shards_that_its_last_hour_needs() {
+    let f = Fixture::unlimited().await;
+    commit(&f, MinimumThroughputBillingCommitmentInputStatus::Enabled).await;
+    f.create("s", 2).await;
+    let to_on_demand = UpdateStreamModeInput {
+        warm_throughput_mibps: Some(30),
+        ..switch(&f, "s", StreamMode::OnDemand)
+    };
+    call!(f, update_stream_mode, to_on_demand).expect("switched");
+    assert_eq!(summary(&f, "s").await.warm_throughput, throughput(30, 30));
+    // 150,000 records in a minute are 2,500 a second: twice as many need five shards.
+    for _ in 0..300 {
+        let entry = PutRecordsRequestEntry {
+            partition_key: Some("k".into()),
+            explicit_hash_key: None,
+            data: "x".into(),
+        };
+        let input = PutRecordsInput {
+            stream_name: Some("s".into()),
+            records: vec![entry; 500],
+            ..PutRecordsInput::default()
+        };
+        call!(f, put_records, input).expect("put");
+    }
+    f.advance_secs(HOUR);
+    call!(f, update_stream_warm_throughput, warm("s", 0)).expect("cold");
+    assert_eq!(summary(&f, "s").await.open_shard_count, 5);
+    f.advance_secs(HOUR);
+    call!(f, update_stream_warm_throughput, warm("s", 0)).expect("cold");
+    assert_eq!(summary(&f, "s").await.open_shard_count, 4);
+}
+
+#[tokio::test]
+async fn warm_throughput_is_for_on_demand_streams_of_who_has_committed() {
+    let f = Fixture::unlimited().await;
+    f.create("p", 1).await;
+    let on_demand = |warm_throughput_mibps| CreateStreamInput {
+        shard_count: None,
+        warm_throughput_mibps,
+        ..new_stream("s", 1)
+    };
+    let invalid = "InvalidArgumentException";
+    let uncommitted = "Warm throughput of stream s under account 000000000000 needs the account's \
+                       MinimumThroughputBillingCommitment to be ENABLED.";
+    assert_refused!(
+        call!(f, create_stream, on_demand(Some(5))),
+        invalid,
+        uncommitted
+    );
+    call!(f, create_stream, on_demand(Some(0))).expect("created");
+    assert_refused!(
+        call!(f, update_stream_warm_throughput, warm("s", 5)),
+        invalid,
+        uncommitted
+    );
+    commit(&f, MinimumThroughputBillingCommitmentInputStatus::Enabled).await;
+    assert_refused!(
+        call!(f, update_stream_warm_throughput, warm("p", 5)),
+        invalid,
+        "Stream p under account 000000000000 is in PROVISIONED mode, which has no warm throughput."
+    );
+    assert_refused!(
+        call!(f, update_stream_warm_throughput, warm("s", 10_241)),
+        "LimitExceededException",
+        "WarmThroughputMiBps 10241 for stream s under account 000000000000 is more than 10240."
+    );
+    call!(f, update_stream_warm_throughput, warm("s", 5)).expect("warm");
+    f.advance_secs(25 * HOUR);
+    assert_refused!(
+        call!(
+            f,
+            update_account_settings,
+            settings(MinimumThroughputBillingCommitmentInputStatus::Disabled)
+        ),
+        invalid,
+        "Account 000000000000 has streams with warm throughput. Set it to 0 before ending the commitment."
+    );
+    call!(f, update_stream_warm_throughput, warm("s", 0)).expect("cold");
+    commit(&f, MinimumThroughputBillingCommitmentInputStatus::Disabled).await;
 }

@@ -89,15 +89,6 @@ async fn mode_and_shard_count_must_agree() {
 #[tokio::test]
 async fn what_is_not_supported_is_refused_by_name() {
     let f = Fixture::new().await;
-    let warm = CreateStreamInput {
-        warm_throughput_mibps: Some(100),
-        ..new_stream("s", 1)
-    };
-    assert_refused!(
-        call!(f, create_stream, warm),
-        "InvalidArgumentException",
-        "WarmThroughputMiBps 100 is not supported."
-    );
     let auto = CreateStreamInput {
         record_distribution_strategy: Some(RecordDistributionStrategy::Auto),
         ..new_stream("s", 1)
