@@ -22,7 +22,7 @@ SERVICES = {
         " RegisterStreamConsumer DeregisterStreamConsumer DescribeStreamConsumer ListStreamConsumers"
         " UpdateShardCount UpdateMaxRecordSize DescribeLimits DescribeAccountSettings UpdateAccountSettings"
         " PutResourcePolicy GetResourcePolicy DeleteResourcePolicy TagResource UntagResource ListTagsForResource"
-        " SubscribeToShard",
+        " StartStreamEncryption StopStreamEncryption UpdateStreamRecordDistributionStrategy SubscribeToShard",
     ),
     "lambda": (
         "lambda/2015-03-31",

@@ -211,10 +211,12 @@ impl Catalog {
         if let Some(mibps) = new.warm_mibps {
             self.check_warm(&new.arn, new.mode, mibps, at)?;
         }
+        settings::check_distribution(&new.arn, new.mode, new.distribution)?;
         let incarnation = self.next_incarnation;
         self.next_incarnation += 1;
         let mut stream = Stream::new(new.arn.clone(), incarnation, new.mode, at, ready);
         stream.record_kib_max = new.record_kib_max;
+        stream.distribution = new.distribution;
         stream.tags = new.tags;
         if let Some(mibps) = new.warm_mibps {
             stream.capacity.keep_warm(mibps, 0, at);
@@ -674,10 +676,10 @@ impl StateMachine for Catalog {
     }
 }
 
+mod settings;
 mod on_demand;
 use on_demand::Switch;
 mod resources;
-mod settings;
 mod shard_count;
 #[cfg(test)]
 mod tests;

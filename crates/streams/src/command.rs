@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use tidemill_model::{ShardId, StreamArn};
 
+use crate::distribution::Distribution;
 use crate::monitoring::{Monitored, Monitoring};
 use crate::resource::Resource;
 use crate::stream::{Mode, SealedParent};
@@ -38,6 +39,9 @@ pub struct NewStream {
     pub shard_count: u32,
     /// Largest record, in KiB.
     pub record_kib_max: u32,
+    /// Who decides on the shard of a record.
+    #[serde(default, skip_serializing_if = "Distribution::is_user_partition_key")]
+    pub distribution: Distribution,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The throughput that it keeps ready, in MiB a second; of an on-demand stream only.
@@ -112,6 +116,20 @@ pub enum ResourceChange {
 pub enum Setting {
     /// UpdateMaxRecordSize: largest record, in KiB.
     RecordKibMax(u32),
+    /// StartStreamEncryption.
+    StartEncryption {
+        /// The key, as it was given.
+        key_id: String,
+        /// Most calls within a day; none when that is lifted.
+        calls_max: Option<u32>,
+    },
+    /// StopStreamEncryption.
+    StopEncryption {
+        /// Most calls within a day; none when that is lifted.
+        calls_max: Option<u32>,
+    },
+    /// UpdateStreamRecordDistributionStrategy; the stream stays ACTIVE.
+    Distribution(Distribution),
 }
 
 /// Which of the two retention operations was called.

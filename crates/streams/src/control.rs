@@ -4,7 +4,7 @@ use tidemill_model::{ShardId, StreamArn};
 
 use crate::command::{Change, Command, Direction, NewShardCount};
 use crate::failure::Failure;
-use crate::limits::{Limits, RETENTION_HOURS_MAX, SHARD_COUNT_UPDATES, TARGET_SHARDS};
+use crate::limits::{RETENTION_HOURS_MAX, SHARD_COUNT_UPDATES, TARGET_SHARDS};
 use crate::monitoring::{Monitored, Monitoring};
 use crate::on_demand::demand;
 use crate::refused::Refused;
@@ -51,18 +51,16 @@ impl Streams {
         target: u32,
     ) -> Result<u32, Failure> {
         let open = self.stream(stream, |stream, _| Ok(stream.open_shards()))?;
-        let settings = self.settings();
-        let limited = |limit| (settings.limits == Limits::Aws).then_some(limit);
         let count = NewShardCount {
             target,
-            shards_max: limited(TARGET_SHARDS),
-            updates_max: limited(SHARD_COUNT_UPDATES),
+            shards_max: self.limited(TARGET_SHARDS),
+            updates_max: self.limited(SHARD_COUNT_UPDATES),
         };
         self.submit(Command::UpdateShardCount {
             stream: stream.clone(),
             count,
             quotas: self.quotas(stream),
-            delay: settings.state_delay,
+            delay: self.settings().state_delay,
         })
         .await?;
         self.finish_begun(stream).await;

@@ -5,6 +5,7 @@ use tidemill_model::{HashKeyRange, SequenceNumber, ShardId, Timestamp};
 use tidemill_shapes::kinesis;
 
 use crate::commitment::{Commitment, CommitmentStatus};
+use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
 use crate::monitoring::{Monitored, show};
 use crate::stored_record::StoredRecord;
@@ -77,6 +78,25 @@ pub(crate) fn monitoring(monitored: &Monitored) -> Vec<kinesis::EnhancedMetrics>
     }]
 }
 
+/// What a stream is said to be encrypted with.
+pub(crate) fn encryption(stream: &Stream) -> (kinesis::EncryptionType, Option<String>) {
+    match &stream.key_id {
+        Some(key_id) => (kinesis::EncryptionType::Kms, Some(key_id.clone())),
+        None => (kinesis::EncryptionType::None, None),
+    }
+}
+
+/// Who decides on the shard of a record, where that is a setting: on-demand streams have it.
+pub(crate) fn distribution(stream: &Stream) -> Option<kinesis::RecordDistributionStrategy> {
+    match (stream.mode, stream.distribution) {
+        (Mode::Provisioned, _) => None,
+        (Mode::OnDemand, Distribution::UserPartitionKey) => {
+            Some(kinesis::RecordDistributionStrategy::UserPartitionKey)
+        }
+        (Mode::OnDemand, Distribution::Auto) => Some(kinesis::RecordDistributionStrategy::Auto),
+    }
+}
+
 /// The commitment of an account; one that was never made is disabled.
 pub(crate) fn commitment(
     commitment: Option<Commitment>,
@@ -118,8 +138,8 @@ pub(crate) fn records(
             sequence_number: number.to_string(),
             approximate_arrival_timestamp: Some(entry.at),
             data: stored.data,
-            partition_key: Some(stored.partition_key),
-            encryption_type: None,
+            partition_key: stored.partition_key,
+            encryption_type: stored.encrypted.then_some(kinesis::EncryptionType::Kms),
         })
     });
     records.collect()

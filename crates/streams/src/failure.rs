@@ -123,10 +123,13 @@ declared_control!(
     PutResourcePolicyError,
     RemoveTagsFromStreamError,
     SplitShardError,
+    StartStreamEncryptionError,
+    StopStreamEncryptionError,
     TagResourceError,
     UntagResourceError,
     UpdateMaxRecordSizeError,
-    UpdateShardCountError
+    UpdateShardCountError,
+    UpdateStreamRecordDistributionStrategyError
 );
 declared_look!(
     DescribeStreamError,

@@ -46,6 +46,7 @@ impl Streams {
     /// Forgets the rates and measures of shards that are gone or idle.
     fn forget_idle(&self) {
         let (streams, shards) = self.catalog(|catalog, _| catalog.monitored());
+        self.rotation().forget(|stream| streams.contains(&stream));
         let now = self.clock().now();
         if let Some(mut throttle) = self.throttle() {
             throttle.forget(now, |partition| shards.contains_key(&partition));

@@ -21,6 +21,7 @@ mod failure;
 mod tags;
 mod policy;
 mod token;
+mod distribution;
 mod last_day;
 mod capacity;
 mod monitoring;

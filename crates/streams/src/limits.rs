@@ -170,6 +170,9 @@ pub const DEMAND_DAYS: u64 = 30;
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 /// UpdateShardCount calls on one stream in [`DAY`] (A: UpdateShardCount).
 pub const SHARD_COUNT_UPDATES: u32 = 10;
+/// Successful StartStreamEncryption calls on one stream in [`DAY`] (A: StartStreamEncryption), and as
+/// many StopStreamEncryption calls (A: StopStreamEncryption).
+pub const ENCRYPTION_CALLS: u32 = 25;
 /// Most changes per day that any limit counts; more are not remembered.
 pub const CHANGES_KEPT: usize = 25;
 /// Shards that UpdateShardCount can give a stream (A: UpdateShardCount).
@@ -203,6 +206,7 @@ const _: () = {
     assert!(RECORD_KIB_MAX as u64 * 1024 <= PUT_RECORDS_BYTES_MAX);
     assert!(RECORD_KIB_MAX as usize * 1024 <= GET_RECORDS_BYTES_MAX);
     assert!(SHARD_COUNT_UPDATES as usize <= CHANGES_KEPT);
+    assert!(ENCRYPTION_CALLS as usize <= CHANGES_KEPT);
     assert!(WARM_MIBPS_MAX <= STREAM_SHARDS_MAX);
     assert!(MODE_SWITCHES as usize <= CHANGES_KEPT);
     assert!(
@@ -273,12 +277,15 @@ pub enum ControlOperation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    StartStreamEncryption,
+    StopStreamEncryption,
     TagResource,
     UntagResource,
     UpdateAccountSettings,
     UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
+    UpdateStreamRecordDistributionStrategy,
     UpdateStreamWarmThroughput,
 }
 
@@ -302,16 +309,19 @@ impl ControlOperation {
             }
             ControlOperation::DescribeStreamSummary => (20, Scope::Account),
             ControlOperation::DescribeStreamConsumer => (20, Scope::Stream),
-            // (O) for the tags of resources, UpdateMaxRecordSize and UpdateStreamMode: AWS publishes no
-            // rate of theirs.
+            // (O) for the tags of resources, UpdateMaxRecordSize, UpdateStreamMode and
+            // UpdateStreamRecordDistributionStrategy: AWS publishes no rate of theirs.
             ControlOperation::DecreaseStreamRetentionPeriod
             | ControlOperation::DeregisterStreamConsumer
             | ControlOperation::DisableEnhancedMonitoring
             | ControlOperation::EnableEnhancedMonitoring
+            | ControlOperation::StartStreamEncryption
+            | ControlOperation::StopStreamEncryption
             | ControlOperation::TagResource
             | ControlOperation::UntagResource
             | ControlOperation::UpdateMaxRecordSize
             | ControlOperation::UpdateStreamMode
+            | ControlOperation::UpdateStreamRecordDistributionStrategy
             | ControlOperation::IncreaseStreamRetentionPeriod
             | ControlOperation::ListStreamConsumers
             | ControlOperation::ListTagsForResource

@@ -129,6 +129,9 @@ pub enum Refused {
     #[error("UpdateShardCount was called {limit} times within 24 hours for stream {}.", under(.stream))]
     ShardCountUpdates { stream: StreamArn, limit: u32 },
     /// (ours)
+    #[error("The encryption of stream {} was changed {limit} times within 24 hours.", under(.stream))]
+    EncryptionCalls { stream: StreamArn, limit: u32 },
+    /// (ours)
     #[error("Stream {} has reached its limit of {limit} consumers.", under(.stream))]
     ConsumerQuota { stream: StreamArn, limit: u32 },
     /// (ours)
@@ -165,18 +168,27 @@ pub enum Refused {
         arn: String,
         parameter: &'static str,
     },
-    /// (ours) A setting that AWS has and this service does not support.
-    #[error("{parameter} {value} is not supported.")]
-    Unsupported {
-        parameter: &'static str,
-        value: String,
-    },
     /// (ours)
     #[error("ShardCount must be given for a stream in PROVISIONED mode.")]
     NoShardCount,
     /// (ours)
     #[error("ShardCount must not be given for a stream in ON_DEMAND mode.")]
     ShardCountOnDemand,
+    /// (ours)
+    #[error("EncryptionType must be KMS.")]
+    NotKms,
+    /// (ours)
+    #[error("Stream {} is not encrypted.", under(.stream))]
+    NotEncrypted { stream: StreamArn },
+    /// (ours)
+    #[error("Records of stream {} are not distributed by AUTO: it is in PROVISIONED mode.", under(.stream))]
+    AutoProvisioned { stream: StreamArn },
+    /// (ours)
+    #[error(
+        "SequenceNumberForOrdering is not supported for stream {}: its records are distributed by \
+         AUTO.", under(.stream)
+    )]
+    OrderingUnderAuto { stream: StreamArn },
     /// (ours)
     #[error("{operation} is not supported for stream {}: it is in ON_DEMAND mode.", under(.stream))]
     OnDemand {
@@ -364,6 +376,10 @@ pub enum Refused {
 
 impl Refused {
     /// The exception that AWS answers with.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one line for each cause, and nothing else"
+    )]
     pub fn exception(&self) -> Exception {
         match self {
             Refused::StreamNotFound { .. }
@@ -388,6 +404,7 @@ impl Refused {
             | Refused::BelowHalf { .. }
             | Refused::TargetShards { .. }
             | Refused::ShardCountUpdates { .. }
+            | Refused::EncryptionCalls { .. }
             | Refused::ConsumerQuota { .. }
             | Refused::TooManyConsumersCreating { .. } => Exception::LimitExceeded,
             Refused::NoShardCount
@@ -407,8 +424,11 @@ impl Refused {
             | Refused::NotAConsumerArn { .. }
             | Refused::NotAResourceArn { .. }
             | Refused::NotAPolicy { .. }
+            | Refused::NotKms
+            | Refused::NotEncrypted { .. }
+            | Refused::AutoProvisioned { .. }
+            | Refused::OrderingUnderAuto { .. }
             | Refused::ConsumersDisagree { .. }
-            | Refused::Unsupported { .. }
             | Refused::TagCharacters
             | Refused::ResourceTagCharacters
             | Refused::TooManyTags { .. }

@@ -64,7 +64,7 @@ impl Streams {
                     entry.at.as_secs(),
                 ),
                 arrival: entry.at,
-                partition_key: stored.partition_key,
+                partition_key: stored.partition_key.unwrap_or_default(),
                 data: stored.data,
             })
         });

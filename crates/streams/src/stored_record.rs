@@ -3,8 +3,9 @@
 //! ```text
 //! offset  size  field
 //! 0       1     version, 1
-//! 1       1     flags: bit 0 = an explicit hash key follows; the others are 0
-//! 2       2     length of the partition key in bytes, little-endian
+//! 1       1     flags: bit 0 = an explicit hash key follows, bit 1 = the stream was said to be
+//!               encrypted; the others are 0
+//! 2       2     length of the partition key in bytes, little-endian; 0 when the producer sent none
 //! 4       16    explicit hash key, big-endian; only when flagged
 //! then          partition key, UTF-8
 //! then          data, to the end
@@ -21,16 +22,19 @@ use tidemill_model::HashKey;
 
 const VERSION: u8 = 1;
 const EXPLICIT_HASH_KEY: u8 = 1;
+const ENCRYPTED: u8 = 2;
 const HEADER_BYTES: usize = 4;
 const HASH_KEY_BYTES: usize = 16;
 
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
-    /// At most 65,535 bytes; AWS's 256 characters are at most 1,024.
-    pub partition_key: String,
+    /// At most 65,535 bytes; AWS's 256 characters are at most 1,024, and never none.
+    pub partition_key: Option<String>,
     /// The hash key the producer named, if it did.
     pub explicit_hash_key: Option<HashKey>,
+    /// Whether its stream had a key when it was put. The data is as it is either way.
+    pub encrypted: bool,
     /// The payload.
     pub data: Bytes,
 }
@@ -48,25 +52,26 @@ pub struct NotARecord {
 impl StoredRecord {
     /// The record's bytes, as the layout above has them, cut off from `room`, which many records share.
     pub fn encode_into(&self, room: &mut BytesMut) -> Bytes {
-        let key_bytes = u16::try_from(self.partition_key.len())
+        let partition_key = self.partition_key.as_deref().unwrap_or_default();
+        let key_bytes = u16::try_from(partition_key.len())
             .expect("a partition key of 256 characters has at most 1,024 bytes");
-        let flags = match self.explicit_hash_key {
-            Some(_) => EXPLICIT_HASH_KEY,
-            None => 0,
-        };
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let flags = flag(self.explicit_hash_key.is_some(), EXPLICIT_HASH_KEY)
+            | flag(self.encrypted, ENCRYPTED);
         room.put_slice(&[VERSION, flags]);
         room.put_u16_le(key_bytes);
         if let Some(HashKey(key)) = self.explicit_hash_key {
             room.put_u128(key);
         }
-        room.put_slice(self.partition_key.as_bytes());
+        room.put_slice(partition_key.as_bytes());
         room.put_slice(&self.data);
         room.split().freeze()
     }
 
     /// No record's bytes are more than this.
     pub fn bytes_max(&self) -> usize {
-        HEADER_BYTES + HASH_KEY_BYTES + self.partition_key.len() + self.data.len()
+        let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
+        HEADER_BYTES + HASH_KEY_BYTES + key_bytes + self.data.len()
     }
 
     /// The record that `entry` holds; its data shares `entry`'s memory.
@@ -81,7 +86,7 @@ impl StoredRecord {
         if header[0] != VERSION {
             return Err(refuse("unknown version"));
         }
-        if header[1] & !EXPLICIT_HASH_KEY != 0 {
+        if header[1] & !(EXPLICIT_HASH_KEY | ENCRYPTED) != 0 {
             return Err(refuse("unknown flags"));
         }
         let key_bytes = usize::from(u16::from_le_bytes([header[2], header[3]]));
@@ -100,8 +105,9 @@ impl StoredRecord {
             .map_err(|_| refuse("partition key is not UTF-8"))?
             .to_owned();
         Ok(StoredRecord {
-            partition_key,
+            partition_key: Some(partition_key).filter(|key| !key.is_empty()),
             explicit_hash_key,
+            encrypted: header[1] & ENCRYPTED != 0,
             data: entry.slice_ref(data),
         })
     }
@@ -121,21 +127,31 @@ mod tests {
 
     fn record(key: &str, explicit: Option<u128>, data: &'static [u8]) -> StoredRecord {
         StoredRecord {
-            partition_key: key.into(),
+            partition_key: Some(key.to_owned()).filter(|key| !key.is_empty()),
             explicit_hash_key: explicit.map(HashKey),
+            encrypted: false,
             data: Bytes::from_static(data),
         }
     }
 
     #[test]
     fn the_bytes_are_golden() {
-        let cases: [(StoredRecord, &[u8]); 3] = [
+        let encrypted = StoredRecord {
+            encrypted: true,
+            ..record("k", Some(1), b"x")
+        };
+        let cases: [(StoredRecord, &[u8]); 5] = [
             (record("pk", None, b"data"), b"\x01\x00\x02\x00pkdata"),
             (
                 record("é", Some(258), b"x"),
                 b"\x01\x01\x02\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x02\xc3\xa9x",
             ),
             (record("k", None, b""), b"\x01\x00\x01\x00k"),
+            (record("", None, b"x"), b"\x01\x00\x00\x00x"),
+            (
+                encrypted,
+                b"\x01\x03\x01\x00\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01kx",
+            ),
         ];
         for (record, golden) in cases {
             assert_eq!(&record.encode()[..], golden);
@@ -152,7 +168,7 @@ mod tests {
             (b"", "no header"),
             (b"\x01\x00\x00", "no header"),
             (b"\x02\x00\x00\x00", "unknown version"),
-            (b"\x01\x02\x00\x00", "unknown flags"),
+            (b"\x01\x04\x00\x00", "unknown flags"),
             (b"\x01\x01\x00\x00123456789012345", "hash key cut short"),
             (b"\x01\x00\x03\x00pk", "partition key cut short"),
             (b"\x01\x00\x01\x00\xff", "partition key is not UTF-8"),
@@ -188,13 +204,15 @@ mod tests {
     proptest! {
         #[test]
         fn every_record_comes_back(
-            partition_key in "\\PC{1,256}",
+            partition_key in proptest::option::of("\\PC{1,256}"),
             explicit in proptest::option::of(any::<u128>()),
+            encrypted in any::<bool>(),
             data in proptest::collection::vec(any::<u8>(), 0..2000),
         ) {
             let record = StoredRecord {
                 partition_key,
                 explicit_hash_key: explicit.map(HashKey),
+                encrypted,
                 data: data.into(),
             };
             prop_assert_eq!(StoredRecord::decode(&record.encode()), Ok(record));

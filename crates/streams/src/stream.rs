@@ -18,6 +18,7 @@ use tidemill_model::{HashKey, HashKeyRange, SequenceNumber, ShardId, StreamArn, 
 
 use crate::capacity::Capacity;
 use crate::consumer::{Consumer, FoundConsumer};
+use crate::distribution::Distribution;
 use crate::last_day::LastDay;
 use crate::limits::ROUND_RESHARDS_MAX;
 use crate::monitoring::Monitored;
@@ -206,6 +207,18 @@ pub struct Stream {
     pub floor: Timestamp,
     /// Largest record, data and partition key, in KiB.
     pub record_kib_max: u32,
+    /// The key that its records are said to be encrypted with; nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// When StartStreamEncryption was called.
+    #[serde(default, skip_serializing_if = "LastDay::is_empty")]
+    pub encryption_starts: LastDay,
+    /// When StopStreamEncryption was called.
+    #[serde(default, skip_serializing_if = "LastDay::is_empty")]
+    pub encryption_stops: LastDay,
+    /// Who decides on the shard of a record.
+    #[serde(default, skip_serializing_if = "Distribution::is_user_partition_key")]
+    pub distribution: Distribution,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// What its capacity mode remembers.
@@ -250,6 +263,10 @@ impl Stream {
             retention_hours: crate::limits::RETENTION_HOURS_MIN,
             floor: Timestamp::EPOCH,
             record_kib_max: crate::limits::RECORD_KIB_DEFAULT,
+            key_id: None,
+            encryption_starts: LastDay::default(),
+            encryption_stops: LastDay::default(),
+            distribution: Distribution::default(),
             tags: BTreeMap::new(),
             capacity: Capacity::default(),
             monitored: Monitored::default(),

@@ -14,6 +14,7 @@ use tidemill_model::{Caller, Clock, Entropy, StreamArn, Timestamp};
 
 use crate::catalog::Catalog;
 use crate::command::{Command, ConsumerQuotas, Quotas};
+use crate::distribution::Rotation;
 use crate::failure::Failure;
 use crate::limits::{
     CONSUMERS, CONSUMERS_COMMITTED, CREATING_CONSUMERS, CREATING_STREAMS, ControlOperation, Limits,
@@ -69,6 +70,7 @@ pub struct Streams {
 struct Shared {
     parts: StreamsParts,
     throttle: Mutex<Throttle>,
+    rotation: Mutex<Rotation>,
     measured: Mutex<Measured>,
     subscribers: Mutex<Subscribers<oneshot::Sender<()>>>,
     /// Held while a reshard is finished, so that of many who meet a sealed shard one does the work.
@@ -83,6 +85,7 @@ impl Streams {
         let shared = Shared {
             parts,
             throttle: Mutex::default(),
+            rotation: Mutex::default(),
             measured: Mutex::default(),
             subscribers: Mutex::default(),
             finishing: tokio::sync::Mutex::new(()),
@@ -186,6 +189,12 @@ impl Streams {
         self.shared.parts.entropy.next_u64().to_le_bytes()
     }
 
+    /// Whose turn it is in streams that distribute records themselves.
+    pub(crate) fn rotation(&self) -> MutexGuard<'_, Rotation> {
+        let rotation = self.shared.rotation.lock();
+        rotation.expect("no holder of this lock panics")
+    }
+
     /// The throttle, when rates apply.
     pub(crate) fn throttle(&self) -> Option<MutexGuard<'_, Throttle>> {
         match self.settings().limits {
@@ -236,6 +245,11 @@ impl Streams {
                 stream: stream.clone(),
             }),
         }
+    }
+
+    /// `limit`, unless limits are lifted.
+    pub(crate) fn limited(&self, limit: u32) -> Option<u32> {
+        (self.settings().limits == Limits::Aws).then_some(limit)
     }
 
     /// The quotas that hold for the account and region of `stream`.

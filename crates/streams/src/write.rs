@@ -11,7 +11,9 @@ use bytes::{Bytes, BytesMut};
 
 use tidemill_log::{AppendError, Appended, Batch, PartitionId};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
+use tidemill_shapes::kinesis::EncryptionType;
 
+use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
 use crate::measured::{PutOutcome, Subject};
@@ -24,26 +26,29 @@ use crate::streams::Streams;
 /// One entry of a request.
 pub(crate) struct Entry {
     pub data: Bytes,
-    pub partition_key: String,
+    pub partition_key: Option<String>,
     pub explicit_hash_key: Option<String>,
 }
 
 impl Entry {
     /// What the rates and sizes count: data and partition key; the explicit hash key is free.
     fn bytes(&self) -> u64 {
-        (self.data.len() + self.partition_key.len()) as u64
+        let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
+        (self.data.len() + key_bytes) as u64
     }
 
     /// Checks what can be wrong with an entry that is not too large, and says where it goes.
-    fn hashed(self) -> Result<(HashKey, StoredRecord), Refused> {
+    fn hashed(self, encrypted: bool) -> Result<(HashKey, StoredRecord), Refused> {
         let explicit = match self.explicit_hash_key {
             None => None,
             Some(key) => Some(explicit_hash_key(&key).ok_or(Refused::ExplicitHashKey { key })?),
         };
-        let hash = explicit.unwrap_or_else(|| hash_of(&self.partition_key));
+        let hash =
+            explicit.unwrap_or_else(|| hash_of(self.partition_key.as_deref().unwrap_or_default()));
         let record = StoredRecord {
             partition_key: self.partition_key,
             explicit_hash_key: explicit,
+            encrypted,
             data: self.data,
         };
         Ok((hash, record))
@@ -51,10 +56,10 @@ impl Entry {
 }
 
 /// Makes `entries`, which are not too large, ready to be put. Their payloads share one piece of memory.
-fn routable(entries: Vec<Entry>) -> Result<Vec<Routable>, Refused> {
+fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refused> {
     let entries = entries
         .into_iter()
-        .map(|entry| (entry.bytes(), entry.hashed()));
+        .map(|entry| (entry.bytes(), entry.hashed(encrypted)));
     let mut hashed = Vec::with_capacity(entries.len());
     for (bytes, entry) in entries {
         hashed.push((bytes, entry?));
@@ -111,9 +116,8 @@ fn too_large(member: &str, bytes_max: u64) -> String {
     )
 }
 
-/// The text for a partition key that is missing: only record distribution by the service could do
-/// without, and that is not supported.
-pub(crate) fn missing_key(member: &str) -> String {
+/// The text for a partition key that is missing: only record distribution by the service does without.
+fn missing_key(member: &str) -> String {
     format!("Value null at '{member}' failed to satisfy constraint: Member must not be null")
 }
 
@@ -122,7 +126,24 @@ pub(crate) struct Admissible {
     pub incarnation: u64,
     is_monitored: bool,
     pub record_bytes_max: u64,
+    encrypted: bool,
     pub records: Vec<(Place, Routable)>,
+}
+
+/// Checks that each entry has a partition key. `member` names that of the entry with an index.
+fn check_keys(entries: &[Entry], member: impl Fn(usize) -> String) -> Result<(), Refused> {
+    let missing = entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| entry.partition_key.is_none());
+    let missing: Vec<String> = missing
+        .map(|(index, _)| missing_key(&member(index)))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Refused::Violations(missing))
+    }
 }
 
 /// Checks the sizes of `entries`. `member` names the data of the entry with an index in AWS's error
@@ -149,6 +170,11 @@ fn check_sizes(
 }
 
 impl Admissible {
+    /// What the answer says of encryption.
+    pub fn encryption_type(&self) -> Option<EncryptionType> {
+        self.encrypted.then_some(EncryptionType::Kms)
+    }
+
     /// The stream, as what is measured has it.
     pub fn subject(&self) -> Subject {
         Subject {
@@ -182,29 +208,48 @@ pub(crate) fn outcome(
 
 impl Streams {
     /// Checks `entries` as a whole and each, and routes them. Hashing and encoding are done between
-    /// two short looks at the catalog, not under its lock.
+    /// two short looks at the catalog, not under its lock. `member` names a member of the entry with an
+    /// index.
     pub(crate) fn admissible(
         &self,
         stream: &StreamArn,
         entries: Vec<Entry>,
-        member: impl Fn(usize) -> String,
+        member: impl Fn(usize, &str) -> String,
     ) -> Result<Admissible, Refused> {
-        let (incarnation, is_monitored, record_bytes_max) =
-            self.serving_stream(stream, |stream, _| {
-                let record_bytes_max = u64::from(stream.record_kib_max) * 1024;
-                let is_monitored = !stream.monitored.is_empty();
-                Ok((stream.incarnation, is_monitored, record_bytes_max))
-            })?;
-        check_sizes(&entries, record_bytes_max, member)?;
-        let records = routable(entries)?;
+        let (distribution, mut admissible) = self.serving_stream(stream, |stream, _| {
+            let admissible = Admissible {
+                incarnation: stream.incarnation,
+                is_monitored: !stream.monitored.is_empty(),
+                record_bytes_max: u64::from(stream.record_kib_max) * 1024,
+                encrypted: stream.key_id.is_some(),
+                records: Vec::new(),
+            };
+            Ok((stream.distribution, admissible))
+        })?;
+        if distribution == Distribution::UserPartitionKey {
+            check_keys(&entries, |index| member(index, "partitionKey"))?;
+        }
+        let data = |index| member(index, "data");
+        check_sizes(&entries, admissible.record_bytes_max, data)?;
+        let mut records = routable(entries, admissible.encrypted)?;
+        if distribution == Distribution::Auto {
+            self.take_turns(stream, &mut records)?;
+        }
         let hashes = records.iter().map(|record| record.hash);
-        let places = self.places(stream, incarnation, hashes)?;
-        let records = places.into_iter().zip(records).collect();
-        Ok(Admissible {
-            incarnation,
-            is_monitored,
-            record_bytes_max,
-            records,
+        let places = self.places(stream, admissible.incarnation, hashes)?;
+        admissible.records = places.into_iter().zip(records).collect();
+        Ok(admissible)
+    }
+
+    /// Sends each of `records` to the shard whose turn it is, whatever its keys say.
+    fn take_turns(&self, stream: &StreamArn, records: &mut [Routable]) -> Result<(), Refused> {
+        self.serving_stream(stream, |stream, _| {
+            let mut rotation = self.rotation();
+            let range_of = |key| stream.shards[&stream.route(key)].range;
+            for record in records {
+                record.hash = rotation.next(stream.incarnation, range_of);
+            }
+            Ok(())
         })
     }
 

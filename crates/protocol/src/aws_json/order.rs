@@ -73,7 +73,10 @@ fn known(
         }
         Some(operation) => {
             let code = "UnsupportedOperationException";
-            let message = format!("Tidemill does not support {} yet.", operation.name());
+            let message = format!(
+                "Tidemill does not support {}; docs/PARITY.md lists what it does.",
+                operation.name()
+            );
             Err(refuse(dialect, 501, code, Some(&message)))
         }
         None => Err(refuse(dialect, 400, "UnknownOperationException", None)),

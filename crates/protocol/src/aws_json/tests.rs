@@ -44,12 +44,12 @@ fn a_request_is_refused_in_the_services_order() {
     let unknown_xml = "<UnknownOperationException/>\n";
     let serialization = r#"{"__type":"SerializationException"}"#;
     let unknown = r#"{"__type":"UnknownOperationException"}"#;
-    let unsupported = r#"{"__type":"UnsupportedOperationException","message":"Tidemill does not support CreateChannel yet."}"#;
+    let unsupported = r#"{"__type":"UnsupportedOperationException","message":"Tidemill does not support CreateQueue; docs/PARITY.md lists what it does."}"#;
     let plain_serialization = r#"{"Output":{"__type":"com.amazon.coral.service#SerializationException"},"Version":"1.0"}"#;
     let plain_unknown = r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
     let cbor_serialization = "\u{fffd}f__typevSerializationException\u{fffd}";
     let cbor_unknown = "\u{fffd}f__typex\u{19}UnknownOperationException\u{fffd}";
-    let subscribe = "Kinesis_20131202.CreateChannel";
+    let queue = "Kinesis_20131202.CreateQueue";
     let plain = "application/json";
     let cases = [
         (("GET", JSON, PUT, "{}"), (403, denied)),
@@ -73,7 +73,7 @@ fn a_request_is_refused_in_the_services_order() {
         (("POST", plain, PUT, "{"), (400, plain_serialization)),
         (("POST", plain, "", "{}"), (404, plain_unknown)),
         (("POST", JSON, "x.y", "hello"), (400, serialization)),
-        (("POST", JSON, subscribe, "[]"), (400, serialization)),
+        (("POST", JSON, queue, "[]"), (400, serialization)),
         (
             ("POST", JSON, "Kinesis_20131202.NoSuch", "{}"),
             (400, unknown),
@@ -83,7 +83,7 @@ fn a_request_is_refused_in_the_services_order() {
             (400, unknown),
         ),
         (("POST", JSON, "", "{}"), (400, unknown)),
-        (("POST", JSON, subscribe, "{}"), (501, unsupported)),
+        (("POST", JSON, queue, "{}"), (501, unsupported)),
         (("POST", JSON, PUT, "{}"), (0, "PutRecord")),
         (
             (

@@ -63,12 +63,15 @@ pub async fn answer(streams: &Streams, call: Call<'_>) -> Answer {
         RegisterStreamConsumer => register_stream_consumer,
         RemoveTagsFromStream => remove_tags_from_stream,
         SplitShard => split_shard,
+        StartStreamEncryption => start_stream_encryption,
+        StopStreamEncryption => stop_stream_encryption,
         TagResource => tag_resource,
         UntagResource => untag_resource,
         UpdateAccountSettings => update_account_settings,
         UpdateMaxRecordSize => update_max_record_size,
         UpdateShardCount => update_shard_count,
         UpdateStreamMode => update_stream_mode,
+        UpdateStreamRecordDistributionStrategy => update_stream_record_distribution_strategy,
         UpdateStreamWarmThroughput => update_stream_warm_throughput,
     }
 }

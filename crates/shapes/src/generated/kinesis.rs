@@ -52,6 +52,8 @@ pub enum Operation {
     RegisterStreamConsumer,
     RemoveTagsFromStream,
     SplitShard,
+    StartStreamEncryption,
+    StopStreamEncryption,
     SubscribeToShard,
     TagResource,
     UntagResource,
@@ -59,6 +61,7 @@ pub enum Operation {
     UpdateMaxRecordSize,
     UpdateShardCount,
     UpdateStreamMode,
+    UpdateStreamRecordDistributionStrategy,
     UpdateStreamWarmThroughput,
     Unsupported(&'static str),
 }
@@ -94,6 +97,8 @@ impl Operation {
             "RegisterStreamConsumer" => Some(Operation::RegisterStreamConsumer),
             "RemoveTagsFromStream" => Some(Operation::RemoveTagsFromStream),
             "SplitShard" => Some(Operation::SplitShard),
+            "StartStreamEncryption" => Some(Operation::StartStreamEncryption),
+            "StopStreamEncryption" => Some(Operation::StopStreamEncryption),
             "SubscribeToShard" => Some(Operation::SubscribeToShard),
             "TagResource" => Some(Operation::TagResource),
             "UntagResource" => Some(Operation::UntagResource),
@@ -101,6 +106,9 @@ impl Operation {
             "UpdateMaxRecordSize" => Some(Operation::UpdateMaxRecordSize),
             "UpdateShardCount" => Some(Operation::UpdateShardCount),
             "UpdateStreamMode" => Some(Operation::UpdateStreamMode),
+            "UpdateStreamRecordDistributionStrategy" => {
+                Some(Operation::UpdateStreamRecordDistributionStrategy)
+            }
             "UpdateStreamWarmThroughput" => Some(Operation::UpdateStreamWarmThroughput),
             "AcknowledgeDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("AcknowledgeDeadLetterQueueRecords"))
@@ -121,8 +129,6 @@ impl Operation {
             "RestoreDeadLetterQueueRecords" => {
                 Some(Operation::Unsupported("RestoreDeadLetterQueueRecords"))
             }
-            "StartStreamEncryption" => Some(Operation::Unsupported("StartStreamEncryption")),
-            "StopStreamEncryption" => Some(Operation::Unsupported("StopStreamEncryption")),
             "UpdateChannel" => Some(Operation::Unsupported("UpdateChannel")),
             "UpdateDeadLetterQueueRecordsVisibility" => Some(Operation::Unsupported(
                 "UpdateDeadLetterQueueRecordsVisibility",
@@ -131,9 +137,6 @@ impl Operation {
             "UpdateQueueRecordsVisibility" => {
                 Some(Operation::Unsupported("UpdateQueueRecordsVisibility"))
             }
-            "UpdateStreamRecordDistributionStrategy" => Some(Operation::Unsupported(
-                "UpdateStreamRecordDistributionStrategy",
-            )),
             _ => None,
         }
     }
@@ -168,6 +171,8 @@ impl Operation {
             Operation::RegisterStreamConsumer => "RegisterStreamConsumer",
             Operation::RemoveTagsFromStream => "RemoveTagsFromStream",
             Operation::SplitShard => "SplitShard",
+            Operation::StartStreamEncryption => "StartStreamEncryption",
+            Operation::StopStreamEncryption => "StopStreamEncryption",
             Operation::SubscribeToShard => "SubscribeToShard",
             Operation::TagResource => "TagResource",
             Operation::UntagResource => "UntagResource",
@@ -175,6 +180,9 @@ impl Operation {
             Operation::UpdateMaxRecordSize => "UpdateMaxRecordSize",
             Operation::UpdateShardCount => "UpdateShardCount",
             Operation::UpdateStreamMode => "UpdateStreamMode",
+            Operation::UpdateStreamRecordDistributionStrategy => {
+                "UpdateStreamRecordDistributionStrategy"
+            }
             Operation::UpdateStreamWarmThroughput => "UpdateStreamWarmThroughput",
             Operation::Unsupported(name) => name,
         }
@@ -1113,6 +1121,19 @@ pub struct SplitShardInput {
     pub stream_name: Option<String>,
 }
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StartStreamEncryptionInput {
+    #[serde(rename = "EncryptionType")]
+    pub encryption_type: EncryptionType,
+    #[serde(rename = "KeyId")]
+    pub key_id: String,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StartingPosition {
     #[serde(rename = "SequenceNumber", skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
@@ -1124,6 +1145,19 @@ pub struct StartingPosition {
     pub timestamp: Option<Timestamp>,
     #[serde(rename = "Type")]
     pub r#type: ShardIteratorType,
+}
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StopStreamEncryptionInput {
+    #[serde(rename = "EncryptionType")]
+    pub encryption_type: EncryptionType,
+    #[serde(rename = "KeyId")]
+    pub key_id: String,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    pub stream_arn: Option<String>,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    #[serde(rename = "StreamName", skip_serializing_if = "Option::is_none")]
+    pub stream_name: Option<String>,
 }
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StreamDescription {
@@ -1490,6 +1524,15 @@ pub struct UpdateStreamModeInput {
     )]
     pub warm_throughput_mibps: Option<i32>,
 }
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct UpdateStreamRecordDistributionStrategyInput {
+    #[serde(rename = "RecordDistributionStrategy")]
+    pub record_distribution_strategy: RecordDistributionStrategy,
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: String,
+    #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpdateStreamWarmThroughputInput {
     #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
@@ -1542,6 +1585,10 @@ pub struct RemoveTagsFromStreamOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SplitShardOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StartStreamEncryptionOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StopStreamEncryptionOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TagResourceOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UntagResourceOutput {}
@@ -1549,6 +1596,8 @@ pub struct UntagResourceOutput {}
 pub struct UpdateMaxRecordSizeOutput {}
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UpdateStreamModeOutput {}
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct UpdateStreamRecordDistributionStrategyOutput {}
 impl FromWire for AddTagsToStreamInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2297,6 +2346,20 @@ impl FromWire for EnableEnhancedMonitoringInput {
         }))
     }
 }
+impl FromWire for EncryptionType {
+    fn from_token(token: Token<'_>, _: &Rules, check: &mut Checker) -> Result<Field<Self>, String> {
+        let Field::Given(text) = String::from_token(token, &Rules::NONE, check)? else {
+            return Ok(Field::Broken);
+        };
+        Ok(match EncryptionType::parse(&text) {
+            Some(value) => Field::Given(value),
+            None => {
+                check.not_of_enum(&text, &["NONE", "KMS"]);
+                Field::Broken
+            }
+        })
+    }
+}
 impl FromWire for GetRecordsInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -2583,6 +2646,14 @@ impl FromWire for IncreaseStreamRetentionPeriodInput {
         }))
     }
 }
+static RULES_KEY_ID: Rules = Rules {
+    min: Some(1),
+    max: Some(2048),
+    pattern: None,
+    sensitive: false,
+    element: None,
+    value: None,
+};
 impl FromWire for ListShardsInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -3768,6 +3839,74 @@ impl FromWire for SplitShardInput {
         }))
     }
 }
+impl FromWire for StartStreamEncryptionInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut encryption_type: Field<EncryptionType> = Field::Absent;
+        let mut key_id: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "EncryptionType",
+                "KeyId",
+                "StreamARN",
+                "StreamId",
+                "StreamName",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    encryption_type = wire::member(&mut map, "encryptionType", &Rules::NONE, check)?
+                }
+                Some(1) => key_id = wire::member(&mut map, "keyId", &RULES_KEY_ID, check)?,
+                Some(2) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(3) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(4) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let encryption_type = wire::required(encryption_type, "encryptionType", check);
+        let key_id = wire::required(key_id, "keyId", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let Some(encryption_type) = encryption_type else {
+            return Ok(Field::Broken);
+        };
+        let Some(key_id) = key_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(StartStreamEncryptionInput {
+            encryption_type,
+            key_id,
+            stream_arn,
+            stream_id,
+            stream_name,
+        }))
+    }
+}
 impl FromWire for StartingPosition {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -3811,6 +3950,74 @@ impl FromWire for StartingPosition {
             sequence_number,
             timestamp,
             r#type,
+        }))
+    }
+}
+impl FromWire for StopStreamEncryptionInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut encryption_type: Field<EncryptionType> = Field::Absent;
+        let mut key_id: Field<String> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        let mut stream_name: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &[
+                "EncryptionType",
+                "KeyId",
+                "StreamARN",
+                "StreamId",
+                "StreamName",
+            ],
+        )? {
+            match member {
+                Some(0) => {
+                    encryption_type = wire::member(&mut map, "encryptionType", &Rules::NONE, check)?
+                }
+                Some(1) => key_id = wire::member(&mut map, "keyId", &RULES_KEY_ID, check)?,
+                Some(2) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(3) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                Some(4) => {
+                    stream_name = wire::member(&mut map, "streamName", &RULES_STREAM_NAME, check)?
+                }
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let encryption_type = wire::required(encryption_type, "encryptionType", check);
+        let key_id = wire::required(key_id, "keyId", check);
+        let stream_arn = wire::optional(stream_arn);
+        let stream_id = wire::optional(stream_id);
+        let stream_name = wire::optional(stream_name);
+        let Some(encryption_type) = encryption_type else {
+            return Ok(Field::Broken);
+        };
+        let Some(key_id) = key_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_name) = stream_name else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(StopStreamEncryptionInput {
+            encryption_type,
+            key_id,
+            stream_arn,
+            stream_id,
+            stream_name,
         }))
     }
 }
@@ -4307,6 +4514,57 @@ impl FromWire for UpdateStreamModeInput {
         }))
     }
 }
+impl FromWire for UpdateStreamRecordDistributionStrategyInput {
+    fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
+        Err("Expected null".to_owned())
+    }
+    fn from_map<'de, A: MapAccess<'de>>(
+        mut map: A,
+        _: &Rules,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let mut record_distribution_strategy: Field<RecordDistributionStrategy> = Field::Absent;
+        let mut stream_arn: Field<String> = Field::Absent;
+        let mut stream_id: Field<String> = Field::Absent;
+        while let Some(member) = wire::next_member(
+            &mut map,
+            &["RecordDistributionStrategy", "StreamARN", "StreamId"],
+        )? {
+            match member {
+                Some(0) => {
+                    record_distribution_strategy =
+                        wire::member(&mut map, "recordDistributionStrategy", &Rules::NONE, check)?
+                }
+                Some(1) => {
+                    stream_arn = wire::member(&mut map, "streamARN", &RULES_STREAM_ARN, check)?
+                }
+                Some(2) => stream_id = wire::member(&mut map, "streamId", &RULES_STREAM_ID, check)?,
+                _ => wire::skip(&mut map)?,
+            }
+        }
+        let record_distribution_strategy = wire::required(
+            record_distribution_strategy,
+            "recordDistributionStrategy",
+            check,
+        );
+        let stream_arn = wire::required(stream_arn, "streamARN", check);
+        let stream_id = wire::optional(stream_id);
+        let Some(record_distribution_strategy) = record_distribution_strategy else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_arn) = stream_arn else {
+            return Ok(Field::Broken);
+        };
+        let Some(stream_id) = stream_id else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(UpdateStreamRecordDistributionStrategyInput {
+            record_distribution_strategy,
+            stream_arn,
+            stream_id,
+        }))
+    }
+}
 impl FromWire for UpdateStreamWarmThroughputInput {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
@@ -4377,6 +4635,7 @@ pub(crate) static ALL_RULES: &[&Rules] = &[
     &RULES_DESCRIBE_STREAM_INPUT_LIMIT,
     &RULES_GET_RECORDS_INPUT_LIMIT,
     &RULES_HASH_KEY,
+    &RULES_KEY_ID,
     &RULES_LIST_SHARDS_INPUT_LIMIT,
     &RULES_LIST_STREAM_CONSUMERS_INPUT_LIMIT,
     &RULES_LIST_STREAMS_INPUT_LIMIT,
@@ -6538,6 +6797,168 @@ impl From<AccessDeniedException> for SplitShardError {
     }
 }
 #[derive(Clone, Debug, PartialEq)]
+pub enum StartStreamEncryptionError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    KMSDisabledException(KMSDisabledException),
+    KMSInvalidStateException(KMSInvalidStateException),
+    KMSAccessDeniedException(KMSAccessDeniedException),
+    KMSNotFoundException(KMSNotFoundException),
+    KMSOptInRequired(KMSOptInRequired),
+    KMSThrottlingException(KMSThrottlingException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for StartStreamEncryptionError {
+    fn failure(&self) -> Failure {
+        match self {
+            StartStreamEncryptionError::InvalidArgumentException(inner) => inner.failure(),
+            StartStreamEncryptionError::LimitExceededException(inner) => inner.failure(),
+            StartStreamEncryptionError::ResourceInUseException(inner) => inner.failure(),
+            StartStreamEncryptionError::ResourceNotFoundException(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSDisabledException(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSInvalidStateException(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSAccessDeniedException(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSNotFoundException(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSOptInRequired(inner) => inner.failure(),
+            StartStreamEncryptionError::KMSThrottlingException(inner) => inner.failure(),
+            StartStreamEncryptionError::AccessDeniedException(inner) => inner.failure(),
+            StartStreamEncryptionError::ValidationException(inner) => inner.failure(),
+            StartStreamEncryptionError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for StartStreamEncryptionError {
+    fn from(inner: StorageFailure) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for StartStreamEncryptionError {
+    fn from(inner: InvalidArgumentException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for StartStreamEncryptionError {
+    fn from(inner: LimitExceededException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for StartStreamEncryptionError {
+    fn from(inner: ResourceInUseException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for StartStreamEncryptionError {
+    fn from(inner: ResourceNotFoundException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::ResourceNotFoundException(inner)
+    }
+}
+impl From<KMSDisabledException> for StartStreamEncryptionError {
+    fn from(inner: KMSDisabledException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSDisabledException(inner)
+    }
+}
+impl From<KMSInvalidStateException> for StartStreamEncryptionError {
+    fn from(inner: KMSInvalidStateException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSInvalidStateException(inner)
+    }
+}
+impl From<KMSAccessDeniedException> for StartStreamEncryptionError {
+    fn from(inner: KMSAccessDeniedException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSAccessDeniedException(inner)
+    }
+}
+impl From<KMSNotFoundException> for StartStreamEncryptionError {
+    fn from(inner: KMSNotFoundException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSNotFoundException(inner)
+    }
+}
+impl From<KMSOptInRequired> for StartStreamEncryptionError {
+    fn from(inner: KMSOptInRequired) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSOptInRequired(inner)
+    }
+}
+impl From<KMSThrottlingException> for StartStreamEncryptionError {
+    fn from(inner: KMSThrottlingException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::KMSThrottlingException(inner)
+    }
+}
+impl From<AccessDeniedException> for StartStreamEncryptionError {
+    fn from(inner: AccessDeniedException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for StartStreamEncryptionError {
+    fn from(inner: ValidationException) -> StartStreamEncryptionError {
+        StartStreamEncryptionError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum StopStreamEncryptionError {
+    InvalidArgumentException(InvalidArgumentException),
+    LimitExceededException(LimitExceededException),
+    ResourceInUseException(ResourceInUseException),
+    ResourceNotFoundException(ResourceNotFoundException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for StopStreamEncryptionError {
+    fn failure(&self) -> Failure {
+        match self {
+            StopStreamEncryptionError::InvalidArgumentException(inner) => inner.failure(),
+            StopStreamEncryptionError::LimitExceededException(inner) => inner.failure(),
+            StopStreamEncryptionError::ResourceInUseException(inner) => inner.failure(),
+            StopStreamEncryptionError::ResourceNotFoundException(inner) => inner.failure(),
+            StopStreamEncryptionError::AccessDeniedException(inner) => inner.failure(),
+            StopStreamEncryptionError::ValidationException(inner) => inner.failure(),
+            StopStreamEncryptionError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for StopStreamEncryptionError {
+    fn from(inner: StorageFailure) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::Storage(inner)
+    }
+}
+impl From<InvalidArgumentException> for StopStreamEncryptionError {
+    fn from(inner: InvalidArgumentException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::InvalidArgumentException(inner)
+    }
+}
+impl From<LimitExceededException> for StopStreamEncryptionError {
+    fn from(inner: LimitExceededException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::LimitExceededException(inner)
+    }
+}
+impl From<ResourceInUseException> for StopStreamEncryptionError {
+    fn from(inner: ResourceInUseException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::ResourceInUseException(inner)
+    }
+}
+impl From<ResourceNotFoundException> for StopStreamEncryptionError {
+    fn from(inner: ResourceNotFoundException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::ResourceNotFoundException(inner)
+    }
+}
+impl From<AccessDeniedException> for StopStreamEncryptionError {
+    fn from(inner: AccessDeniedException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for StopStreamEncryptionError {
+    fn from(inner: ValidationException) -> StopStreamEncryptionError {
+        StopStreamEncryptionError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
 pub enum SubscribeToShardError {
     ResourceNotFoundException(ResourceNotFoundException),
     InvalidArgumentException(InvalidArgumentException),
@@ -6936,6 +7357,78 @@ impl From<ResourceNotFoundException> for UpdateStreamModeError {
 impl From<ValidationException> for UpdateStreamModeError {
     fn from(inner: ValidationException) -> UpdateStreamModeError {
         UpdateStreamModeError::ValidationException(inner)
+    }
+}
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpdateStreamRecordDistributionStrategyError {
+    ResourceNotFoundException(ResourceNotFoundException),
+    InvalidArgumentException(InvalidArgumentException),
+    ResourceInUseException(ResourceInUseException),
+    LimitExceededException(LimitExceededException),
+    AccessDeniedException(AccessDeniedException),
+    ValidationException(ValidationException),
+    Storage(StorageFailure),
+}
+impl OperationError for UpdateStreamRecordDistributionStrategyError {
+    fn failure(&self) -> Failure {
+        match self {
+            UpdateStreamRecordDistributionStrategyError::ResourceNotFoundException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::InvalidArgumentException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::ResourceInUseException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::LimitExceededException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::AccessDeniedException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::ValidationException(inner) => {
+                inner.failure()
+            }
+            UpdateStreamRecordDistributionStrategyError::Storage(inner) => {
+                inner.failure("InternalFailure", "message")
+            }
+        }
+    }
+}
+impl From<StorageFailure> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: StorageFailure) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::Storage(inner)
+    }
+}
+impl From<ResourceNotFoundException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: ResourceNotFoundException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::ResourceNotFoundException(inner)
+    }
+}
+impl From<InvalidArgumentException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: InvalidArgumentException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::InvalidArgumentException(inner)
+    }
+}
+impl From<ResourceInUseException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: ResourceInUseException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::ResourceInUseException(inner)
+    }
+}
+impl From<LimitExceededException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: LimitExceededException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::LimitExceededException(inner)
+    }
+}
+impl From<AccessDeniedException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: AccessDeniedException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::AccessDeniedException(inner)
+    }
+}
+impl From<ValidationException> for UpdateStreamRecordDistributionStrategyError {
+    fn from(inner: ValidationException) -> UpdateStreamRecordDistributionStrategyError {
+        UpdateStreamRecordDistributionStrategyError::ValidationException(inner)
     }
 }
 #[derive(Clone, Debug, PartialEq)]

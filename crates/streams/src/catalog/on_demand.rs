@@ -10,6 +10,7 @@ use crate::limits::WARM_MIBPS_MAX;
 use crate::refused::{CapacityRefused, Refused};
 use crate::stream::{Mode, Phase, Stream};
 
+use super::settings::check_distribution;
 use super::{Catalog, check_active, plan};
 
 /// A switch of the mode as it is asked for.
@@ -51,6 +52,7 @@ impl Catalog {
             }
             .into());
         }
+        check_distribution(arn, wanted.mode, stream.distribution)?;
         let open = stream.open_shards();
         match wanted.mode {
             Mode::Provisioned => self.check_shards(arn, open, quotas.shards, at)?,

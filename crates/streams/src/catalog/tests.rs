@@ -11,6 +11,7 @@ use crate::monitoring::ShardLevelMetric;
 
 use super::*;
 use crate::command::{ConsumerChange, ConsumerQuotas, NewShardCount, ResourceChange, Setting};
+use crate::distribution::Distribution;
 use crate::resource::Resource;
 
 const SECOND: u64 = 1_767_225_600;
@@ -30,6 +31,7 @@ fn create(name: &str, shard_count: u32) -> Command {
         mode: Mode::Provisioned,
         shard_count,
         record_kib_max: 1024,
+        distribution: Distribution::UserPartitionKey,
         tags: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
         warm_mibps: None,
     };
@@ -219,13 +221,30 @@ fn scale(name: &str, target: u32) -> Command {
 fn the_form_of_settings_and_commitments_is_golden() {
     let cases = [
         (
-            Command::Set {
-                stream: arn("s"),
-                setting: Setting::RecordKibMax(2048),
-                delay: Duration::ZERO,
-            },
+            set(Setting::RecordKibMax(2048)),
             format!(
                 r#"{{"Set":{{"stream":{STREAM},"setting":{{"RecordKibMax":2048}},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            set(Setting::StartEncryption {
+                key_id: "alias/a".to_owned(),
+                calls_max: Some(25),
+            }),
+            format!(
+                r#"{{"Set":{{"stream":{STREAM},"setting":{{"StartEncryption":{{"key_id":"alias/a","calls_max":25}}}},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            set(Setting::StopEncryption { calls_max: None }),
+            format!(
+                r#"{{"Set":{{"stream":{STREAM},"setting":{{"StopEncryption":{{"calls_max":null}}}},"delay":{ZERO}}}}}"#
+            ),
+        ),
+        (
+            set(Setting::Distribution(Distribution::Auto)),
+            format!(
+                r#"{{"Set":{{"stream":{STREAM},"setting":{{"Distribution":"Auto"}},"delay":{ZERO}}}}}"#
             ),
         ),
         (
@@ -243,6 +262,15 @@ fn the_form_of_settings_and_commitments_is_golden() {
     );
     assert_eq!(String::from_utf8_lossy(&catalog.snapshot()), golden);
     assert_eq!(Catalog::restore(golden.as_bytes()), Ok(catalog));
+}
+
+fn set(setting: Setting) -> Command {
+    let (stream, delay) = (arn("s"), Duration::ZERO);
+    Command::Set {
+        stream,
+        setting,
+        delay,
+    }
 }
 
 fn commit(committed: bool) -> Command {

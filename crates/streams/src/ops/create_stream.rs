@@ -8,6 +8,7 @@ use tidemill_shapes::kinesis::{
 
 use crate::command::{Command, NewStream};
 use crate::control::warm_mibps;
+use crate::distribution::Distribution;
 use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT, WARM_MIBPS_MAX};
 use crate::refused::Refused;
 use crate::stream::Mode;
@@ -22,7 +23,6 @@ pub async fn create_stream(
 ) -> Result<CreateStreamOutput, CreateStreamError> {
     let arn = own_stream(caller, &input.stream_name);
     streams.admit(ControlOperation::CreateStream, &arn)?;
-    refuse_unsupported(&input)?;
     let warm_mibps = warm_mibps(input.warm_throughput_mibps);
     let (mode, shard_count) = capacity(&input)?;
     let shard_count = match mode {
@@ -41,6 +41,7 @@ pub async fn create_stream(
         mode,
         shard_count,
         record_kib_max: record_kib_max.unwrap_or(RECORD_KIB_DEFAULT),
+        distribution: distribution(input.record_distribution_strategy),
         tags,
         warm_mibps,
     };
@@ -51,15 +52,11 @@ pub async fn create_stream(
     Ok(CreateStreamOutput {})
 }
 
-fn refuse_unsupported(input: &CreateStreamInput) -> Result<(), Refused> {
-    if input.record_distribution_strategy == Some(RecordDistributionStrategy::Auto) {
-        let parameter = "RecordDistributionStrategy";
-        return Err(Refused::Unsupported {
-            parameter,
-            value: "AUTO".to_owned(),
-        });
+fn distribution(strategy: Option<RecordDistributionStrategy>) -> Distribution {
+    match strategy {
+        None | Some(RecordDistributionStrategy::UserPartitionKey) => Distribution::UserPartitionKey,
+        Some(RecordDistributionStrategy::Auto) => Distribution::Auto,
     }
-    Ok(())
 }
 
 /// The mode and the first shards: who says neither gets an on-demand stream.

@@ -2,11 +2,10 @@
 
 use tidemill_model::{Caller, ShardId, Timestamp};
 use tidemill_shapes::kinesis::{
-    DescribeStreamError, DescribeStreamInput, DescribeStreamOutput, EncryptionType,
-    StreamDescription,
+    DescribeStreamError, DescribeStreamInput, DescribeStreamOutput, StreamDescription,
 };
 
-use crate::describe::{count, mode, monitoring, page, shard, status};
+use crate::describe::{count, encryption, mode, monitoring, page, shard, status};
 use crate::limits::{ControlOperation, DESCRIBE_SHARDS_MAX};
 use crate::refused::Refused;
 use crate::stream::{Status, Stream};
@@ -52,6 +51,7 @@ fn description(
     let mut shards: Vec<_> = visible.take(shards_max + 1).collect();
     let has_more_shards = shards.len() > shards_max;
     shards.truncate(shards_max);
+    let (encryption_type, key_id) = encryption(stream);
     StreamDescription {
         stream_name: stream.arn.name.clone(),
         stream_arn: stream.arn.to_string(),
@@ -65,7 +65,7 @@ fn description(
         retention_period_hours: count(stream.retention_hours),
         stream_creation_timestamp: stream.created_at,
         enhanced_monitoring: monitoring(&stream.monitored),
-        encryption_type: Some(EncryptionType::None),
-        key_id: None,
+        encryption_type: Some(encryption_type),
+        key_id,
     }
 }

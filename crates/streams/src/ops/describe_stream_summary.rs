@@ -4,10 +4,10 @@
 use tidemill_model::{Caller, Timestamp};
 use tidemill_shapes::kinesis::{
     DescribeStreamSummaryError, DescribeStreamSummaryInput, DescribeStreamSummaryOutput,
-    EncryptionType, StreamDescriptionSummary,
+    StreamDescriptionSummary,
 };
 
-use crate::describe::{count, mode, monitoring, status, warm_throughput};
+use crate::describe::{count, distribution, encryption, mode, monitoring, status, warm_throughput};
 use crate::limits::ControlOperation;
 use crate::stream::{Status, Stream};
 use crate::streams::{Streams, named_stream};
@@ -39,6 +39,7 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
     };
     let consumers = stream.consumers(now).count();
     let consumers = i32::try_from(consumers).unwrap_or(i32::MAX);
+    let (encryption_type, key_id) = encryption(stream);
     StreamDescriptionSummary {
         stream_name: stream.arn.name.clone(),
         stream_arn: stream.arn.to_string(),
@@ -48,14 +49,14 @@ fn summary(stream: &Stream, now: Timestamp) -> StreamDescriptionSummary {
         retention_period_hours: count(stream.retention_hours),
         stream_creation_timestamp: stream.created_at,
         enhanced_monitoring: monitoring(&stream.monitored),
-        encryption_type: Some(EncryptionType::None),
-        key_id: None,
+        encryption_type: Some(encryption_type),
+        key_id,
         open_shard_count: count(open_shards),
         consumer_count: Some(consumers),
         channel_count: None,
         queue_count: None,
         warm_throughput: warm_throughput(stream),
         max_record_size_in_kib: Some(count(stream.record_kib_max)),
-        record_distribution_strategy: None,
+        record_distribution_strategy: distribution(stream),
     }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use tidemill_model::{Caller, StreamArn};
 use tidemill_shapes::kinesis::{PutRecordError, PutRecordInput, PutRecordOutput};
 
+use crate::distribution::Distribution;
 use crate::iterator::{Ordering, check_ordering, invalid_ordering};
 use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, missing_key, outcome};
+use crate::write::{Entry, outcome};
 
 /// Puts one record.
 pub async fn put_record(
@@ -20,16 +21,13 @@ pub async fn put_record(
     let began = streams.clock().now();
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecord", name, arn)?;
-    let Some(partition_key) = input.partition_key else {
-        return Err(Refused::Violations(vec![missing_key("partitionKey")]).into());
-    };
-    let explicit_hash_key = input.explicit_hash_key;
     let entry = Entry {
         data: input.data,
-        partition_key,
-        explicit_hash_key,
+        partition_key: input.partition_key,
+        explicit_hash_key: input.explicit_hash_key,
     };
-    let admissible = streams.admissible(&arn, vec![entry], |_| "data".to_owned())?;
+    let admissible = streams.admissible(&arn, vec![entry], |_, member| member.to_owned())?;
+    let encryption_type = admissible.encryption_type();
     if let Some(number) = input.sequence_number_for_ordering {
         check_given_out(streams, &arn, &number)?;
     }
@@ -60,13 +58,17 @@ pub async fn put_record(
     Ok(PutRecordOutput {
         shard_id: put.shard.to_string(),
         sequence_number: put.sequence_number.to_string(),
-        encryption_type: None,
+        encryption_type,
     })
 }
 
 fn check_given_out(streams: &Streams, arn: &StreamArn, number: &str) -> Result<(), Refused> {
-    let ordering =
-        streams.serving_stream(arn, |stream, now| check_ordering(stream, number, now))?;
+    let ordering = streams.serving_stream(arn, |stream, now| match stream.distribution {
+        Distribution::UserPartitionKey => check_ordering(stream, number, now),
+        Distribution::Auto => Err(Refused::OrderingUnderAuto {
+            stream: arn.clone(),
+        }),
+    })?;
     match ordering {
         Ordering::IfReached(partition, position)
             if streams.log().partition(partition).end < position =>

@@ -16,7 +16,7 @@ use crate::describe::count;
 use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, Put, missing_key, outcome};
+use crate::write::{Entry, Put, outcome};
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -27,9 +27,10 @@ pub async fn put_records(
     let began = streams.clock().now();
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecords", name, arn)?;
-    let entries = entries(input.records)?;
-    let member = |index: usize| format!("records.{}.member.data", index + 1);
+    let entries = input.records.into_iter().map(entry).collect();
+    let member = |index: usize, member: &str| format!("records.{}.member.{member}", index + 1);
     let admissible = streams.admissible(&arn, entries, member)?;
+    let encryption_type = admissible.encryption_type();
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
     }
@@ -61,28 +62,16 @@ pub async fn put_records(
     Ok(PutRecordsOutput {
         records: results.collect(),
         failed_record_count: Some(count(u32::try_from(failed).expect("at most 500"))),
-        encryption_type: None,
+        encryption_type,
     })
 }
 
-/// The entries, unless one has no partition key: then the whole call is refused.
-fn entries(records: Vec<PutRecordsRequestEntry>) -> Result<Vec<Entry>, Refused> {
-    let missing = records
-        .iter()
-        .enumerate()
-        .filter(|(_, record)| record.partition_key.is_none());
-    let missing: Vec<String> = missing
-        .map(|(index, _)| missing_key(&format!("records.{}.member.partitionKey", index + 1)))
-        .collect();
-    if !missing.is_empty() {
-        return Err(Refused::Violations(missing));
-    }
-    let entries = records.into_iter().map(|record| Entry {
+fn entry(record: PutRecordsRequestEntry) -> Entry {
+    Entry {
         data: record.data,
-        partition_key: record.partition_key.unwrap_or_default(),
+        partition_key: record.partition_key,
         explicit_hash_key: record.explicit_hash_key,
-    });
-    Ok(entries.collect())
+    }
 }
 
 fn throttled(stream: &StreamArn, shard: ShardId) -> PutRecordsResultEntry {

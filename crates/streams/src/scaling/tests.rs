@@ -13,6 +13,7 @@ use tidemill_model::{Clock, Entropy, HashKey, HashKeyRange, Region};
 use tidemill_testkit::{SimClock, SimEntropy};
 
 use crate::command::{NewStream, Quotas};
+use crate::distribution::Distribution;
 use crate::limits::{DAY, ON_DEMAND_SHARDS};
 use crate::measured::{PutOperation, PutOutcome, Subject};
 use crate::stream::Shard;
@@ -83,6 +84,7 @@ impl World {
             mode: Mode::OnDemand,
             shard_count: ON_DEMAND_SHARDS,
             record_kib_max: 1024,
+            distribution: Distribution::UserPartitionKey,
             tags: BTreeMap::new(),
             warm_mibps: None,
         };

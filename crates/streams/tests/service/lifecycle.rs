@@ -87,23 +87,14 @@ async fn mode_and_shard_count_must_agree() {
 }
 
 #[tokio::test]
-async fn what_is_not_supported_is_refused_by_name() {
+async fn the_defaults_of_a_new_stream_may_be_spelt_out() {
     let f = Fixture::new().await;
-    let auto = CreateStreamInput {
-        record_distribution_strategy: Some(RecordDistributionStrategy::Auto),
-        ..new_stream("s", 1)
-    };
-    assert_refused!(
-        call!(f, create_stream, auto),
-        "InvalidArgumentException",
-        "RecordDistributionStrategy AUTO is not supported."
-    );
     let defaults = CreateStreamInput {
         warm_throughput_mibps: Some(0),
         record_distribution_strategy: Some(RecordDistributionStrategy::UserPartitionKey),
         ..new_stream("s", 1)
     };
-    call!(f, create_stream, defaults).expect("the defaults may be spelt out");
+    call!(f, create_stream, defaults).expect("created");
 }
 
 #[tokio::test]

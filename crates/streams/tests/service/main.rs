@@ -4,6 +4,8 @@
 mod account;
 mod capacity_modes;
 mod consumers;
+mod distribution;
+mod encryption;
 mod fan_out;
 mod fixture;
 mod lifecycle;
