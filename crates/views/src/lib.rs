@@ -1,10 +1,11 @@
-//! The data side: the master dataset, and the states that views are merged from.
+//! The data side: the master dataset, the states that views are merged from, and how views are split.
 //!
 //! A view's answer is put together from parts: each is the state of a span of positions, and the spans
-//! tile what the answer covers. So two things must hold. Spans tile: [`master`] checks at every open that
-//! they meet. And states merge: in any split, order and tree they come to what one pass comes to
-//! ([`state`]). [`archiver`] brings records from a stream into the master dataset. What tables and states look like on disk is frozen, with a version in it. Nothing here knows SQL.
-//! Modules stand lowest first.
+//! tile what the answer covers. So three things must hold. Spans tile: [`master`] checks at every open
+//! that they meet. States merge: in any split, order and tree they come to what one pass comes to
+//! ([`state`]). And what is done with a record depends on the record alone: [`definition`] refuses what
+//! is not known to. [`archiver`] brings records from a stream into the master dataset. What tables and
+//! states look like on disk is frozen, with a version in it. Modules stand lowest first.
 
 pub mod value;
 mod encoding;
@@ -15,6 +16,7 @@ pub mod schema;
 mod payload;
 pub mod store;
 pub mod disk_store;
+pub mod definition;
 pub mod master;
 pub mod archiver;
 

@@ -44,6 +44,19 @@ pub enum Function {
     MaxBy,
 }
 
+impl Function {
+    /// How exact the answer is, whatever the type of the values.
+    pub fn class(self) -> Class {
+        match self {
+            Function::ApproximateCountDistinct => Class::ExactApproximate { error: 1.04 / 64.0 },
+            Function::Quantile { .. } => Class::ExactApproximate {
+                error: super::quantiles::ERROR,
+            },
+            _ => Class::Exact,
+        }
+    }
+}
+
 /// What an answer is worth, compared with a recompute over the same records and with the truth.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub enum Class {
@@ -141,13 +154,7 @@ impl Aggregate {
 
     /// How exact the answer is.
     pub fn class(self) -> Class {
-        match self.function {
-            Function::ApproximateCountDistinct => Class::ExactApproximate { error: 1.04 / 64.0 },
-            Function::Quantile { .. } => Class::ExactApproximate {
-                error: super::quantiles::ERROR,
-            },
-            _ => Class::Exact,
-        }
+        self.function.class()
     }
 
     /// Whether a record can be taken back.
