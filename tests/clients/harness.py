@@ -160,7 +160,7 @@ class Server:
         self.kill()
         return self.start()
 
-    def client(self, service, access_key="test", region=REGION, **config):
+    def client(self, service, access_key="test", region=REGION, secret="test", url=None, verify=None, **config):
         """A boto3 client that shows every error at once instead of trying again."""
         settings = {
             "retries": {"total_max_attempts": 1, "mode": "standard"},
@@ -171,10 +171,11 @@ class Server:
         }
         return boto3.client(
             service,
-            endpoint_url=self.url,
+            endpoint_url=url or self.url,
+            verify=verify,
             region_name=region,
             aws_access_key_id=access_key,
-            aws_secret_access_key="test",
+            aws_secret_access_key=secret,
             config=Config(**settings),
         )
 

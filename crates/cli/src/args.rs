@@ -111,6 +111,25 @@ pub struct Start {
         value_parser = duration
     )]
     pub state_delay: Duration,
+    /// Serve TLS beside plain connections on the same port, with a certificate made for this machine.
+    #[arg(long, env = "TIDEMILL_TLS")]
+    pub tls: bool,
+    /// Serve TLS with this certificate, a file of PEM.
+    #[arg(
+        long,
+        env = "TIDEMILL_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate, a file of PEM.
+    #[arg(
+        long,
+        env = "TIDEMILL_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
     /// Configuration file.
     #[arg(long, env = "TIDEMILL_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -378,6 +397,8 @@ mod tests {
             &["--account-id=12"],
             &["--state-delay=3"],
             &["--bind=nowhere"],
+            &["--tls-cert=c"],
+            &["--tls-key=k"],
         ] {
             assert_eq!(
                 start(arguments).expect_err("is refused").exit_code(),

@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use tidemill_log::LocalError;
 use tidemill_server::wiring::storage::StorageError;
-use tidemill_server::{Config, Durability, LimitsMode, PaceMode, Running, StartError, Storage};
+use tidemill_server::{
+    Config, Durability, LimitsMode, PaceMode, Running, StartError, Storage, TlsMode,
+};
 
 use crate::args;
 use crate::output::{self, Ending, Failed, OrTry};
@@ -40,8 +42,12 @@ pub async fn run(options: args::Start) -> Result<Ending, Failed> {
     let config = config_of(&options);
     let server = tidemill_server::start(config).await.map_err(refused)?;
     let endpoint = server.endpoint();
+    let served = match server.encrypted_endpoint() {
+        Some(encrypted) => format!("{endpoint} and {encrypted}"),
+        None => endpoint.clone(),
+    };
     eprintln!(
-        "Tidemill {} serves {endpoint}, data {place}.",
+        "Tidemill {} serves {served}, data {place}.",
         env!("CARGO_PKG_VERSION")
     );
     output::print("Ready.");
@@ -99,6 +105,14 @@ fn config_of(options: &args::Start) -> Config {
         },
         account_id: options.account_id.clone(),
         state_delay: options.state_delay,
+        tls: match (&options.tls_cert, &options.tls_key) {
+            (Some(certificate), Some(key)) => TlsMode::Given {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            },
+            _ if options.tls => TlsMode::SelfMade,
+            _ => TlsMode::Off,
+        },
         config_file: options.config.clone(),
         accept_data_loss: options.accept_data_loss,
     }
@@ -120,7 +134,7 @@ fn way_around(error: &StartError) -> &'static str {
             ErrorKind::AddrNotAvailable => "--bind 127.0.0.1",
             _ => "--port 0",
         },
-        StartError::Config(_) => "",
+        StartError::Config(_) | StartError::Tls(_) => "",
         StartError::Storage(StorageError::Log(
             LocalError::Damaged { .. } | LocalError::Missing { .. },
         )) => "--accept-data-loss",

@@ -5,6 +5,9 @@
 //! as no credentials are configured, signatures are read (they name region and service) but not
 //! verified, so that any made-up key works.
 //!
+//! A presigned address holds five minutes like any signature, whatever `X-Amz-Expires` says (inferred:
+//! nobody is known to presign Kinesis). A body may go unsigned to S3 only.
+//!
 //! Absent on purpose: chunked payload signatures and temporary credentials. A security token is covered
 //! by the signature when the client signed it, and its content means nothing here.
 

@@ -47,6 +47,24 @@ pub enum Durability {
     Memory,
 }
 
+/// Whether connections may be encrypted, and with which certificate. Others stay possible on the same
+/// port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// None are.
+    #[default]
+    Off,
+    /// With a certificate that the server makes for itself.
+    SelfMade,
+    /// With the certificate and the key in these files.
+    Given {
+        /// The certificate, and those that vouch for it, as PEM.
+        certificate: PathBuf,
+        /// Its key, as PEM.
+        key: PathBuf,
+    },
+}
+
 /// What a server is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -66,6 +84,8 @@ pub struct Config {
     pub account_id: AccountId,
     /// How long streams, functions and mappings stay in their passing states.
     pub state_delay: Duration,
+    /// Whether connections may be encrypted; off leaves it to the configuration file.
+    pub tls: TlsMode,
     /// The configuration file, if there is one.
     pub config_file: Option<PathBuf>,
     /// Start although acknowledged records are damaged, and lose these.
@@ -83,6 +103,7 @@ impl Default for Config {
             durability: Durability::Sync,
             account_id: "000000000000".parse().expect("12 digits"),
             state_delay: Duration::ZERO,
+            tls: TlsMode::Off,
             config_file: None,
             accept_data_loss: false,
         }
@@ -96,6 +117,8 @@ pub struct ConfigFile {
     /// Who may call. None means anybody, with any signature.
     #[serde(default)]
     pub credentials: Vec<CredentialEntry>,
+    /// When it is there, connections may be encrypted.
+    pub tls: Option<TlsSection>,
     /// Settings of functions.
     #[serde(default)]
     pub functions: FunctionsSection,
@@ -155,6 +178,16 @@ pub struct LogSection {
     pub ballast_bytes: Option<u64>,
 }
 
+/// The `[tls]` section. Without a certificate, the server makes one for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// The file with the certificate.
+    pub certificate: Option<PathBuf>,
+    /// The file with its key.
+    pub key: Option<PathBuf>,
+}
+
 /// Why the configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -176,6 +209,11 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// Its certificate has no key, or its key no certificate.
+    #[error(
+        "[tls] in the configuration file names half of a pair: give certificate and key, or neither"
+    )]
+    HalfOfAPair,
 }
 
 impl ConfigFile {
@@ -192,6 +230,20 @@ impl ConfigFile {
             path: path.to_owned(),
             source: Box::new(source),
         })
+    }
+}
+
+impl ConfigFile {
+    /// What the file says of encrypted connections.
+    pub fn tls(&self) -> Result<TlsMode, ConfigError> {
+        let Some(section) = &self.tls else {
+            return Ok(TlsMode::Off);
+        };
+        match (section.certificate.clone(), section.key.clone()) {
+            (Some(certificate), Some(key)) => Ok(TlsMode::Given { certificate, key }),
+            (None, None) => Ok(TlsMode::SelfMade),
+            (Some(_), None) | (None, Some(_)) => Err(ConfigError::HalfOfAPair),
+        }
     }
 }
 
@@ -215,6 +267,19 @@ mod tests {
             ..LogSection::default()
         };
         assert_eq!(file.log, log);
+    }
+
+    #[test]
+    fn encrypted_connections_have_a_whole_pair_or_one_of_our_own() {
+        let tls = |text: &str| toml::from_str::<ConfigFile>(text).expect("a form").tls();
+        assert_eq!(tls("").ok(), Some(TlsMode::Off));
+        assert_eq!(tls("[tls]").ok(), Some(TlsMode::SelfMade));
+        let given = TlsMode::Given {
+            certificate: "c".into(),
+            key: "k".into(),
+        };
+        assert_eq!(tls("[tls]\ncertificate = 'c'\nkey = 'k'").ok(), Some(given));
+        assert!(tls("[tls]\nkey = 'k'").is_err() && tls("[tls]\ncertificate = 'c'").is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! start, which is the same as after a crash.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +21,12 @@ use tidemill_protocol::sigv4::{Credentials, Key};
 use tidemill_streams::Scaler;
 
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError, ConfigFile};
+use crate::config::{Config, ConfigError, ConfigFile, TlsMode};
 use crate::entropy::SystemEntropy;
 use crate::gateway::identify::Identities;
 use crate::gateway::listen;
 use crate::gateway::route::Gateway;
+use crate::gateway::tls::{Origin, Tls, TlsError};
 use crate::wiring::services::{AssembleError, Ground, Services, assemble};
 use crate::wiring::storage::{self, Opened, StorageError};
 
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The log cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// There is no certificate to encrypt with.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A service cannot take up its state.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -84,6 +88,7 @@ impl WorkDirectory {
 /// A server that runs.
 pub struct Running {
     address: SocketAddr,
+    is_encrypted: bool,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
@@ -111,6 +116,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         Some(directory) => WorkDirectory::Kept(directory.join("functions")),
         None => WorkDirectory::Temporary(storage::temporary_directory()?),
     };
+    let tls = certificate(&config, &file, opened.directory.as_deref())?;
+    let is_encrypted = tls.is_some();
     let faults = Faults::default();
     let ground = Ground {
         log: opened.log.clone(),
@@ -127,6 +134,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         services: services.clone(),
         identities,
         config,
+        tls,
         faults,
         clock: clock.clone(),
         entropy,
@@ -138,6 +146,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let sweeping = tokio::spawn(sweep(services.clone(), clock, stopping));
     Ok(Running {
         address,
+        is_encrypted,
         stop,
         serving,
         sweeping,
@@ -152,6 +161,12 @@ impl Running {
     /// The URL that clients are given.
     pub fn endpoint(&self) -> String {
         endpoint(self.address)
+    }
+
+    /// The URL for clients that encrypt, when they can.
+    pub fn encrypted_endpoint(&self) -> Option<String> {
+        self.is_encrypted
+            .then(|| self.endpoint().replacen("http", "https", 1))
     }
 
     /// The address that is listened on.
@@ -197,6 +212,26 @@ fn endpoint(address: SocketAddr) -> String {
     } else {
         format!("http://{address}")
     }
+}
+
+/// The certificate that the options, or else the configuration file, ask for.
+fn certificate(
+    config: &Config,
+    file: &ConfigFile,
+    directory: Option<&Path>,
+) -> Result<Option<Tls>, StartError> {
+    let mode = match &config.tls {
+        TlsMode::Off => file.tls()?,
+        asked => asked.clone(),
+    };
+    let kept = directory.map(|directory| directory.join("tls"));
+    let origin = match (&mode, &kept) {
+        (TlsMode::Off, _) => return Ok(None),
+        (TlsMode::Given { certificate, key }, _) => Origin::Given { certificate, key },
+        (TlsMode::SelfMade, Some(directory)) => Origin::Kept(directory),
+        (TlsMode::SelfMade, None) => Origin::Fleeting,
+    };
+    Ok(Some(Tls::load(origin, config.bind)?))
 }
 
 fn identities(config: &Config, file: &ConfigFile) -> Identities {

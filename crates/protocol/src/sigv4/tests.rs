@@ -8,6 +8,8 @@ use tidemill_model::Timestamp;
 use super::*;
 use crate::sent::Sent;
 
+mod library;
+
 impl Sent {
     fn signed(mut self, signer: &Signer<'_>, now: Timestamp) -> Sent {
         for (name, value) in sign(&self.request(), signer, now).unwrap() {

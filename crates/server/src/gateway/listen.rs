@@ -5,9 +5,11 @@
 //! client hangs up, so that nothing is left half done; a stop lets the requests in flight finish,
 //! within a bound.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge share the port; hyper tells them apart by the preface.
+//! HTTP/1.1, HTTP/2 with prior knowledge and TLS share the port: the first byte tells TLS from the
+//! others, and hyper tells those apart by the preface.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +19,19 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::server::TlsStream;
 
 use tidemill_model::Clock;
 use tidemill_protocol::response::Response;
 
 use super::answer::Answer;
 use super::body::{Bodies, Unread};
-use super::route::{Gateway, Incoming as WholeRequest};
+use super::route::{Gateway, Incoming as WholeRequest, Scheme};
+use super::tls::{HANDSHAKE, Tls};
 
 /// How long a connection may take to send the head of a request; and how often one of HTTP/2 is asked
 /// whether its client is still there.
@@ -60,7 +65,7 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
             _ = stop.wait_for(|stopping| *stopping) => break,
         };
         match accepted {
-            Ok((stream, _)) => connect(stream, &shared, &graceful),
+            Ok((stream, _)) => connect(stream, shared.clone(), graceful.watcher()),
             Err(error) => {
                 // Out of descriptors, or the peer is gone already: the next accept may work.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -80,35 +85,83 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
 }
 
 /// Starts the task that serves one connection.
-fn connect(stream: TcpStream, shared: &Arc<Shared>, graceful: &GracefulShutdown) {
+fn connect(stream: TcpStream, shared: Arc<Shared>, watcher: Watcher) {
     let _ = stream.set_nodelay(true);
     let clock = shared.gateway.clock();
     let spoke = Arc::new(AtomicBool::new(false));
-    let service = {
-        let (shared, spoke) = (shared.clone(), spoke.clone());
-        service_fn(move |request| {
-            spoke.store(true, Ordering::Relaxed);
-            let shared = shared.clone();
-            async move {
-                let answer = answer(&shared, request).await;
-                Ok::<_, Infallible>(answer.into_http(&shared.stop))
-            }
-        })
-    };
-    let connection = builder()
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
-    let watched = graceful.watch(connection);
     tokio::spawn(async move {
         tokio::select! {
-            ended = watched => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection ended early");
-                }
-            }
+            () = converse(stream, shared, &spoke, watcher) => {}
             () = silence(&*clock, &spoke) => tracing::debug!("a connection asked for nothing"),
         }
     });
+}
+
+/// Serves one connection to its end.
+async fn converse(
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    spoke: &Arc<AtomicBool>,
+    watcher: Watcher,
+) {
+    let mut stop = shared.stop.clone();
+    let greeted = tokio::select! {
+        greeted = greet(stream, shared.gateway.tls.as_ref()) => greeted,
+        _ = stop.wait_for(|stopping| *stopping) => return,
+    };
+    let served = match greeted {
+        Ok(Greeted::Plain(stream)) => {
+            serve_requests(stream, shared, spoke, Scheme::Http, watcher).await
+        }
+        Ok(Greeted::Encrypted(stream)) => {
+            serve_requests(stream, shared, spoke, Scheme::Https, watcher).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+enum Greeted {
+    Plain(TcpStream),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// Finds out whether the client encrypts, and shakes hands with it if so.
+async fn greet(stream: TcpStream, tls: Option<&Tls>) -> std::io::Result<Greeted> {
+    let Some(tls) = tls else {
+        return Ok(Greeted::Plain(stream));
+    };
+    let mut first = [0];
+    stream.peek(&mut first).await?;
+    if first[0] != HANDSHAKE {
+        return Ok(Greeted::Plain(stream));
+    }
+    let encrypted = tls.acceptor().accept(stream).await?;
+    Ok(Greeted::Encrypted(Box::new(encrypted)))
+}
+
+async fn serve_requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    shared: Arc<Shared>,
+    spoke: &Arc<AtomicBool>,
+    scheme: Scheme,
+    watcher: Watcher,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let spoke = spoke.clone();
+    let service = service_fn(move |request| {
+        spoke.store(true, Ordering::Relaxed);
+        let shared = shared.clone();
+        async move {
+            let answer = answer(&shared, scheme, request).await;
+            Ok::<_, Infallible>(answer.into_http(&shared.stop))
+        }
+    });
+    let connection = builder()
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    watcher.watch(connection).await
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
@@ -135,13 +188,14 @@ async fn silence(clock: &dyn Clock, spoke: &AtomicBool) {
     }
 }
 
-async fn answer(shared: &Shared, request: hyper::Request<Incoming>) -> Answer {
+async fn answer(shared: &Shared, scheme: Scheme, request: hyper::Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     let whole = match shared.bodies.read(body).await {
         Ok(whole) => whole,
         Err(error) => return unread(&error),
     };
     let request = WholeRequest {
+        scheme,
         method: head.method,
         uri: head.uri,
         headers: head.headers,

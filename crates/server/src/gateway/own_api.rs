@@ -1,4 +1,4 @@
-//! Our own API: health, the ledger, the metrics, and the code of functions.
+//! Our own API: health, the ledger, the metrics, the certificate, and the code of functions.
 //!
 //! What must hold: these paths never change, for scripts and test tools know them. `/_localstack/health`
 //! has the form that the ecosystem's tools wait for.
@@ -14,10 +14,11 @@ use crate::wiring::services::Services;
 
 use super::metrics_page;
 
-/// Answers a `GET` of one of our own paths.
+/// Answers a `GET` of one of our own paths; `certificate` is the one that encrypted connections get.
 pub async fn answer(
     services: &Services,
     config: &Config,
+    certificate: Option<&str>,
     method: &http::Method,
     path: &str,
 ) -> Response {
@@ -32,6 +33,10 @@ pub async fn answer(
         "/_localstack/health" => json_answer(200, &ecosystem_health()),
         "/_tidemill/metrics" => metrics_page::answer(services),
         "/_tidemill/ledger" => json_answer(200, &json!(services.mappings.report())),
+        "/_tidemill/certificate.pem" => match certificate {
+            Some(pem) => Response::new(200, "application/x-pem-file", pem.to_owned()),
+            None => json_answer(404, &json!({ "error": "start with --tls to have one" })),
+        },
         _ => {
             let text = "no such path; there are /_tidemill/health, /_tidemill/ledger, \
                         /_tidemill/metrics and /_localstack/health";

@@ -23,10 +23,32 @@ use crate::wiring::services::Services;
 use super::answer::Answer;
 use super::call::Call;
 use super::identify::Identities;
+use super::tls::Tls;
 use super::{kinesis, lambda, own_api, sqs};
+
+/// Whether a request came encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As addresses begin.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
 
 /// A request, read whole.
 pub struct Incoming {
+    /// How it came.
+    pub scheme: Scheme,
     /// The method.
     pub method: Method,
     /// The target.
@@ -62,6 +84,8 @@ pub struct Gateway {
     pub identities: Identities,
     /// What the server was started with.
     pub config: Config,
+    /// The certificate for connections that are encrypted; none are without.
+    pub tls: Option<Tls>,
     /// The armed faults.
     pub faults: Faults,
     /// Time.
@@ -80,6 +104,7 @@ impl Gateway {
     pub async fn handle(&self, incoming: Incoming) -> Answer {
         let request_id = self.entropy.uuid();
         let Incoming {
+            scheme,
             method,
             uri,
             headers,
@@ -99,7 +124,7 @@ impl Gateway {
         if let Some(response) = cors::preflight(&request) {
             return response.with_header("x-amzn-requestid", &request_id).into();
         }
-        let answer = self.route(request, &request_id).await;
+        let answer = self.route(*scheme, request, &request_id).await;
         answer.map(|response| {
             cors::expose(&request, response)
                 .with_header("x-amzn-requestid", &request_id)
@@ -107,12 +132,18 @@ impl Gateway {
         })
     }
 
-    async fn route(&self, request: Request<'_>, request_id: &str) -> Answer {
+    async fn route(&self, scheme: Scheme, request: Request<'_>, request_id: &str) -> Answer {
         let path = request.uri.path();
         if path.starts_with("/_tidemill/") || path.starts_with("/_localstack/") {
-            return own_api::answer(&self.services, &self.config, request.method, path)
-                .await
-                .into();
+            let certificate = self.tls.as_ref().map(Tls::certificate);
+            let page = own_api::answer(
+                &self.services,
+                &self.config,
+                certificate,
+                request.method,
+                path,
+            );
+            return page.await.into();
         }
         let now = self.clock.now();
         let authenticated = authenticate(&request, &self.identities.credentials, now);
@@ -130,11 +161,13 @@ impl Gateway {
             Some(Service::Json(JsonService::Kinesis)) => {
                 kinesis::answer(&self.services.streams, call).await
             }
-            Some(Service::Json(JsonService::Sqs)) => {
-                sqs::answer(&self.services.queues, &self.base_url(&request), call)
-                    .await
-                    .into()
-            }
+            Some(Service::Json(JsonService::Sqs)) => sqs::answer(
+                &self.services.queues,
+                &self.base_url(scheme, &request),
+                call,
+            )
+            .await
+            .into(),
             Some(Service::Lambda) => lambda::answer(&self.services, call).await.into(),
             None if request.method == Method::GET && path == "/" => welcome().into(),
             None => rest_json::unknown().into(),
@@ -142,10 +175,11 @@ impl Gateway {
     }
 
     /// The URL under which the caller reached us: queue URLs begin with it.
-    fn base_url(&self, request: &Request<'_>) -> String {
+    fn base_url(&self, scheme: Scheme, request: &Request<'_>) -> String {
+        let scheme = scheme.as_str();
         match request.host() {
-            Some(host) => format!("http://{host}"),
-            None => format!("http://{}:{}", self.config.bind, self.config.port),
+            Some(host) => format!("{scheme}://{host}"),
+            None => format!("{scheme}://{}:{}", self.config.bind, self.config.port),
         }
     }
 

@@ -2,11 +2,16 @@
 
 use std::net::SocketAddr;
 
+use http_body_util::{BodyExt, Full};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tidemill_log::{MemoryBlobs, MemoryLog};
 use tidemill_model::Source;
 use tidemill_model::fault::{Fault, Faults, Seam};
 use tidemill_model::{Entropy, StreamArn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::clock::SystemClock;
@@ -14,6 +19,7 @@ use crate::config::{Config, ConfigFile, Storage};
 use crate::entropy::SystemEntropy;
 use crate::gateway::hand::Hand;
 use crate::gateway::identify::Identities;
+use crate::gateway::tls::Origin;
 use crate::wiring::services::{Ground, Services, assemble};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -23,12 +29,17 @@ struct World {
     faults: Faults,
     services: Services,
     address: SocketAddr,
+    tls: Option<Tls>,
     _stop: watch::Sender<bool>,
     _work: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> World {
+        World::with(None).await
+    }
+
+    async fn with(tls: Option<Tls>) -> World {
         let config = Config {
             storage: Storage::Ephemeral,
             ..Config::default()
@@ -57,6 +68,7 @@ impl World {
                 account: config.account_id.clone(),
             },
             config,
+            tls: tls.clone(),
             faults: faults.clone(),
             clock: Arc::new(hand.clone()),
             entropy,
@@ -68,6 +80,7 @@ impl World {
             faults,
             services,
             address,
+            tls,
             _stop: stop,
             _work: work,
         }
@@ -77,6 +90,27 @@ impl World {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
+    }
+
+    /// A connection that is encrypted and speaks `protocol`.
+    async fn encrypt(&self, protocol: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let pem = self.tls.as_ref().expect("a certificate").certificate();
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        roots.add(certificate).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap()
     }
 
     /// Waits until no more than `count` sleep on the clock.
@@ -102,6 +136,10 @@ fn create_stream() -> String {
          SignedHeaders=host, Signature=s\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+fn self_made() -> Tls {
+    Tls::load(Origin::Fleeting, std::net::Ipv4Addr::LOCALHOST.into()).unwrap()
 }
 
 async fn settle() {
@@ -144,12 +182,12 @@ async fn a_page_from_elsewhere_cannot_call_while_anybody_may() {
 
 #[tokio::test]
 async fn a_connection_that_asks_for_nothing_is_closed_and_others_are_not() {
-    let world = World::new().await;
+    let world = World::with(Some(self_made())).await;
     let mut asked = world.connect(&create_stream()).await;
     let mut answer = [0; 12];
     asked.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
-    for beginning in ["", "P", "PRI * HTTP/2.0\r\n"] {
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n", "\u{16}"] {
         let before = world.hand.sleepers();
         let mut silent = world.connect(beginning).await;
         while world.hand.sleepers() == before {
@@ -165,4 +203,60 @@ async fn a_connection_that_asks_for_nothing_is_closed_and_others_are_not() {
         let read = asked.read_buf(&mut more).await.unwrap();
         assert_ne!(read, 0, "the stream exists already, and the connection too");
     }
+}
+
+#[tokio::test]
+async fn one_port_speaks_plain_and_encrypted_and_both_versions_of_http() {
+    let world = World::with(Some(self_made())).await;
+    let mut answer = [0; 12];
+    let mut plain = world.connect(&create_stream()).await;
+    plain.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+
+    let mut encrypted = world.encrypt("http/1.1").await;
+    assert_eq!(
+        encrypted.get_ref().1.alpn_protocol(),
+        Some(&b"http/1.1"[..])
+    );
+    encrypted
+        .write_all(create_stream().as_bytes())
+        .await
+        .unwrap();
+    encrypted.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400", "the stream exists already");
+
+    let encrypted = world.encrypt("h2").await;
+    assert_eq!(encrypted.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(encrypted))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let request = hyper::Request::get("https://localhost/_tidemill/certificate.pem");
+    let request = request.body(Full::new(bytes::Bytes::new())).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    let pem = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(pem, self_certificate(&world));
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+    let world = World::new().await;
+    let request = create_stream();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    let mut client = world
+        .connect(&format!("{head}\r\nexpect: 100-continue\r\n\r\n"))
+        .await;
+    let mut asked = [0; 25];
+    client.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).await.unwrap();
+    assert_eq!((&answer, world.has_stream()), (b"HTTP/1.1 200", true));
+}
+
+fn self_certificate(world: &World) -> &str {
+    world.tls.as_ref().expect("a certificate").certificate()
 }
