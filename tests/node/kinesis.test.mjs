@@ -6,6 +6,7 @@ import {
   AddTagsToStreamCommand,
   CreateStreamCommand,
   DecreaseStreamRetentionPeriodCommand,
+  DeleteResourcePolicyCommand,
   DeleteStreamCommand,
   DeregisterStreamConsumerCommand,
   DescribeAccountSettingsCommand,
@@ -16,21 +17,28 @@ import {
   DisableEnhancedMonitoringCommand,
   EnableEnhancedMonitoringCommand,
   GetRecordsCommand,
+  GetResourcePolicyCommand,
   GetShardIteratorCommand,
   IncreaseStreamRetentionPeriodCommand,
   ListShardsCommand,
   ListStreamConsumersCommand,
   ListStreamsCommand,
+  ListTagsForResourceCommand,
   ListTagsForStreamCommand,
   MergeShardsCommand,
   PutRecordCommand,
   PutRecordsCommand,
+  PutResourcePolicyCommand,
   RegisterStreamConsumerCommand,
   RemoveTagsFromStreamCommand,
   ResourceInUseException,
   ResourceNotFoundException,
   SplitShardCommand,
+  StartStreamEncryptionCommand,
+  StopStreamEncryptionCommand,
   SubscribeToShardCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
   UpdateAccountSettingsCommand,
   UpdateMaxRecordSizeCommand,
   UpdateShardCountCommand,
@@ -266,6 +274,47 @@ for (const way of Object.keys(WAYS)) {
       await client.send(new UpdateStreamModeCommand({ StreamARN, StreamModeDetails }));
       await active(name);
       assert.deepEqual((await summary(name)).StreamModeDetails, StreamModeDetails);
+    });
+
+    test("a resource has tags and a policy", async () => {
+      const { StreamARN: ResourceARN } = await summary(await stream(1));
+      await client.send(new TagResourceCommand({ ResourceARN, Tags: { team: "mill", stage: "test" } }));
+      await client.send(new UntagResourceCommand({ ResourceARN, TagKeys: ["stage"] }));
+      const { Tags } = await client.send(new ListTagsForResourceCommand({ ResourceARN }));
+      assert.deepEqual(Tags, [{ Key: "team", Value: "mill" }]);
+      const Policy = JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Effect: "Allow",
+            Principal: { AWS: "arn:aws:iam::111122223333:root" },
+            Action: ["kinesis:PutRecord"],
+            Resource: ResourceARN,
+          },
+        ],
+      });
+      await client.send(new PutResourcePolicyCommand({ ResourceARN, Policy }));
+      const found = await client.send(new GetResourcePolicyCommand({ ResourceARN }));
+      assert.deepEqual(JSON.parse(found.Policy), JSON.parse(Policy));
+      await client.send(new DeleteResourcePolicyCommand({ ResourceARN }));
+      assert.deepEqual(JSON.parse((await client.send(new GetResourcePolicyCommand({ ResourceARN }))).Policy), {});
+    });
+
+    test("a stream is encrypted and not encrypted any more", async () => {
+      const name = await stream(1);
+      const key = { StreamName: name, EncryptionType: "KMS", KeyId: "alias/aws/kinesis" };
+      await client.send(new StartStreamEncryptionCommand(key));
+      await active(name);
+      assert.equal((await summary(name)).EncryptionType, "KMS");
+      const put = await client.send(
+        new PutRecordCommand({ StreamName: name, PartitionKey: "k", Data: bytes("secret") }),
+      );
+      assert.equal(put.EncryptionType, "KMS");
+      const [record] = await read(name, 1);
+      assert.equal(record.EncryptionType, "KMS");
+      assert.equal(text(record.Data), "secret");
+      await client.send(new StopStreamEncryptionCommand(key));
+      await active(name);
     });
 
     test("an account has limits and settings", async () => {
