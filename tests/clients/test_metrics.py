@@ -5,7 +5,7 @@ import urllib.request
 
 import pytest
 
-from harness import ACCOUNT, REGION, eventually, refused, unique
+from harness import ACCOUNT, REGION, eventually, refused, stream_arn, unique
 
 FIRST = "shardId-000000000000"
 SECOND = "shardId-000000000001"
@@ -193,3 +193,30 @@ def test_a_stream_that_is_gone_has_no_metrics(mill, kinesis):
     assert stream_rows(mill, name)
     kinesis.delete_stream(StreamName=name)
     eventually(lambda: not stream_rows(mill, name), "the rows are gone")
+
+
+def test_what_is_pushed_to_a_consumer_is_counted_for_it(mill, kinesis):
+    name = mill.stream()
+    kinesis.enable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["OutgoingBytes"])
+    registered = kinesis.register_stream_consumer(StreamARN=stream_arn(name), ConsumerName="board")
+    arn = registered["Consumer"]["ConsumerARN"]
+    start = {"ConsumerARN": arn, "ShardId": FIRST, "StartingPosition": {"Type": "TRIM_HORIZON"}}
+    put(mill, name, 10)
+    put(mill, name, 20)
+    subscription = kinesis.subscribe_to_shard(**start)["EventStream"]
+    records = (record for event in subscription for record in event["SubscribeToShardEvent"]["Records"])
+    assert [len(next(records)["Data"]) for _ in range(2)] == [9, 19]
+    refused(kinesis.subscribe_to_shard, "ResourceInUseException", **start)
+    found = rows(mill, stream_name=name, consumer_name="board")
+    subscription.close()
+    for metric, numbers in {
+        "subscribe_to_shard_success": (1, 2),
+        "subscribe_to_shard_rate_exceeded": (1, 2),
+        "subscribe_to_shard_event_bytes": (30, 1),
+        "subscribe_to_shard_event_records": (2, 1),
+        "subscribe_to_shard_event_success": (1, 1),
+        "subscribe_to_shard_event_millis_behind_latest": (0, 1),
+    }.items():
+        sums = found[f"aws_kinesis_{metric}_sum"], found[f"aws_kinesis_{metric}_count"]
+        assert sums == numbers, metric
+    assert rows(mill, stream_name=name, shard_id=FIRST)["aws_kinesis_shard_outgoing_bytes_sum"] == 30

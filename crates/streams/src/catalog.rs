@@ -96,16 +96,20 @@ impl Catalog {
         shards.map(|shard| shard.partition).collect()
     }
 
-    /// The incarnations of the streams, and the partitions that shards name with whether the shard-level
-    /// metrics of any kind are on for them.
+    /// The incarnations of streams and consumers, which no two share, and the partitions that shards name
+    /// with whether shard-level metrics of any kind are on for them.
     pub fn monitored(&self) -> (BTreeSet<u64>, BTreeMap<u64, bool>) {
-        let streams = self.streams.values().map(|stream| stream.incarnation);
+        let incarnations = self.streams.values().flat_map(|stream| {
+            let consumers = stream.consumers.values();
+            let consumers = consumers.map(|consumer| consumer.incarnation);
+            std::iter::once(stream.incarnation).chain(consumers)
+        });
         let shards = self.streams.values().flat_map(|stream| {
             let is_monitored = !stream.monitored.is_empty();
             let shards = stream.shards.values();
             shards.map(move |shard| (shard.partition, is_monitored))
         });
-        (streams.collect(), shards.collect())
+        (incarnations.collect(), shards.collect())
     }
 
     /// Whether [`Command::Sweep`] would forget anything.

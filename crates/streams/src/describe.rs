@@ -7,6 +7,7 @@ use tidemill_shapes::kinesis;
 use crate::commitment::{Commitment, CommitmentStatus};
 use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
+use crate::measured::Amount;
 use crate::monitoring::{Monitored, show};
 use crate::stored_record::StoredRecord;
 use crate::stream::{FoundShard, Mode, Shard, Status, Stream};
@@ -143,6 +144,17 @@ pub(crate) fn records(
         })
     });
     records.collect()
+}
+
+/// What `records` weigh, as the rates and the metrics count it.
+pub(crate) fn amount(records: &[kinesis::Record]) -> Amount {
+    let bytes = records
+        .iter()
+        .map(|record| record.data.len() + record.partition_key.as_ref().map_or(0, String::len));
+    Amount {
+        bytes: bytes.sum::<usize>() as u64,
+        records: records.len() as u64,
+    }
 }
 
 /// A number of AWS's shapes; counts that do not fit cannot come to be.

@@ -6,6 +6,7 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,9 +18,10 @@ use tidemill_shapes::kinesis::{
 };
 
 use crate::consumer::{ConsumerStatus, FoundConsumer};
-use crate::describe::{children, records};
+use crate::describe::{amount, children, records};
 use crate::failure::Failure;
 use crate::limits::{EVENT_BYTES_MAX, EVENT_RECORDS_MAX};
+use crate::measured::{Pushed, Subject};
 use crate::refused::Refused;
 use crate::stream::FoundShard;
 use crate::streams::Streams;
@@ -122,10 +124,12 @@ fn carry_out<'a>(
             Input::NewsArrived
         }),
         Effect::Send(event) => Box::pin(async move {
-            match write(streams, &consumer.arn, shard, event) {
-                Ok(event) => {
+            match write(streams, consumer, shard, event) {
+                Ok((event, subject, pushed)) => {
                     // Whether the client is still there is watched beside this.
-                    let _ = events.send(event).await;
+                    if events.send(event).await.is_ok() {
+                        streams.measured(|measured, now| measured.pushed(subject, pushed, now));
+                    }
                     Input::EventTaken
                 }
                 Err(failure) => Input::Stopped(stopped(failure)),
@@ -197,31 +201,39 @@ async fn read(
     })
 }
 
-/// `event` in AWS's shape.
+/// `event` in AWS's shape, and what is measured of it.
 fn write(
     streams: &Streams,
-    consumer: &ConsumerArn,
+    consumer: &FoundConsumer,
     shard: ShardId,
     event: Event,
-) -> Result<SubscribeToShardEventStream, Failure> {
-    let found = find(streams, consumer, shard)?;
+) -> Result<(SubscribeToShardEventStream, Subject, Pushed), Failure> {
+    let arn = &consumer.arn;
+    let found = find(streams, arn, shard)?;
     let number = |(position, at): (Position, Timestamp)| {
         let created_secs = found.shard.created_secs;
         SequenceNumber::before(shard, created_secs, position, at.as_secs()).to_string()
     };
     let child_shards = match event.continuation {
         Some(_) => None,
-        None => Some(streams.stream(&consumer.stream, |stream, _| {
-            Ok(children(stream, &found.shard))
-        })?),
+        None => Some(streams.stream(&arn.stream, |stream, _| Ok(children(stream, &found.shard)))?),
+    };
+    let records = records(&found, &event.entries)?;
+    let now = streams.clock().now();
+    let pushed = Pushed {
+        consumer: consumer.incarnation,
+        partition: found.shard.partition,
+        given: amount(&records),
+        age: now.since(event.entries.last().map_or(now, |last| last.at)),
+        behind: Duration::from_millis(event.millis_behind),
     };
     let event = SubscribeToShardEvent {
-        records: records(&found, &event.entries)?,
+        records,
         continuation_sequence_number: event.continuation.map(number),
         millis_behind_latest: i64::try_from(event.millis_behind).unwrap_or(i64::MAX),
         child_shards,
     };
-    Ok(event.into())
+    Ok((event.into(), found.subject(), pushed))
 }
 
 fn stopped(failure: Failure) -> Ending {

@@ -45,15 +45,16 @@ impl Streams {
 
     /// Forgets the rates and measures of shards that are gone or idle.
     fn forget_idle(&self) {
-        let (streams, shards) = self.catalog(|catalog, _| catalog.monitored());
-        self.rotation().forget(|stream| streams.contains(&stream));
+        let (kept, shards) = self.catalog(|catalog, _| catalog.monitored());
+        self.rotation()
+            .forget(|incarnation| kept.contains(&incarnation));
         let now = self.clock().now();
         if let Some(mut throttle) = self.throttle() {
             throttle.forget(now, |partition| shards.contains_key(&partition));
         }
         self.measured(|measured, now| {
             let is_monitored = |partition| shards.get(&partition).copied();
-            measured.forget(now, |stream| streams.contains(&stream), is_monitored);
+            measured.forget(now, |incarnation| kept.contains(&incarnation), is_monitored);
         });
     }
 

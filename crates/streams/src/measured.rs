@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tidemill_model::Timestamp;
 
-use crate::metrics::{Shown, StreamMetric};
+use crate::metrics::{ConsumerMetric, Line, Shown, StreamMetric};
 use crate::monitoring::ShardLevelMetric;
 use crate::series::Series;
 
@@ -65,6 +65,21 @@ pub enum GetOutcome {
     Throttled,
     /// It failed inside.
     Failed,
+}
+
+/// An event of a subscription that the connection took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The incarnation of the consumer.
+    pub consumer: u64,
+    /// The partition of the shard.
+    pub partition: u64,
+    /// What the event held.
+    pub given: Amount,
+    /// The age of its last record.
+    pub age: Duration,
+    /// How far it is behind the tip.
+    pub behind: Duration,
 }
 
 type ShardLevel = [Series; ShardLevelMetric::ALL.len()];
@@ -127,6 +142,8 @@ struct StreamSeries {
 pub struct Measured {
     /// By incarnation.
     streams: BTreeMap<u64, Box<StreamSeries>>,
+    /// By the incarnation of the consumer.
+    consumers: BTreeMap<u64, Box<[Series; ConsumerMetric::COUNT]>>,
     /// By the number of the partition.
     shards: BTreeMap<u64, ShardSeries>,
 }
@@ -154,7 +171,10 @@ impl Measured {
         let throttled = outcome.throttled.values().sum::<u64>();
         let stream = self.streams.entry(subject.stream).or_default();
         stream.minutes.add(stored, now);
-        let mut add = |metric, value| sample(&mut stream.series, metric, value, now);
+        let mut add = |metric: StreamMetric, value| {
+            let series = &mut stream.series[metric as usize];
+            sample(series, &metric.line(), value, now);
+        };
         if stored.records > 0 {
             add(StreamMetric::IncomingBytes, stored.bytes);
             add(StreamMetric::IncomingRecords, stored.records);
@@ -209,7 +229,10 @@ impl Measured {
         now: Timestamp,
     ) {
         let stream = self.streams.entry(subject.stream).or_default();
-        let mut add = |metric, value| sample(&mut stream.series, metric, value, now);
+        let mut add = |metric: StreamMetric, value| {
+            let series = &mut stream.series[metric as usize];
+            sample(series, &metric.line(), value, now);
+        };
         let throttled = u64::from(outcome == GetOutcome::Throttled);
         add(StreamMetric::ReadProvisionedThroughputExceeded, throttled);
         add(StreamMetric::GetRecordsLatency, millis(latency));
@@ -218,20 +241,61 @@ impl Measured {
         if let GetOutcome::Answered { given, age } = outcome {
             add(StreamMetric::GetRecordsBytes, given.bytes);
             add(StreamMetric::GetRecordsRecords, given.records);
-            let age = millis(age);
-            add(StreamMetric::GetRecordsIteratorAgeMilliseconds, age);
-            add(StreamMetric::GetRecordsIteratorAge, age);
-            let pairs = [
-                (ShardLevelMetric::OutgoingBytes, given.bytes),
-                (ShardLevelMetric::OutgoingRecords, given.records),
-                (ShardLevelMetric::IteratorAgeMilliseconds, age),
-            ];
-            for (metric, value) in pairs {
-                self.monitor(subject, partition, metric, value, now);
-            }
+            let metric = StreamMetric::GetRecordsIteratorAgeMilliseconds;
+            add(metric, millis(age));
+            add(StreamMetric::GetRecordsIteratorAge, millis(age));
+            self.shard_gave(subject, partition, given, age, now);
         }
         let metric = ShardLevelMetric::ReadProvisionedThroughputExceeded;
         self.monitor(subject, partition, metric, throttled, now);
+    }
+
+    fn shard_gave(
+        &mut self,
+        subject: Subject,
+        partition: u64,
+        given: Amount,
+        age: Duration,
+        now: Timestamp,
+    ) {
+        let pairs = [
+            (ShardLevelMetric::OutgoingBytes, given.bytes),
+            (ShardLevelMetric::OutgoingRecords, given.records),
+            (ShardLevelMetric::IteratorAgeMilliseconds, millis(age)),
+        ];
+        for (metric, value) in pairs {
+            self.monitor(subject, partition, metric, value, now);
+        }
+    }
+
+    /// Counts a SubscribeToShard call: one that began a subscription, or found another one active.
+    pub fn subscribed(&mut self, consumer: u64, has_begun: bool, now: Timestamp) {
+        let series = self.consumers.entry(consumer).or_default();
+        let pairs = [
+            (ConsumerMetric::SubscribeToShardSuccess, has_begun),
+            (ConsumerMetric::SubscribeToShardRateExceeded, !has_begun),
+        ];
+        for (metric, is_so) in pairs {
+            let series = &mut series[metric as usize];
+            sample(series, &metric.line(), u64::from(is_so), now);
+        }
+    }
+
+    /// Counts an event of a subscription.
+    pub fn pushed(&mut self, subject: Subject, pushed: Pushed, now: Timestamp) {
+        let series = self.consumers.entry(pushed.consumer).or_default();
+        let behind = millis(pushed.behind);
+        let pairs = [
+            (ConsumerMetric::EventBytes, pushed.given.bytes),
+            (ConsumerMetric::EventRecords, pushed.given.records),
+            (ConsumerMetric::EventMillisBehindLatest, behind),
+            (ConsumerMetric::EventSuccess, 1),
+        ];
+        for (metric, value) in pairs {
+            sample(&mut series[metric as usize], &metric.line(), value, now);
+        }
+        let (given, age) = (pushed.given, pushed.age);
+        self.shard_gave(subject, pushed.partition, given, age, now);
     }
 
     fn monitor(
@@ -261,6 +325,11 @@ impl Measured {
     /// A metric of a stream.
     pub fn stream(&self, stream: u64, metric: StreamMetric) -> Option<&Series> {
         Some(&self.streams.get(&stream)?.series[metric as usize])
+    }
+
+    /// A metric of a consumer.
+    pub fn consumer(&self, consumer: u64, metric: ConsumerMetric) -> Option<&Series> {
+        Some(&self.consumers.get(&consumer)?[metric as usize])
     }
 
     /// A shard-level metric.
@@ -295,9 +364,9 @@ impl Measured {
         (highest.records > 0).then_some(highest)
     }
 
-    /// Forgets the streams and shards that are gone, what is idle, and the shard-level metrics of
-    /// shards that are not monitored any more. `shard` says of a partition whether it is kept, and
-    /// then whether it is monitored.
+    /// Forgets what is gone, what is idle, and the shard-level metrics of shards that are not monitored
+    /// any more. `is_kept` says it of the incarnations of streams and consumers; `shard` of a partition,
+    /// and then whether it is monitored.
     pub fn forget(
         &mut self,
         now: Timestamp,
@@ -305,6 +374,10 @@ impl Measured {
         shard: impl Fn(u64) -> Option<bool>,
     ) {
         self.streams.retain(|stream, _| is_kept(*stream));
+        self.consumers.retain(|consumer, _| is_kept(*consumer));
+        for series in self.consumers.values_mut().flat_map(|one| one.iter_mut()) {
+            series.forget(now);
+        }
         for series in self
             .streams
             .values_mut()
@@ -333,14 +406,8 @@ impl Measured {
     }
 }
 
-fn sample(
-    stream: &mut [Series; StreamMetric::COUNT],
-    metric: StreamMetric,
-    value: u64,
-    now: Timestamp,
-) {
-    let series = &mut stream[metric as usize];
-    match metric.line().shown {
+fn sample(series: &mut Series, line: &Line, value: u64, now: Timestamp) {
+    match line.shown {
         Shown::Amount => series.add(value, now),
         Shown::Level => series.observe(value, now),
         Shown::Share => series.count(value),
@@ -463,6 +530,38 @@ mod tests {
         measured.forget(at(0), |_| true, |_| Some(false));
         assert_eq!(measured.shard(3, metric), None);
         assert_eq!(measured.last_minute(3, at(1)).bytes, 300);
+    }
+
+    #[test]
+    fn what_is_pushed_is_counted_for_the_consumer_and_the_shard() {
+        let mut measured = Measured::default();
+        measured.subscribed(9, true, at(0));
+        measured.subscribed(9, false, at(0));
+        let pushed = Pushed {
+            consumer: 9,
+            partition: 3,
+            given: Amount {
+                bytes: 10,
+                records: 2,
+            },
+            age: Duration::from_millis(7),
+            behind: Duration::from_millis(70),
+        };
+        measured.pushed(subject(true), pushed, at(0));
+        let cases = [
+            (ConsumerMetric::SubscribeToShardSuccess, (1, 2)),
+            (ConsumerMetric::SubscribeToShardRateExceeded, (1, 2)),
+            (ConsumerMetric::EventBytes, (10, 1)),
+            (ConsumerMetric::EventRecords, (2, 1)),
+            (ConsumerMetric::EventMillisBehindLatest, (70, 1)),
+            (ConsumerMetric::EventSuccess, (1, 1)),
+        ];
+        for (metric, expected) in cases {
+            let series = measured.consumer(9, metric).expect("measured");
+            assert_eq!((series.sum(), series.samples()), expected, "{metric:?}");
+        }
+        let metric = ShardLevelMetric::IteratorAgeMilliseconds;
+        assert_eq!(measured.shard(3, metric).map(Series::sum), Some(7));
     }
 
     #[test]

@@ -145,6 +145,54 @@ impl StreamMetric {
     }
 }
 
+/// The metrics of a consumer with enhanced fan-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumerMetric {
+    SubscribeToShardSuccess,
+    SubscribeToShardRateExceeded,
+    EventBytes,
+    EventRecords,
+    EventMillisBehindLatest,
+    EventSuccess,
+}
+
+use ConsumerMetric as C;
+
+impl ConsumerMetric {
+    /// How many there are.
+    pub const COUNT: usize = ConsumerMetric::ALL.len();
+
+    /// All of them, in the order of their numbers.
+    pub const ALL: [ConsumerMetric; 6] = [
+        C::SubscribeToShardSuccess,
+        C::SubscribeToShardRateExceeded,
+        C::EventBytes,
+        C::EventRecords,
+        C::EventMillisBehindLatest,
+        C::EventSuccess,
+    ];
+
+    /// Its line.
+    #[rustfmt::skip]
+    pub const fn line(self) -> Line {
+        use Shown::{Amount, Level, Share};
+        match self {
+            C::SubscribeToShardSuccess => line("SubscribeToShard.Success", "Count", Share,
+                "1 for a SubscribeToShard call that began a subscription, 0 for one that found another active"),
+            C::SubscribeToShardRateExceeded => line("SubscribeToShard.RateExceeded", "Count", Share,
+                "1 for a SubscribeToShard call that found another subscription active, else 0"),
+            C::EventBytes => line("SubscribeToShardEvent.Bytes", "Bytes", Amount,
+                "bytes pushed in one event"),
+            C::EventRecords => line("SubscribeToShardEvent.Records", "Count", Amount,
+                "records pushed in one event"),
+            C::EventMillisBehindLatest => line("SubscribeToShardEvent.MillisBehindLatest", "Milliseconds", Level,
+                "how far the records of one event are behind the tip of the shard"),
+            C::EventSuccess => line("SubscribeToShardEvent.Success", "Count", Share,
+                "1 for an event that the connection took"),
+        }
+    }
+}
+
 /// The metrics of a shard, in the order of [`crate::monitoring::ShardLevelMetric`].
 #[rustfmt::skip]
 pub const SHARD_LINES: [Line; 7] = [
@@ -226,6 +274,9 @@ mod tests {
         let names = StreamMetric::ALL.map(|metric| snake_case(metric.line().name));
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
         for (place, metric) in StreamMetric::ALL.into_iter().enumerate() {
+            assert_eq!(metric as usize, place);
+        }
+        for (place, metric) in ConsumerMetric::ALL.into_iter().enumerate() {
             assert_eq!(metric as usize, place);
         }
         for (line, metric) in SHARD_LINES.iter().zip(ShardLevelMetric::ALL) {

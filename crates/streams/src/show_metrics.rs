@@ -12,7 +12,7 @@ use tidemill_model::{ShardId, StreamArn, Timestamp};
 use crate::limits::{METRIC_SHARDS_MAX, METRIC_STREAMS_MAX, WRITE_BYTES_PER_SECOND, WRITE_RECORDS};
 use crate::measured::{Amount, Measured};
 use crate::metrics::{
-    Line, OPEN_SHARDS, ROWS_LEFT_OUT, SHARD_LINES, SHARD_WRITE_UTILIZATION,
+    ConsumerMetric, Line, OPEN_SHARDS, ROWS_LEFT_OUT, SHARD_LINES, SHARD_WRITE_UTILIZATION,
     STREAM_WRITE_UTILIZATION, Shown, StreamMetric, snake_case,
 };
 use crate::monitoring::{Monitored, ShardLevelMetric};
@@ -28,6 +28,8 @@ struct Seen {
     incarnation: u64,
     monitored: Monitored,
     open_shards: u32,
+    /// Names and incarnations of its consumers.
+    consumers: Vec<(String, u64)>,
     /// Shards that have not expired, by the numbers of their partitions.
     shards: BTreeMap<u64, ShardId>,
 }
@@ -35,11 +37,14 @@ struct Seen {
 impl Seen {
     fn new(stream: &Stream, now: Timestamp) -> Seen {
         let shards = stream.listed(now).map(|(id, shard)| (shard.partition, id));
+        let consumers = stream.consumers(now);
+        let consumers = consumers.map(|found| (found.arn.name, found.incarnation));
         Seen {
             labels: labels(&stream.arn),
             incarnation: stream.incarnation,
             monitored: stream.monitored.clone(),
             open_shards: stream.open_shards(),
+            consumers: consumers.collect(),
             shards: shards.collect(),
         }
     }
@@ -83,6 +88,19 @@ fn show(
         let rows = seen.iter().filter_map(|stream| {
             let series = measured.stream(stream.incarnation, metric)?;
             Some((stream.labels.clone(), series))
+        });
+        push_line(&mut families, "aws_kinesis_", &metric.line(), rows, now);
+    }
+    for metric in ConsumerMetric::ALL {
+        let consumers = seen.iter().flat_map(|stream| {
+            let consumers = stream.consumers.iter();
+            consumers.map(move |(name, incarnation)| (stream, name, *incarnation))
+        });
+        let rows = consumers.filter_map(|(stream, name, incarnation)| {
+            let series = measured.consumer(incarnation, metric)?;
+            let mut labels = stream.labels.clone();
+            labels.push(("consumer_name", name.clone()));
+            Some((labels, series))
         });
         push_line(&mut families, "aws_kinesis_", &metric.line(), rows, now);
     }

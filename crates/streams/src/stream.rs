@@ -21,6 +21,7 @@ use crate::consumer::{Consumer, FoundConsumer};
 use crate::distribution::Distribution;
 use crate::last_day::LastDay;
 use crate::limits::ROUND_RESHARDS_MAX;
+use crate::measured::Subject;
 use crate::monitoring::Monitored;
 use crate::refused::Refused;
 use crate::reshard;
@@ -178,6 +179,16 @@ pub struct FoundShard {
     pub id: ShardId,
     /// The shard.
     pub shard: Shard,
+}
+
+impl FoundShard {
+    /// The stream, as what is measured has it.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            stream: self.incarnation,
+            is_monitored: self.is_monitored,
+        }
+    }
 }
 
 /// A stream.

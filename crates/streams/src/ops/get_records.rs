@@ -9,11 +9,11 @@ use tidemill_shapes::kinesis::{
     ChildShard, GetRecordsError, GetRecordsInput, GetRecordsOutput, Record,
 };
 
-use crate::describe::{children, page, records};
+use crate::describe::{amount, children, page, records};
 use crate::failure::Failure;
 use crate::iterator::ShardIterator;
 use crate::limits::{GET_RECORDS_BYTES_MAX, GET_RECORDS_MAX};
-use crate::measured::{Amount, GetOutcome, Subject};
+use crate::measured::GetOutcome;
 use crate::read::Fresh;
 use crate::refused::Refused;
 use crate::stream::FoundShard;
@@ -35,11 +35,7 @@ pub async fn get_records(
         return Err(Refused::DryRun.into());
     }
     let measured = |outcome| {
-        let subject = Subject {
-            stream: found.incarnation,
-            is_monitored: found.is_monitored,
-        };
-        let partition = found.shard.partition;
+        let (subject, partition) = (found.subject(), found.shard.partition);
         streams.measured(|measured, ended| {
             measured.get(subject, partition, outcome, ended.since(now), ended);
         });
@@ -64,10 +60,7 @@ pub async fn get_records(
             return Err(failure.into());
         }
     };
-    let given = Amount {
-        bytes: bytes(&records),
-        records: records.len() as u64,
-    };
+    let given = amount(&records);
     if let Some(mut throttle) = streams.throttle() {
         throttle.charge_read(partition, given.bytes, now);
     }
@@ -147,13 +140,6 @@ fn find(
         Ok((found, children))
     });
     found.map_err(|_| missing())
-}
-
-fn bytes(records: &[Record]) -> u64 {
-    let bytes = records
-        .iter()
-        .map(|record| record.data.len() + record.partition_key.as_ref().map_or(0, String::len));
-    bytes.sum::<usize>() as u64
 }
 
 /// The age of the last record read, when there are more behind it.

@@ -63,7 +63,10 @@ pub async fn subscribe_to_shard(
     let begun = streams
         .subscribers()
         .begin(place, present, limits, now)
-        .map_err(held)?;
+        .map_err(held);
+    let (incarnation, has_begun) = (consumer.incarnation, begun.is_ok());
+    streams.measured(|measured, now| measured.subscribed(incarnation, has_begun, now));
+    let begun = begun?;
     // Dropping what stood there tells the subscription before that it has lost its place.
     let (ticket, _) = begun;
     let fan_out = FanOut {
