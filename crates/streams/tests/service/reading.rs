@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidemill_model::{SequenceNumber, ShardId};
+use tidemill_model::{SequenceNumber, ShardId, Timestamp};
 use tidemill_shapes::kinesis::*;
 
 use crate::fixture::*;
@@ -424,4 +424,102 @@ async fn a_dry_run_reads_nothing() {
     };
     let refused = call!(f, get_shard_iterator, dry).expect_err("dry");
     assert_eq!(answer(&refused).0, "DryRunOperationException");
+}
+
+/// A stream with records up to 10 MiB, two such records, and an iterator before them.
+async fn two_large_records(f: &Fixture) -> String {
+    let input = CreateStreamInput {
+        max_record_size_in_kib: Some(10_240),
+        ..new_stream("s", 1)
+    };
+    call!(f, create_stream, input).expect("created");
+    for _ in 0..2 {
+        let input = PutRecordInput {
+            data: vec![0; 10 * 1024 * 1024 - 1].into(),
+            ..record("s", "k", b"")
+        };
+        call!(f, put_record, input).expect("put");
+        f.advance_secs(10);
+    }
+    f.iterator("s", &shard(0), ShardIteratorType::TrimHorizon)
+        .await
+}
+
+#[tokio::test]
+async fn a_page_of_ten_mebibytes_shuts_the_shard_for_five_seconds_to_all_its_readers() {
+    let f = Fixture::new().await;
+    let first = two_large_records(&f).await;
+    let latest = f.iterator("s", &shard(0), ShardIteratorType::Latest).await;
+    let second = f.read(&first).await.next_shard_iterator.expect("open");
+    let refused = "Rate exceeded for shard shardId-000000000000 in stream s under account \
+                   000000000000.";
+    for iterator in [&second, &latest, &first] {
+        assert_refused!(
+            call!(f, get_records, from(iterator)),
+            "ProvisionedThroughputExceededException",
+            refused
+        );
+    }
+    f.advance_secs(5);
+    assert_refused!(
+        call!(f, get_records, from(&second)),
+        "ProvisionedThroughputExceededException",
+        refused
+    );
+    f.clock.advance(Duration::from_millis(1));
+    assert_eq!(f.read(&second).await.records.len(), 1);
+}
+
+#[tokio::test]
+async fn without_limits_pages_have_their_size_and_no_rate() {
+    let f = Fixture::unlimited().await;
+    let mut iterator = two_large_records(&f).await;
+    for _ in 0..2 {
+        let page = f.read(&iterator).await;
+        assert_eq!(page.records.len(), 1, "ten mebibytes are a page");
+        iterator = page.next_shard_iterator.expect("open");
+    }
+    for _ in 0..20 {
+        f.read(&iterator).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reader_is_as_far_behind_as_its_last_record_is_old_while_there_are_more() {
+    let f = Fixture::unlimited().await;
+    f.create("s", 1).await;
+    f.put_at("s", "0", "a").await;
+    f.clock.advance(Duration::from_millis(1234));
+    let b = f.put_at("s", "0", "b").await.sequence_number;
+    f.clock.advance(Duration::from_millis(66));
+    let start = f
+        .iterator("s", &shard(0), ShardIteratorType::TrimHorizon)
+        .await;
+    let one = |iterator: &str| GetRecordsInput {
+        limit: Some(1),
+        ..from(iterator)
+    };
+    let page = call!(f, get_records, one(&start)).expect("read");
+    assert_eq!(page.millis_behind_latest, Some(1300));
+    let page = call!(
+        f,
+        get_records,
+        one(&page.next_shard_iterator.expect("open"))
+    )
+    .expect("read");
+    assert_eq!(page.millis_behind_latest, Some(0), "b is the tip");
+    // A record that has expired is passed over, and its number still says where to go on.
+    f.advance_secs(24 * 3600);
+    f.put_at("s", "0", "c").await;
+    for kind in [
+        ShardIteratorType::AtSequenceNumber,
+        ShardIteratorType::AfterSequenceNumber,
+    ] {
+        assert_eq!(read_with(&f, numbered(kind, &b)).await, ["c"]);
+    }
+    let ancient = GetShardIteratorInput {
+        timestamp: Some(Timestamp::EPOCH),
+        ..iterator("s", &shard(0), ShardIteratorType::AtTimestamp)
+    };
+    assert_eq!(read_with(&f, ancient).await, ["c"]);
 }
