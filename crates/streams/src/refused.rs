@@ -78,6 +78,12 @@ pub enum Refused {
         .consumer.name, .consumer.created_secs, .consumer.stream.name, .consumer.stream.account
     )]
     ConsumerInactive { consumer: ConsumerArn },
+    /// What PutResourcePolicy says of it: <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2442>.
+    #[error(
+        "Consumer {} with creation timestamp {} under stream {} and account {} is not in ACTIVE status.",
+        .consumer.name, .consumer.created_secs, .consumer.stream.name, .consumer.stream.account
+    )]
+    ResourceInactive { consumer: ConsumerArn },
     /// (ours)
     #[error("Consumer {name} of stream {} already exists.", under(.stream))]
     ConsumerExists { stream: StreamArn, name: String },
@@ -392,6 +398,7 @@ impl Refused {
             | Refused::NotActive { .. }
             | Refused::ConsumersOfStream { .. }
             | Refused::ConsumerInactive { .. }
+            | Refused::ResourceInactive { .. }
             | Refused::Subscribed { .. }
             | Refused::ConsumerExists { .. } => Exception::ResourceInUse,
             Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,

@@ -126,7 +126,7 @@ fn found(stream: &Stream, arn: &ConsumerArn, now: Timestamp) -> Result<FoundCons
 }
 
 fn not_active(found: FoundConsumer) -> Refused {
-    Refused::ConsumerInactive {
+    Refused::ResourceInactive {
         consumer: found.arn,
     }
 }

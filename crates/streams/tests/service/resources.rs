@@ -195,7 +195,7 @@ async fn a_consumer_that_is_not_active_takes_no_policy_and_one_that_leaves_no_ta
     let registered = call!(f, register_stream_consumer, register).expect("registered");
     let arn = registered.consumer.consumer_arn;
     let text = format!(
-        "Consumer c with creation timestamp {} under stream: s , account 000000000000 is not in \
+        "Consumer c with creation timestamp {} under stream s and account 000000000000 is not in \
          ACTIVE status.",
         f.now().as_secs()
     );

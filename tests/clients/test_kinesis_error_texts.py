@@ -1,0 +1,661 @@
+"""Every error text that somebody has observed in production: the request that provokes it, over the bare wire.
+
+Clients and their tests match on these, so they are compared letter by letter. A text stands here once, with
+what provokes it; texts of our own are not here. What cannot be provoked in a test of a few seconds is proven
+beside its code: the iterator that has expired in `crates/streams/src/refused.rs`.
+"""
+
+import datetime
+import json
+import re
+import types
+
+import pytest
+
+from harness import ACCOUNT, REGION, Mill, Server, eventually, stream_arn, unique
+
+KINESIS = "Kinesis_20131202."
+JSON_1_1 = "application/x-amz-json-1.1"
+FIRST, SECOND, THIRD = (f"shardId-{number:012}" for number in range(3))
+END = str(2**128 - 1)
+HALF = str(2**127)
+INVALID, IN_USE, NOT_FOUND = "InvalidArgumentException", "ResourceInUseException", "ResourceNotFoundException"
+LIMIT, VALIDATION = "LimitExceededException", "ValidationException"
+THROTTLED, SERIALIZATION = "ProvisionedThroughputExceededException", "SerializationException"
+# A number of 2018, as the real service gave it out.
+OLD_NUMBER = "49590338271490256608559692538361571095921975989136588898"
+QUOTA_PAGE = "http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html"
+PUT = {"PartitionKey": "k", "Data": ""}
+
+
+def call(mill, operation, body):
+    """Status, type and message of a call with exactly this body."""
+    status, headers, answer = mill.server.call("kinesis", KINESIS + operation, json.dumps(body).encode())
+    parsed = json.loads(answer or b"{}")
+    assert len(headers["x-amzn-RequestId"]) == 36
+    return status, parsed.get("__type"), parsed.get("message", parsed.get("Message"))
+
+
+def position(stream, kind, shard=FIRST, **rest):
+    return {"StreamName": stream, "ShardId": shard, "ShardIteratorType": kind, **rest}
+
+
+@pytest.fixture(scope="module")
+def world(mill):
+    """Streams in the states that the table speaks of, and what it calls them."""
+    kinesis = mill.kinesis
+    world = types.SimpleNamespace(account=ACCOUNT, region=REGION, absent=unique("nowhere"))
+    world.one, world.two, world.split = mill.stream(), mill.stream(shards=2), mill.stream()
+    world.three = mill.stream(shards=3)
+    kinesis.split_shard(StreamName=world.split, ShardToSplit=FIRST, NewStartingHashKey=HALF)
+    mill.active(world.split)
+    put = kinesis.put_record(StreamName=world.two, PartitionKey="k", ExplicitHashKey=HALF, Data=b"x")
+    world.number_of_second = put["SequenceNumber"]
+    world.number = mill.put(world.one, ["x"])[0]
+    world.future = str(int(world.number) + 16**20)
+    world.later = int((datetime.datetime.now().timestamp() + 3600) * 1000)
+    world.kept = mill.stream()
+    kinesis.increase_stream_retention_period(StreamName=world.kept, RetentionPeriodHours=72)
+    mill.active(world.kept)
+    world.tagged = mill.stream()
+    kinesis.add_tags_to_stream(StreamName=world.tagged, Tags={f"t{number}": "" for number in range(50)})
+    world.read = mill.stream()
+    consumer = kinesis.register_stream_consumer(StreamARN=stream_arn(world.read), ConsumerName="board")["Consumer"]
+    world.consumer = consumer["ConsumerARN"]
+    gone = mill.stream()
+    world.gone, world.iterator_of_gone = gone, mill.iterator(gone)
+    kinesis.delete_stream(StreamName=gone)
+    mill.stream(name=gone)
+    world.token = kinesis.list_shards(StreamName=world.two, MaxResults=1)["NextToken"]
+    return world
+
+
+def under(stream):
+    return f"{stream} under account {ACCOUNT}"
+
+
+def kind_and_number(kind, given):
+    return (
+        "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or "
+        f"(2) TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified {kind} and {given} "
+        "StartingSequenceNumber."
+    )
+
+
+def constraint(value, member, rule):
+    return f"1 validation error detected: Value {value}at '{member}' failed to satisfy constraint: {rule}"
+
+
+# Name, operation, body, type of the error, text. Body and text are made from the world.
+TEXTS = {
+    "a stream that is there": (
+        "CreateStream",
+        lambda w: {"StreamName": w.one, "ShardCount": 1},
+        IN_USE,
+        lambda w: f"Stream {under(w.one)} already exists.",
+    ),
+    "a stream that is not there, by its name": (
+        "DescribeStream",
+        lambda w: {"StreamName": w.absent},
+        NOT_FOUND,
+        lambda w: f"Stream {under(w.absent)} not found.",
+    ),
+    "a stream that is not there, by its ARN": (
+        "DescribeStream",
+        lambda w: {"StreamARN": stream_arn(w.absent)},
+        NOT_FOUND,
+        lambda w: f"Stream {under(w.absent)} not found.",
+    ),
+    "a stream with consumers": (
+        "DeleteStream",
+        lambda w: {"StreamName": w.read},
+        IN_USE,
+        lambda w: (
+            f"DeleteStream can't delete {ACCOUNT}:{w.read} because there are consumers associated with this data "
+            f"stream. To delete {w.read} anyway, set the EnforceConsumerDeletion parameter to true to force the "
+            "deletion of all the consumers that are associated with it."
+        ),
+    ),
+    "a page by token and name": (
+        "ListShards",
+        lambda w: {"StreamName": w.two, "NextToken": w.token},
+        INVALID,
+        lambda w: "NextToken and StreamName cannot be provided together.",
+    ),
+    "a page by neither": (
+        "ListShards",
+        lambda w: {},
+        INVALID,
+        lambda w: "Either NextToken or StreamName should be provided.",
+    ),
+    "a retention that is too short": (
+        "DecreaseStreamRetentionPeriod",
+        lambda w: {"StreamName": w.kept, "RetentionPeriodHours": 23},
+        INVALID,
+        lambda w: "Minimum allowed retention period is 24 hours. Requested retention period (23 hours) is too short.",
+    ),
+    "an increase that is none": (
+        "IncreaseStreamRetentionPeriod",
+        lambda w: {"StreamName": w.kept, "RetentionPeriodHours": 48},
+        INVALID,
+        lambda w: (
+            f"Requested retention period (48 hours) for stream {w.kept} can not be shorter than existing retention "
+            "period (72 hours). Use DecreaseRetentionPeriod API."
+        ),
+    ),
+    "a decrease that is none": (
+        "DecreaseStreamRetentionPeriod",
+        lambda w: {"StreamName": w.kept, "RetentionPeriodHours": 96},
+        INVALID,
+        lambda w: (
+            f"Requested retention period (96 hours) for stream {w.kept} can not be longer than existing retention "
+            "period (72 hours). Use IncreaseRetentionPeriod API."
+        ),
+    ),
+    "a retention that is too long": (
+        "IncreaseStreamRetentionPeriod",
+        lambda w: {"StreamName": w.kept, "RetentionPeriodHours": 8761},
+        VALIDATION,
+        lambda w: constraint("'8761' ", "retentionPeriodHours", "Member must have value less than or equal to 8760"),
+    ),
+    "tags of illegal letters": (
+        "AddTagsToStream",
+        lambda w: {"StreamName": w.one, "Tags": {"a": "semi;colon"}},
+        INVALID,
+        lambda w: (
+            "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, "
+            "_ . / = + - % @."
+        ),
+    ),
+    "more tags than there may be": (
+        "AddTagsToStream",
+        lambda w: {"StreamName": w.tagged, "Tags": {"more": ""}},
+        INVALID,
+        lambda w: (
+            f"Failed to add tags to stream {under(w.tagged)} because a given stream cannot have more than 50 tags "
+            "associated with it."
+        ),
+    ),
+    "a put after the future": (
+        "PutRecord",
+        lambda w: {"StreamName": w.one, "SequenceNumberForOrdering": w.future, **PUT},
+        INVALID,
+        lambda w: (
+            f"ExclusiveMinimumSequenceNumber {w.future} used in PutRecord on stream {under(w.one)} is invalid."
+        ),
+    ),
+    "a hash key beyond the space": (
+        "PutRecord",
+        lambda w: {"StreamName": w.one, "ExplicitHashKey": str(2**128), **PUT},
+        INVALID,
+        lambda w: (
+            "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was "
+            f"{2**128}"
+        ),
+    ),
+    "a hash key beyond the space among many records": (
+        "PutRecords",
+        lambda w: {"StreamName": w.one, "Records": [PUT, {"ExplicitHashKey": str(2**128), **PUT}]},
+        INVALID,
+        lambda w: (
+            "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was "
+            f"{2**128}"
+        ),
+    ),
+    "a record that is too large": (
+        "PutRecords",
+        lambda w: {"StreamName": w.one, "Records": [{"PartitionKey": "k", "Data": "A" * (4 * 349_526)}]},
+        VALIDATION,
+        lambda w: constraint("", "records.1.member.data", "Member must have length less than or equal to 1048576."),
+    ),
+    "the number of another shard": (
+        "GetShardIterator",
+        lambda w: position(w.two, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=w.number_of_second),
+        INVALID,
+        lambda w: (
+            f"Invalid StartingSequenceNumber. It encodes {SECOND}, while it was used in a call to a shard with {FIRST}"
+        ),
+    ),
+    "a number that nobody gave out": (
+        "GetShardIterator",
+        lambda w: position(w.one, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=w.future),
+        INVALID,
+        lambda w: (
+            f"StartingSequenceNumber {w.future} used in GetShardIterator on shard {FIRST} in stream {under(w.one)} "
+            "is invalid."
+        ),
+    ),
+    "a number from before the stream": (
+        "GetShardIterator",
+        lambda w: position(w.one, "AT_SEQUENCE_NUMBER", StartingSequenceNumber=OLD_NUMBER),
+        INVALID,
+        lambda w: (
+            f"StartingSequenceNumber {OLD_NUMBER} used in GetShardIterator on shard {FIRST} in stream "
+            f"{under(w.one)} is invalid because it did not come from this stream."
+        ),
+    ),
+    "a position without its number": (
+        "GetShardIterator",
+        lambda w: position(w.one, "AFTER_SEQUENCE_NUMBER"),
+        INVALID,
+        lambda w: kind_and_number("AFTER_SEQUENCE_NUMBER", "no"),
+    ),
+    "a number without its position": (
+        "GetShardIterator",
+        lambda w: position(w.one, "LATEST", StartingSequenceNumber=w.number),
+        INVALID,
+        lambda w: kind_and_number("LATEST", "also a"),
+    ),
+    "a position without its time": (
+        "GetShardIterator",
+        lambda w: position(w.one, "AT_TIMESTAMP"),
+        INVALID,
+        lambda w: (
+            "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no "
+            "timestamp parameter."
+        ),
+    ),
+    "a time that has not come": (
+        "GetShardIterator",
+        lambda w: position(w.one, "AT_TIMESTAMP", Timestamp=w.later / 1000),
+        INVALID,
+        lambda w: re.compile(
+            "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
+            rf"timestampInMillis: {w.later}, currentTimestampInMillis: \d{{13}}"
+        ),
+    ),
+    "a shard that is none": (
+        "GetShardIterator",
+        lambda w: position(w.one, "LATEST", shard="nonsense"),
+        NOT_FOUND,
+        lambda w: f"Could not find shard nonsense in stream {under(w.one)}.",
+    ),
+    "a shard that there is not": (
+        "GetShardIterator",
+        lambda w: position(w.one, "LATEST", shard="shardId-000000000005"),
+        NOT_FOUND,
+        lambda w: f"Shard shardId-000000000005 in stream {under(w.one)} does not exist",
+    ),
+    "a shard to split that there is not": (
+        "SplitShard",
+        lambda w: {"StreamName": w.one, "ShardToSplit": "shardId-000000000005", "NewStartingHashKey": "7"},
+        NOT_FOUND,
+        lambda w: f"Could not find shard shardId-000000000005 in stream {under(w.one)}.",
+    ),
+    "an iterator of nonsense": (
+        "GetRecords",
+        lambda w: {"ShardIterator": "AAAA"},
+        INVALID,
+        lambda w: "Invalid ShardIterator.",
+    ),
+    "the iterator of a stream that was created anew": (
+        "GetRecords",
+        lambda w: {"ShardIterator": w.iterator_of_gone},
+        NOT_FOUND,
+        lambda w: f"Shard {FIRST} in stream {under(w.gone)} does not exist",
+    ),
+    "a shard that was split already": (
+        "SplitShard",
+        lambda w: {"StreamName": w.split, "ShardToSplit": FIRST, "NewStartingHashKey": HALF},
+        INVALID,
+        lambda w: (
+            f"Shard {FIRST} in stream {under(w.split)} has already been merged or split, and thus is not eligible "
+            "for merging or splitting."
+        ),
+    ),
+    "a place that splits nothing off": (
+        "SplitShard",
+        lambda w: {"StreamName": w.one, "ShardToSplit": FIRST, "NewStartingHashKey": "1"},
+        INVALID,
+        lambda w: (
+            f"NewStartingHashKey 1 used in SplitShard() on shard {FIRST} in stream {under(w.one)} is not both greater "
+            f"than one plus the shard's StartingHashKey 0 and less than the shard's EndingHashKey {END}."
+        ),
+    ),
+    "shards that are no neighbours": (
+        "MergeShards",
+        lambda w: {"StreamName": w.three, "ShardToMerge": FIRST, "AdjacentShardToMerge": THIRD},
+        INVALID,
+        lambda w: (
+            f"Shards {FIRST} and {THIRD} in stream {under(w.three)} are not an adjacent pair of shards eligible for "
+            "merging"
+        ),
+    ),
+    "more than the double": (
+        "UpdateShardCount",
+        lambda w: {"StreamName": w.one, "TargetShardCount": 4, "ScalingType": "UNIFORM_SCALING"},
+        LIMIT,
+        lambda w: (
+            "UpdateShardCount cannot scale up over double your current open shard count. Current open shard count: 1 "
+            "Target shard count: 4"
+        ),
+    ),
+    "less than the half": (
+        "UpdateShardCount",
+        lambda w: {"StreamName": w.three, "TargetShardCount": 1, "ScalingType": "UNIFORM_SCALING"},
+        LIMIT,
+        lambda w: (
+            "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: 3 "
+            "Target shard count: 1"
+        ),
+    ),
+    "a name that is too long": (
+        "DescribeStream",
+        lambda w: {"StreamName": "a" * 129},
+        VALIDATION,
+        lambda w: constraint(f"'{'a' * 129}' ", "streamName", "Member must have length less than or equal to 128"),
+    ),
+    "a name of illegal letters": (
+        "DescribeStream",
+        lambda w: {"StreamName": "a b"},
+        VALIDATION,
+        lambda w: constraint(
+            "'a b' ", "streamName", "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        ),
+    ),
+    "a number that is too small": (
+        "GetRecords",
+        lambda w: {"ShardIterator": "x", "Limit": 0},
+        VALIDATION,
+        lambda w: constraint("'0' ", "limit", "Member must have value greater than or equal to 1"),
+    ),
+    "a number that is too large": (
+        "GetRecords",
+        lambda w: {"ShardIterator": "x", "Limit": 10_001},
+        VALIDATION,
+        lambda w: constraint("'10001' ", "limit", "Member must have value less than or equal to 10000"),
+    ),
+    "a member that is missing": (
+        "GetRecords",
+        lambda w: {},
+        VALIDATION,
+        lambda w: constraint("null ", "shardIterator", "Member must not be null"),
+    ),
+    "two broken constraints": (
+        "GetRecords",
+        lambda w: {"ShardIterator": "", "Limit": 0},
+        VALIDATION,
+        lambda w: re.compile(
+            "2 validation errors detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value "
+            "greater than or equal to 1; Value '' at 'shardIterator' failed to satisfy constraint: Member must have "
+            "length greater than or equal to 1"
+            "|2 validation errors detected: Value '' at 'shardIterator' failed to satisfy constraint: Member must "
+            "have length greater than or equal to 1; Value '0' at 'limit' failed to satisfy constraint: Member must "
+            "have value greater than or equal to 1"
+        ),
+    ),
+    "a number for a text": (
+        "DescribeStream",
+        lambda w: {"StreamName": 5},
+        SERIALIZATION,
+        lambda w: (
+            "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String"
+        ),
+    ),
+    "a text for a number": (
+        "CreateStream",
+        lambda w: {"StreamName": "x", "ShardCount": "2"},
+        SERIALIZATION,
+        lambda w: "class java.lang.String can not be converted to an Integer",
+    ),
+    "a truth for a text": (
+        "DescribeStream",
+        lambda w: {"StreamName": True},
+        SERIALIZATION,
+        lambda w: "class java.lang.Boolean can not be converted to an String",
+    ),
+    "a list for a text": (
+        "DescribeStream",
+        lambda w: {"StreamName": []},
+        SERIALIZATION,
+        lambda w: "Start of list found where not expected",
+    ),
+    "a map for a text": (
+        "DescribeStream",
+        lambda w: {"StreamName": {}},
+        SERIALIZATION,
+        lambda w: "Start of structure or map found where not expected.",
+    ),
+    "a text for a list": (
+        "PutRecords",
+        lambda w: {"StreamName": "x", "Records": "y"},
+        SERIALIZATION,
+        lambda w: "Expected list or null",
+    ),
+    "a text for a map": (
+        "AddTagsToStream",
+        lambda w: {"StreamName": "x", "Tags": "y"},
+        SERIALIZATION,
+        lambda w: "Expected map or null",
+    ),
+    "a text for a structure": (
+        "CreateStream",
+        lambda w: {"StreamName": "x", "StreamModeDetails": "y"},
+        SERIALIZATION,
+        lambda w: "Expected null",
+    ),
+    "a text for a time": (
+        "GetShardIterator",
+        lambda w: position("x", "AT_TIMESTAMP", Timestamp="noon"),
+        SERIALIZATION,
+        lambda w: "class java.lang.String can not be converted to milliseconds since epoch",
+    ),
+    "base64 that is cut": (
+        "PutRecord",
+        lambda w: {"StreamName": "x", "PartitionKey": "k", "Data": "23456"},
+        SERIALIZATION,
+        lambda w: (
+            "'23456' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but "
+            "found: 5"
+        ),
+    ),
+    "base64 with a strange letter": (
+        "PutRecord",
+        lambda w: {"StreamName": "x", "PartitionKey": "k", "Data": "=AAA"},
+        SERIALIZATION,
+        lambda w: "'=AAA' can not be converted to a Blob: Invalid Base64 character: '='",
+    ),
+    "base64 with bits left over": (
+        "PutRecord",
+        lambda w: {"StreamName": "x", "PartitionKey": "k", "Data": "ABB="},
+        SERIALIZATION,
+        lambda w: "'ABB=' can not be converted to a Blob: Invalid last non-pad Base64 character dectected",
+    ),
+}
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+@pytest.mark.parametrize("provoked_by", TEXTS)
+def test_a_text_is_the_one_that_was_observed(mill, world, provoked_by):
+    operation, body, kind, text = TEXTS[provoked_by]
+    status, found_kind, found = call(mill, operation, body(world))
+    assert (status, found_kind) == (400, kind), found
+    expected = text(world)
+    if isinstance(expected, re.Pattern):
+        assert expected.fullmatch(found), found
+    else:
+        assert found == expected
+
+
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
+def test_the_number_zero_is_a_failure_of_the_service(mill, world):
+    status, kind, _ = call(mill, "GetShardIterator", position(world.one, "AT_SEQUENCE_NUMBER", StartingSequenceNumber="0"))
+    assert status == 500 and kind.startswith("InternalFailure")
+
+
+@pytest.mark.parity("GetResourcePolicy", "DeleteResourcePolicy", grade="exact", source="observed")
+def test_what_was_observed_of_policies(mill, world):
+    arn = stream_arn(world.one)
+    answer = mill.server.call("kinesis", KINESIS + "GetResourcePolicy", json.dumps({"ResourceARN": arn}).encode())
+    assert (answer[0], json.loads(answer[2])) == (200, {"Policy": "{}"})
+    assert call(mill, "DeleteResourcePolicy", {"ResourceARN": arn})[:2] == (400, NOT_FOUND)
+    absent = {"ResourceARN": stream_arn(world.absent), "Policy": "{}"}
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kinesis:*"}]}
+    absent["Policy"] = json.dumps(policy)
+    assert call(mill, "PutResourcePolicy", absent)[:2] == (400, NOT_FOUND)
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_throttled_shard_says_so(limited):
+    name, other = limited.stream(), limited.stream()
+    text = f"Rate exceeded for shard {FIRST} in stream {under(name)}."
+    full = {"PartitionKey": "k", "Data": "A" * (4 * 345_000)}
+    records = {"StreamName": name, "Records": [full, full]}
+    status, _, answer = limited.server.call("kinesis", KINESIS + "PutRecords", json.dumps(records).encode())
+    failed = json.loads(answer)
+    assert status == 200 and failed["FailedRecordCount"] == 1
+    assert failed["Records"][1] == {"ErrorCode": THROTTLED, "ErrorMessage": text}
+    assert call(limited, "PutRecord", {"StreamName": name, **full}) == (400, THROTTLED, text)
+    iterator = limited.iterator(other)
+    text = f"Rate exceeded for shard {FIRST} in stream {under(other)}."
+
+    def throttled(operation, body):
+        status, kind, found = call(limited, operation, body)
+        assert status == 200 or (kind, found) == (THROTTLED, text)
+        return status == 400
+
+    eventually(lambda: throttled("GetRecords", {"ShardIterator": iterator}), "GetRecords is throttled")
+    place = position(other, "LATEST")
+    eventually(lambda: throttled("GetShardIterator", place), "GetShardIterator is throttled")
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_control_plane_rate_is_told_with_the_stream(limited):
+    absent = unique("nowhere")
+    text = f"Rate exceeded for stream {under(absent)}."
+    split = {"StreamName": absent, "ShardToSplit": FIRST, "NewStartingHashKey": HALF}
+    answers = [call(limited, "SplitShard", split) for _ in range(10)]
+    assert answers[0] == (400, NOT_FOUND, f"Stream {under(absent)} not found.")
+    assert answers[-1] == (400, LIMIT, text)
+
+
+@pytest.mark.parity("CreateStream", "UpdateShardCount", grade="exact", source="observed")
+def test_a_quota_of_shards_is_told_with_its_numbers(limited):
+    kinesis = limited.server.client("kinesis", access_key="171717171717", region="eu-central-1")
+    with pytest.raises(kinesis.exceptions.LimitExceededException) as refused:
+        kinesis.create_stream(StreamName=unique("large"), ShardCount=100_000)
+    assert refused.value.response["Error"]["Message"] == (
+        "This request would exceed the shard limit for the account 171717171717 in eu-central-1. Current shard count "
+        "for the account: 0. Limit: 6000. Number of additional shards that would have resulted from this request: "
+        f"100000. Refer to the AWS Service Limits page ({QUOTA_PAGE}) for current limits and how to request higher "
+        "limits."
+    )
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """A server whose streams take a few seconds to change."""
+    server = Server(tmp_path_factory.mktemp("slow"), "--limits", "none", "--state-delay", "3s")
+    server.start()
+    yield Mill(server)
+    server.stop()
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_busy_stream_or_consumer_says_what_it_is_doing(slow):
+    name = unique("slow")
+    slow.kinesis.create_stream(StreamName=name, ShardCount=1)
+    text = f"Stream {under(name)} not found."
+    assert call(slow, "PutRecord", {"StreamName": name, **PUT}) == (400, NOT_FOUND, text)
+    assert call(slow, "PutRecords", {"StreamName": name, "Records": [PUT]}) == (400, NOT_FOUND, text)
+    assert call(slow, "GetShardIterator", position(name, "LATEST")) == (400, NOT_FOUND, text)
+    slow.active(name)
+    arn = stream_arn(name)
+    consumer = slow.kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="board")["Consumer"]
+    created = int(consumer["ConsumerCreationTimestamp"].timestamp())
+    subscribe = {
+        "ConsumerARN": consumer["ConsumerARN"],
+        "ShardId": FIRST,
+        "StartingPosition": {"Type": "LATEST"},
+    }
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kinesis:*"}]}
+    attach = {"ResourceARN": consumer["ConsumerARN"], "Policy": json.dumps(policy)}
+    assert call(slow, "SubscribeToShard", subscribe) == (
+        400,
+        IN_USE,
+        f"Consumer board with creation timestamp {created} under stream: {name} , account {ACCOUNT} is not in ACTIVE "
+        "status.",
+    )
+    assert call(slow, "PutResourcePolicy", attach) == (
+        400,
+        IN_USE,
+        f"Consumer board with creation timestamp {created} under stream {name} and account {ACCOUNT} is not in ACTIVE "
+        "status.",
+    )
+    slow.kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=48)
+    again = {"StreamName": name, "RetentionPeriodHours": 72}
+    text = f"Stream {under(name)} not ACTIVE, instead in state UPDATING"
+    assert call(slow, "IncreaseStreamRetentionPeriod", again) == (400, IN_USE, text)
+
+
+DENIED = (
+    "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>\n"
+    "</AccessDeniedException>\n"
+)
+PLAIN = '{"Output":{"__type":"com.amazon.coral.service#%s"},"Version":"1.0"}'
+# Method, content type, target, body; status and body of the answer.
+BARE = {
+    "another method": ("PUT", JSON_1_1, KINESIS + "ListStreams", b"{}", 403, DENIED),
+    "no target and no known content type": ("POST", "text/plain", "", b"{}", 403, DENIED),
+    "a target and no known content type": (
+        "POST",
+        "text/plain",
+        KINESIS + "ListStreams",
+        b"{}",
+        404,
+        "<UnknownOperationException/>\n",
+    ),
+    "an empty body": ("POST", JSON_1_1, KINESIS + "ListStreams", b"", 400, '{"__type":"SerializationException"}'),
+    "an empty body for nobody": ("POST", JSON_1_1, "x.y", b"", 400, '{"__type":"UnknownOperationException"}'),
+    "half an object": ("POST", JSON_1_1, KINESIS + "ListStreams", b"{", 400, '{"__type":"SerializationException"}'),
+    "an unknown operation": ("POST", JSON_1_1, KINESIS + "Grind", b"{}", 400, '{"__type":"UnknownOperationException"}'),
+    "plain JSON that is none": (
+        "POST",
+        "application/json",
+        KINESIS + "ListStreams",
+        b"{",
+        400,
+        PLAIN % "SerializationException",
+    ),
+    "plain JSON": (
+        "POST",
+        "application/json",
+        KINESIS + "ListStreams",
+        b"{}",
+        404,
+        PLAIN % "UnknownOperationException",
+    ),
+}
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+@pytest.mark.parametrize("provoked_by", BARE)
+def test_a_bare_answer_is_the_one_that_was_observed(mill, provoked_by):
+    method, content_type, target, body, status, expected = BARE[provoked_by]
+    headers = {"Content-Type": content_type, **({"X-Amz-Target": target} if target else {})}
+    found = mill.server.send("kinesis", method, "/", headers, body)
+    assert (found[0], found[2].decode()) == (status, expected)
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_request_that_is_signed_by_halves_is_told_what_is_missing(mill):
+    headers = {"X-Amz-Target": KINESIS + "ListStreams", "Content-Type": JSON_1_1}
+
+    def sent(path="/", **more):
+        status, _, body = mill.server.send_unsigned("POST", path, {**headers, **more}, b"{}")
+        answer = json.loads(body)
+        return status, answer["__type"], answer["message"]
+
+    assert sent() == (400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+    assert sent(Authorization="AWS4-HMAC-SHA256 x") == (
+        400,
+        "IncompleteSignatureException",
+        "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. "
+        "Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a "
+        "'X-Amz-Date' or a 'Date' header. Authorization=AWS4-HMAC-SHA256 x",
+    )
+    assert sent("/?X-Amz-Algorithm=AWS4-HMAC-SHA256", Authorization="AWS4-HMAC-SHA256 x") == (
+        400,
+        "InvalidSignatureException",
+        "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
+    )
