@@ -165,16 +165,27 @@ impl Committer {
         shared: &Shared,
         group: Vec<Waiting>,
     ) -> Result<(), (Failure, Vec<Waiting>)> {
-        if group.iter().any(Waiting::is_written) {
-            if let Err(failure) = self.roll_if_full(shared) {
-                return Err((failure, group));
+        let (written, cleaning): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(Waiting::is_written);
+        if !written.is_empty() {
+            let rolled = self.roll_if_full(shared);
+            let committed = match rolled {
+                Ok(()) => self.commit(shared, written),
+                Err(failure) => Err((failure, written)),
+            };
+            if let Err((failure, mut refused)) = committed {
+                refused.extend(cleaning);
+                return Err((failure, refused));
             }
-            return self.commit(shared, group);
         }
+        if cleaning.is_empty() {
+            return Ok(());
+        }
+        // Who asks for it looks at what is left as soon as it is answered.
         if let Err(failure) = self.clean(shared) {
-            return Err((failure, group));
+            return Err((failure, cleaning));
         }
-        shared.answer(group);
+        shared.answer(cleaning);
         Ok(())
     }
 

@@ -311,6 +311,31 @@ async fn readers_and_writers_go_on_while_a_thread_sorts() {
     }
 }
 
+/// What a round asks of the committer may share a group with puts.
+#[tokio::test]
+async fn rounds_come_to_an_end_among_puts() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = Arc::new(open(&disk, &clock));
+    for _ in 0..20 {
+        let sorting = {
+            let log = Arc::clone(&log);
+            tokio::task::spawn_blocking(move || log.sort())
+        };
+        let puts: Vec<_> = (0..20)
+            .map(|_| {
+                let entries = vec![(partition(1), Bytes::from_static(&[7; 1500]))];
+                log.append(Batch { entries })
+            })
+            .collect();
+        for put in puts {
+            put.await.unwrap();
+        }
+        sorting.await.unwrap().unwrap();
+    }
+    let read = log.read(partition(1), 0, 1000, 10 << 20).await.unwrap();
+    assert_eq!(read.entries.len(), 400);
+}
+
 #[tokio::test]
 async fn a_file_with_many_runs_is_followed_by_another_however_small_it_is() {
     let (disk, clock) = (SimDisk::new(), SimClock::default());
