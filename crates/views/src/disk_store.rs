@@ -156,3 +156,63 @@ impl Store for DiskStore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidemill_testkit::{DiskFailure, SimDisk};
+
+    use super::*;
+
+    fn store(disk: &SimDisk) -> DiskStore {
+        DiskStore::new(Arc::new(disk.clone()))
+    }
+
+    #[test]
+    fn a_file_is_put_once_and_lasts() {
+        let disk = SimDisk::new();
+        assert_eq!(store(&disk).put_new("a/b/one", b"1"), Ok(Put::Done));
+        assert_eq!(store(&disk).put_new("a/b/one", b"2"), Ok(Put::Exists));
+        disk.crash(1);
+        let store = store(&disk);
+        assert_eq!(store.read("a/b/one"), Ok(Some(Bytes::from_static(b"1"))));
+        assert_eq!(store.list("a/b"), Ok(vec!["one".to_owned()]));
+        assert_eq!(store.replace("a/b/one", b"3"), Ok(()));
+        assert_eq!(store.read("a/b/one"), Ok(Some(Bytes::from_static(b"3"))));
+        assert_eq!(store.delete("a/b/one"), Ok(()));
+        assert_eq!(store.delete("a/b/one"), Ok(()));
+        assert_eq!(store.read("a/b/one"), Ok(None));
+        assert_eq!(store.list("elsewhere"), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_was_not_finished_is_not_listed_and_goes() {
+        let disk = SimDisk::new();
+        store(&disk).put_new("a/one", b"1").unwrap();
+        write_unfinished(&disk, "a", "two", b"half").unwrap();
+        assert_eq!(store(&disk).list("a"), Ok(vec!["one".to_owned()]));
+        assert_eq!(disk.files(), [("a/one".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_failed_write_is_determinate_and_a_failed_name_ends_everything_until_a_restart() {
+        let whole = SimDisk::new();
+        store(&whole).put_new("a/one", b"1").unwrap();
+        let mut indeterminate = 0;
+        for io in 1..=whole.io_count() {
+            let disk = SimDisk::new();
+            disk.fail_at(io, DiskFailure::Broken);
+            let first = store(&disk);
+            let error = first.put_new("a/one", b"1").unwrap_err();
+            let again = first.put_new("a/two", b"2");
+            match error.determinacy {
+                Determinacy::Determinate => assert_eq!(again, Ok(Put::Done), "I/O {io}"),
+                Determinacy::Indeterminate => {
+                    indeterminate += 1;
+                    assert!(again.is_err() && first.list("a").is_err(), "I/O {io}");
+                    assert!(store(&disk).list("a").is_ok(), "I/O {io}");
+                }
+            }
+        }
+        assert_eq!(indeterminate, 3);
+    }
+}

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_log::Disk;
-use tidemill_model::Timestamp;
-use tidemill_testkit::{DiskFailure, SimDisk};
+use tidemill_model::{Entropy, Timestamp};
+use tidemill_testkit::{DiskFailure, SimDisk, SimEntropy};
 use tidemill_views::DiskStore;
 use tidemill_views::archiver::{Effect, Input, Machine, Settings};
 use tidemill_views::master::{Aim, Table, TableError};
@@ -269,6 +269,48 @@ fn an_io_that_fails_costs_a_pause_or_a_restart_and_nothing_else() {
         let disk = SimDisk::new();
         disk.fail_at(io, failure);
         run(&disk, &format!("{failure:?} at I/O {io}"));
+    }
+}
+
+/// A process that is killed and started again, over and over, by the chance of a seed.
+fn live(seed: u64) {
+    let what = format!("seed {seed}");
+    let chance = SimEntropy::new(seed);
+    let disk = SimDisk::new();
+    let mut process = Process::start(&disk, Stream::default(), now());
+    let mut released = Positions::new();
+    for _ in 0..25 {
+        let shard = chance.below(3) as u32;
+        match chance.below(8) {
+            0 => process.stream.shard(shard).closed = true,
+            1 => disk.fail_at(disk.io_count() + 1 + chance.below(30), DiskFailure::Full),
+            2 => disk.fail_at(disk.io_count() + 1 + chance.below(30), DiskFailure::Broken),
+            3 => disk.crash_at(disk.io_count() + 1 + chance.below(30)),
+            _ if process.stream.shard(shard).closed => {}
+            _ => process.stream.put(shard, chance.below(25)),
+        }
+        process.wait(chance.below(20));
+        released.extend(process.released.iter().flat_map(|(_, ends)| ends.clone()));
+        if chance.below(4) == 0 {
+            disk.crash(chance.below(1_000));
+            let mut stream = process.stream.clone();
+            for (shard, end) in &released {
+                stream.shard(shard.0).readable = *end;
+            }
+            process = Process::start(&disk, stream, process.now);
+        }
+    }
+    disk.crash(seed);
+    process = Process::start(&disk, process.stream, process.now);
+    process.wait(60);
+    assert_eq!(process.failures, 0, "{what}");
+    check(&process, &what);
+}
+
+#[test]
+fn whatever_happens_one_after_the_other_each_record_is_archived_once() {
+    for seed in 0..100 {
+        live(seed);
     }
 }
 

@@ -282,6 +282,63 @@ fn a_file_that_is_gone_is_missed_at_the_open() {
     ));
 }
 
+/// The log of a table, as it is for ever. `UPDATE=1` writes it anew; old tables must still open then.
+#[test]
+fn a_log_has_the_lines_it_always_had() {
+    let disk = SimDisk::new();
+    let mut table = open(&disk).unwrap();
+    table
+        .append(
+            vec![gone(0, 0, 2), sealed(0, 2, 12), sealed(1, 0, 3)],
+            now(),
+        )
+        .unwrap();
+    table.append(vec![sealed(1, 3, 4)], now()).unwrap();
+    table.compact(ALL, now()).unwrap();
+    let mut found = String::new();
+    for version in 0..4 {
+        let bytes = read_whole(&disk, &format!("{LOG}/{version:020}.json")).unwrap();
+        found += &format!("-- {version}\n{}", String::from_utf8(bytes).unwrap());
+    }
+    // What a file's bytes are is for its writer to say, and so are the name that is made of them and
+    // their number.
+    for (index, part) in names_and_sizes(&found).iter().enumerate() {
+        let (before, _) = part.split_at(part.len().min(7));
+        let hidden = if before == "\"size\":" {
+            "\"size\":"
+        } else {
+            "-"
+        };
+        found = found.replace(part.as_str(), &format!("{hidden}<{index}>"));
+    }
+    found = found.replace(env!("CARGO_PKG_VERSION"), "<version>");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden_log.txt");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &found).unwrap();
+    }
+    assert_eq!(found, std::fs::read_to_string(path).unwrap());
+}
+
+/// The hashes in names of files, and the sizes of files, in the order in which a log first has them.
+fn names_and_sizes(log: &str) -> Vec<String> {
+    let names = log
+        .split('"')
+        .filter_map(|text| text.strip_suffix(".parquet"));
+    let hashes = names.filter_map(|name| name.rsplit_once('-'));
+    let hashes = hashes.map(|(_, hash)| format!("-{hash}"));
+    let sizes = log.split("\"size\":").skip(1).map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        format!("\"size\":{digits}")
+    });
+    let mut found = Vec::new();
+    for part in hashes.chain(sizes) {
+        if !found.contains(&part) {
+            found.push(part);
+        }
+    }
+    found
+}
+
 /// One change of a table.
 type Step = fn(&mut Table) -> Result<(), TableError>;
 
