@@ -6,7 +6,7 @@
 //! wait for each other's room come to an end. One that is too large for any operation is refused
 //! before more of it is kept.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,11 @@ pub const BODY_BYTES_MAX: usize = 70_167_211;
 const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How much is allocated for a body ahead of what has arrived.
 const BODY_BYTES_RESERVED_MAX: usize = 1024 * 1024;
+/// Memory of bodies that is kept for others: at most so many pieces, each as large as is allocated ahead.
+/// New memory of that size is cleared by the system each time, which takes longer than reading into it.
+const SPARE_PIECES_MAX: usize = 8;
+/// Smaller bodies are left to the allocator.
+const SPARE_BYTES_MIN: usize = 64 * 1024;
 /// How much of a body that is too large is read before the connection is cut.
 const BODY_BYTES_READ_MAX: usize = 2 * BODY_BYTES_MAX;
 /// How long a body may take to arrive.
@@ -36,6 +41,7 @@ const _: () = assert!(2 * BODY_BYTES_MAX <= BODIES_BYTES_MAX);
 /// The bodies of all connections.
 pub struct Bodies {
     room: Arc<Semaphore>,
+    spare: Mutex<Vec<BytesMut>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,8 +81,40 @@ impl Bodies {
     }
 
     fn with_room(clock: Arc<dyn Clock>, bytes_max: usize) -> Bodies {
-        let room = Arc::new(Semaphore::new(bytes_max));
-        Bodies { room, clock }
+        Bodies {
+            room: Arc::new(Semaphore::new(bytes_max)),
+            spare: Mutex::default(),
+            clock,
+        }
+    }
+
+    /// Takes back the memory of a body that has been dealt with, unless somebody still has a part of it.
+    pub fn take_back(&self, bytes: Bytes) {
+        let is_fit = |bytes: usize| (SPARE_BYTES_MIN..=BODY_BYTES_RESERVED_MAX).contains(&bytes);
+        if !is_fit(bytes.len()) {
+            return;
+        }
+        let Ok(mut piece) = bytes.try_into_mut() else {
+            return;
+        };
+        piece.clear();
+        let mut spare = self.spare.lock().expect("no holder of this lock panics");
+        if spare.len() < SPARE_PIECES_MAX && is_fit(piece.capacity()) {
+            spare.push(piece);
+        }
+    }
+
+    /// Memory for a body of `bytes`: some that was taken back, or new.
+    fn piece(&self, bytes: usize) -> BytesMut {
+        let bytes = bytes.min(BODY_BYTES_RESERVED_MAX);
+        if bytes >= SPARE_BYTES_MIN {
+            let mut spare = self.spare.lock().expect("no holder of this lock panics");
+            let found = spare.iter().rposition(|piece| piece.capacity() >= bytes);
+            if let Some(found) = found {
+                return spare.swap_remove(found);
+            }
+        }
+        BytesMut::with_capacity(bytes)
     }
 
     /// The whole of `body`. Of one that is too large some more is read and thrown away, so that the
@@ -111,7 +149,7 @@ impl Bodies {
                     // A body that came in one piece is not copied.
                     return Ok(Whole { bytes: data, room });
                 }
-                kept.reserve(expected.min(BODY_BYTES_RESERVED_MAX));
+                kept = self.piece(expected);
             }
             kept.extend_from_slice(&data);
         }
@@ -147,7 +185,7 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    use hyper::body::Frame;
+    use hyper::body::{Frame, SizeHint};
 
     use super::*;
     use crate::gateway::hand::Hand;
@@ -187,6 +225,11 @@ mod tests {
         fn is_end_stream(&self) -> bool {
             self.ends && self.left.is_empty()
         }
+
+        fn size_hint(&self) -> SizeHint {
+            let left = self.left.iter().map(|part| part.len() as u64);
+            SizeHint::with_exact(left.sum())
+        }
     }
 
     async fn settle() {
@@ -204,6 +247,30 @@ mod tests {
             assert_eq!(bodies.room.available_permits(), BODIES_BYTES_MAX - bytes);
         }
         assert_eq!(bodies.room.available_permits(), BODIES_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn the_memory_of_a_large_body_is_used_again_once_nobody_has_a_part_of_it() {
+        let bodies = Bodies::new(Arc::new(Hand::new()));
+        let read = async |sizes: &[usize]| bodies.read(parts(sizes, true)).await.unwrap().bytes;
+        let spare = || bodies.spare.lock().unwrap().len();
+        let first = read(&[100_000, 200_000]).await;
+        let part = first.slice(7..9);
+        bodies.take_back(first);
+        assert_eq!(spare(), 0, "{part:?} is a part of it");
+        let second = read(&[100_000, 200_000]).await;
+        let place = second.as_ptr();
+        bodies.take_back(second);
+        assert_eq!(spare(), 1);
+        assert_ne!(read(&[100, 100]).await.as_ptr(), place);
+        let third = read(&[100_000, 150_000]).await;
+        assert_eq!((third.as_ptr(), third.len()), (place, 250_000));
+        assert_eq!(spare(), 0);
+        for _ in 0..2 * SPARE_PIECES_MAX {
+            bodies.take_back(Bytes::from(vec![0; SPARE_BYTES_MIN]));
+        }
+        bodies.take_back(Bytes::from(vec![0; 2 * BODY_BYTES_RESERVED_MAX]));
+        assert_eq!(spare(), SPARE_PIECES_MAX);
     }
 
     #[tokio::test]
