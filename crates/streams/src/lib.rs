@@ -11,6 +11,7 @@
 //! [`ops`] for each operation of AWS; [`Streams`] is the handle they work on.
 
 mod limits;
+mod md5_lanes;
 mod routing;
 mod stored_record;
 mod throttle;

@@ -6,11 +6,29 @@ use md5::{Digest, Md5};
 
 use tidemill_model::HashKey;
 
+use crate::md5_lanes::{SHORT_BYTES_MAX, digests};
+
 /// The hash key that `partition_key` is placed by.
 pub fn hash_of(partition_key: &str) -> HashKey {
     HashKey(u128::from_be_bytes(
         Md5::digest(partition_key.as_bytes()).into(),
     ))
+}
+
+/// As [`hash_of`], of each of `partition_keys`.
+pub fn hashes_of(partition_keys: &[&str]) -> Vec<HashKey> {
+    let mut hashes = Vec::with_capacity(partition_keys.len());
+    let (groups, rest) = partition_keys.as_chunks();
+    for group in groups {
+        if group.iter().all(|key| key.len() <= SHORT_BYTES_MAX) {
+            let digests = digests(&group.map(str::as_bytes));
+            hashes.extend(digests.map(|digest| HashKey(u128::from_be_bytes(digest))));
+        } else {
+            hashes.extend(group.iter().map(|key| hash_of(key)));
+        }
+    }
+    hashes.extend(rest.iter().map(|key| hash_of(key)));
+    hashes
 }
 
 /// The hash key written as `text`; none when it is not a number below 2^128.
@@ -40,6 +58,17 @@ mod tests {
         ];
         for (key, hash) in cases {
             assert_eq!(hash_of(key), HashKey(hash), "{key}");
+        }
+    }
+
+    #[test]
+    fn many_keys_are_hashed_as_each_is_alone() {
+        let lengths = (0..50).map(|index| if index == 20 { 200 } else { index });
+        let keys: Vec<String> = lengths.map(|length| "é".repeat(length)).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        for count in [0, 1, 7, 8, 9, 16, 50] {
+            let alone: Vec<HashKey> = keys[..count].iter().map(|key| hash_of(key)).collect();
+            assert_eq!(hashes_of(&keys[..count]), alone);
         }
     }
 

@@ -26,6 +26,9 @@ const ENCRYPTED: u8 = 2;
 const HEADER_BYTES: usize = 4;
 const HASH_KEY_BYTES: usize = 16;
 
+/// The most that a record takes besides its key and its data.
+pub const OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + HASH_KEY_BYTES;
+
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRecord {
@@ -71,7 +74,7 @@ impl StoredRecord {
     /// No record's bytes are more than this.
     pub fn bytes_max(&self) -> usize {
         let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
-        HEADER_BYTES + HASH_KEY_BYTES + key_bytes + self.data.len()
+        OVERHEAD_BYTES_MAX + key_bytes + self.data.len()
     }
 
     /// The record that `entry` holds; its data shares `entry`'s memory.

@@ -18,10 +18,14 @@ use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
 use crate::measured::{PutOutcome, Subject};
 use crate::refused::Refused;
-use crate::routing::{explicit_hash_key, hash_of};
-use crate::stored_record::StoredRecord;
+use crate::routing::{explicit_hash_key, hashes_of};
+use crate::stored_record::{OVERHEAD_BYTES_MAX, StoredRecord};
 use crate::stream::Stream;
 use crate::streams::Streams;
+
+/// So much memory is taken at once for the payloads of a request. Less would be taken too often; more
+/// would be new to the processor's cache each time.
+const ROOM_BYTES: usize = 64 * 1024;
 
 /// One entry of a request.
 pub(crate) struct Entry {
@@ -36,42 +40,43 @@ impl Entry {
         let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
         (self.data.len() + key_bytes) as u64
     }
+}
 
-    /// Checks what can be wrong with an entry that is not too large, and says where it goes.
-    fn hashed(self, encrypted: bool) -> Result<(HashKey, StoredRecord), Refused> {
-        let explicit = match self.explicit_hash_key {
+/// Makes `entries`, which are not too large, ready to be put. Their payloads share pieces of memory.
+fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refused> {
+    let keys: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry.partition_key.as_deref().unwrap_or_default())
+        .collect();
+    let hashes = hashes_of(&keys);
+    let all = entries
+        .iter()
+        .map(|entry| entry.bytes() as usize + OVERHEAD_BYTES_MAX);
+    let room_bytes = ROOM_BYTES.min(all.sum());
+    let mut room = BytesMut::new();
+    let mut records = Vec::with_capacity(entries.len());
+    for (entry, hash) in entries.into_iter().zip(hashes) {
+        let bytes = entry.bytes();
+        let explicit = match entry.explicit_hash_key {
             None => None,
             Some(key) => Some(explicit_hash_key(&key).ok_or(Refused::ExplicitHashKey { key })?),
         };
-        let hash =
-            explicit.unwrap_or_else(|| hash_of(self.partition_key.as_deref().unwrap_or_default()));
         let record = StoredRecord {
-            partition_key: self.partition_key,
+            partition_key: entry.partition_key,
             explicit_hash_key: explicit,
             encrypted,
-            data: self.data,
+            data: entry.data,
         };
-        Ok((hash, record))
+        if room.capacity() < record.bytes_max() {
+            room = BytesMut::with_capacity(record.bytes_max().max(room_bytes));
+        }
+        records.push(Routable {
+            hash: explicit.unwrap_or(hash),
+            bytes,
+            payload: record.encode_into(&mut room),
+        });
     }
-}
-
-/// Makes `entries`, which are not too large, ready to be put. Their payloads share one piece of memory.
-fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refused> {
-    let entries = entries
-        .into_iter()
-        .map(|entry| (entry.bytes(), entry.hashed(encrypted)));
-    let mut hashed = Vec::with_capacity(entries.len());
-    for (bytes, entry) in entries {
-        hashed.push((bytes, entry?));
-    }
-    let room = hashed.iter().map(|(_, (_, record))| record.bytes_max());
-    let mut room = BytesMut::with_capacity(room.sum());
-    let records = hashed.into_iter().map(|(bytes, (hash, record))| Routable {
-        hash,
-        bytes,
-        payload: record.encode_into(&mut room),
-    });
-    Ok(records.collect())
+    Ok(records)
 }
 
 /// A record that is ready to be put.
