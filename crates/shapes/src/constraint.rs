@@ -130,6 +130,7 @@ pub struct Checker {
     room: BytesMut,
     /// What all blobs of the input can have together.
     blob_bytes_max: usize,
+    blobs_as_they_stand: bool,
 }
 
 /// Room is made for so many blobs of one size at once. What is kept of one blob keeps the room of all.
@@ -142,6 +143,16 @@ impl Checker {
             blob_bytes_max: text_bytes / 4 * 3,
             ..Checker::default()
         }
+    }
+
+    /// Has the text of a blob handed over as bytes that nobody has looked at.
+    pub fn read_blobs_as_they_stand(&mut self) {
+        self.blobs_as_they_stand = true;
+    }
+
+    /// Whether that is so.
+    pub fn reads_blobs_as_they_stand(&self) -> bool {
+        self.blobs_as_they_stand
     }
 
     /// A blob of at most `bytes`, which `fill` puts at the beginning of zeros and gives the length of.

@@ -6,6 +6,7 @@
 //! satisfies its model. No prose of AWS is copied.
 
 pub mod constraint;
+mod fast_json;
 pub mod wire;
 pub mod failure;
 pub mod event_stream;

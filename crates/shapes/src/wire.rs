@@ -18,6 +18,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use tidemill_model::Timestamp;
 
 use crate::constraint::{Checker, Rules};
+use crate::fast_json::{Reader, Unusual};
 
 /// Why an input was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub enum Token<'a> {
     Text(&'a str),
     /// A byte string (CBOR).
     Bytes(&'a [u8]),
+    /// The bytes of a text that stands for a blob.
+    Base64(&'a [u8]),
     /// A number with its whole part.
     Number(f64, i64),
     /// A boolean.
@@ -57,7 +60,7 @@ impl Token<'_> {
     /// The Java class that AWS names in its type errors.
     fn class(&self) -> &'static str {
         match self {
-            Token::Text(_) => "class java.lang.String",
+            Token::Text(_) | Token::Base64(_) => "class java.lang.String",
             Token::Bytes(_) => "class java.nio.HeapByteBuffer",
             Token::Number(..) => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
             Token::Boolean(_) => "class java.lang.Boolean",
@@ -68,6 +71,9 @@ impl Token<'_> {
 
 /// A type that can be read as a member of an input.
 pub trait FromWire: Sized {
+    /// Whether it is a blob, which is base64 in a text format.
+    const IS_BLOB: bool = false;
+
     /// Whether a list or a map reports the violations of its elements itself, as AWS does for texts.
     const REPORTED_BY_LIST: bool = false;
 
@@ -113,6 +119,27 @@ pub fn refuse<E: Error>(check: &mut Checker, text: impl Into<String>) -> E {
 
 /// Reads an input from a JSON body.
 pub fn from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
+    let check = Checker::over_text(body.len());
+    match fast_from_json(body, check) {
+        Ok(read) => read,
+        Err(Unusual) => fully_from_json(body),
+    }
+}
+
+/// The input, or what it violates, when the body is plain.
+fn fast_from_json<T: FromWire>(
+    body: &[u8],
+    mut check: Checker,
+) -> Result<Result<T, Refusal>, Unusual> {
+    let mut reader = Reader::new(body);
+    check.read_blobs_as_they_stand();
+    let seed = Seed::<T>::new(&Rules::NONE, &mut check);
+    let field = seed.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(judged(field, &check))
+}
+
+fn fully_from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let check = Checker::over_text(body.len());
     match read_with(check, &mut deserializer) {
@@ -150,6 +177,11 @@ fn read_with<'de, T: FromWire, D: Deserializer<'de>>(
     let Ok(field) = read else {
         return Err(Refusal::Serialization(check.take_type_error()));
     };
+    judged(field, &check)
+}
+
+/// What was read, unless it violates something.
+fn judged<T>(field: Field<T>, check: &Checker) -> Result<T, Refusal> {
     match (check.message(), field) {
         (Some(message), _) => Err(Refusal::Validation(message)),
         (None, Field::Given(input)) => Ok(input),
@@ -179,7 +211,11 @@ impl<'de, T: FromWire> DeserializeSeed<'de> for Seed<'_, T> {
     type Value = Field<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
-        deserializer.deserialize_any(self)
+        if T::IS_BLOB && self.check.reads_blobs_as_they_stand() {
+            deserializer.deserialize_bytes(self)
+        } else {
+            deserializer.deserialize_any(self)
+        }
     }
 }
 
@@ -228,7 +264,11 @@ impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
     }
 
     fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Field<T>, E> {
-        self.token(Token::Bytes(value))
+        if self.check.reads_blobs_as_they_stand() {
+            self.token(Token::Base64(value))
+        } else {
+            self.token(Token::Bytes(value))
+        }
     }
 
     /// What a format that tells times from numbers makes of one.
@@ -447,6 +487,8 @@ impl FromWire for Timestamp {
 }
 
 impl FromWire for Bytes {
+    const IS_BLOB: bool = true;
+
     fn from_token(
         token: Token<'_>,
         rules: &Rules,
@@ -454,6 +496,8 @@ impl FromWire for Bytes {
     ) -> Result<Field<Bytes>, String> {
         let bytes = match token {
             Token::Text(text) => decode_base64(text, check)?,
+            // Why it is none is found out where all of the body is read as text.
+            Token::Base64(text) => decoded(text, check).ok_or_else(String::new)?,
             Token::Bytes(bytes) => check.shared(bytes),
             other => return Err(format!("{} can not be converted to a Blob", other.class())),
         };
@@ -462,14 +506,19 @@ impl FromWire for Bytes {
     }
 }
 
-/// Decodes base64, or says in AWS's words why it is none.
-fn decode_base64(text: &str, check: &mut Checker) -> Result<Bytes, String> {
+/// Decodes base64, if it is that.
+fn decoded(text: &[u8], check: &mut Checker) -> Option<Bytes> {
     let bytes_max = base64_simd::STANDARD.estimated_decoded_length(text.len());
     let decoded = check.blob(bytes_max, |room| {
-        let decoded = base64_simd::STANDARD.decode(text.as_bytes(), room.as_out());
+        let decoded = base64_simd::STANDARD.decode(text, room.as_out());
         decoded.map(|decoded| decoded.len())
     });
-    if let Ok(bytes) = decoded {
+    decoded.ok()
+}
+
+/// Decodes base64, or says in AWS's words why it is none.
+fn decode_base64(text: &str, check: &mut Checker) -> Result<Bytes, String> {
+    if let Some(bytes) = decoded(text.as_bytes(), check) {
         return Ok(bytes);
     }
     let reason = if !text.len().is_multiple_of(4) {

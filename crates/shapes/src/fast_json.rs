@@ -1,0 +1,320 @@
+//! A reader of plain JSON: [`Reader`], many times as fast as a full one on what clients send.
+//!
+//! What must hold: what it reads, serde_json reads as the same; whatever is unusual (an escape, a
+//! fraction, a number of many digits, deep nesting, anything malformed) it gives up with [`Unusual`],
+//! and the caller begins anew with serde_json, which has the last word. A text is found by its closing
+//! quote, many bytes at a time; the bytes of a blob are handed out as they stand in the body, for their
+//! decoding finds what does not belong there.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::forward_to_deserialize_any;
+
+/// Deeper than any input of ours.
+const DEPTH_MAX: u8 = 32;
+
+/// So many digits fit into 64 bits, whatever they are.
+const DIGITS_MAX: usize = 18;
+
+/// What this reader leaves to a full one.
+#[derive(Debug)]
+pub struct Unusual;
+
+impl fmt::Display for Unusual {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("not plain JSON")
+    }
+}
+
+impl std::error::Error for Unusual {}
+
+impl Error for Unusual {
+    fn custom<T: fmt::Display>(_: T) -> Unusual {
+        Unusual
+    }
+}
+
+/// Reads one value from a body.
+pub struct Reader<'de> {
+    body: &'de [u8],
+    at: usize,
+    depth: u8,
+}
+
+impl<'de> Reader<'de> {
+    /// At the beginning of `body`.
+    pub fn new(body: &'de [u8]) -> Reader<'de> {
+        Reader {
+            body,
+            at: 0,
+            depth: 0,
+        }
+    }
+
+    /// Gives up unless nothing but space is left.
+    pub fn end(mut self) -> Result<(), Unusual> {
+        self.skip_space();
+        if self.at == self.body.len() {
+            Ok(())
+        } else {
+            Err(Unusual)
+        }
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.body.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    /// The first byte that is no space, which is left where it is.
+    fn peek(&mut self) -> Result<u8, Unusual> {
+        self.skip_space();
+        self.body.get(self.at).copied().ok_or(Unusual)
+    }
+
+    fn take(&mut self, wanted: u8) -> Result<(), Unusual> {
+        if self.peek()? == wanted {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(Unusual)
+        }
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Result<(), Unusual> {
+        if self.body[self.at..].starts_with(text) {
+            self.at += text.len();
+            Ok(())
+        } else {
+            Err(Unusual)
+        }
+    }
+
+    /// What stands between the quotes, which has no escape.
+    fn quoted(&mut self) -> Result<&'de [u8], Unusual> {
+        self.take(b'"')?;
+        let rest = &self.body[self.at..];
+        let length = memchr::memchr2(b'"', b'\\', rest).ok_or(Unusual)?;
+        if rest[length] == b'\\' {
+            return Err(Unusual);
+        }
+        self.at += length + 1;
+        Ok(&rest[..length])
+    }
+
+    fn text(&mut self) -> Result<&'de str, Unusual> {
+        let bytes = self.quoted()?;
+        // Without an early end, so that it is done in wide steps.
+        let is_plain = bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20));
+        if !is_plain {
+            return Err(Unusual);
+        }
+        std::str::from_utf8(bytes).map_err(|_| Unusual)
+    }
+
+    fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Unusual> {
+        let is_negative = self.body[self.at] == b'-';
+        self.at += usize::from(is_negative);
+        let rest = &self.body[self.at..];
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let has_more = matches!(rest.get(digits), Some(b'.' | b'e' | b'E'));
+        let is_spelt_oddly =
+            digits > 1 && rest[0] == b'0' || is_negative && rest.first() == Some(&b'0');
+        if digits == 0 || digits > DIGITS_MAX || has_more || is_spelt_oddly {
+            return Err(Unusual);
+        }
+        self.at += digits;
+        let number = rest[..digits].iter().fold(0, |number: u64, digit| {
+            number * 10 + u64::from(digit - b'0')
+        });
+        if is_negative {
+            visitor.visit_i64(-i64::try_from(number).map_err(|_| Unusual)?)
+        } else {
+            visitor.visit_u64(number)
+        }
+    }
+
+    /// Reads the items up to `end` with what `read` makes of them.
+    fn inside<T>(
+        &mut self,
+        end: u8,
+        read: impl FnOnce(Items<'_, 'de>) -> Result<T, Unusual>,
+    ) -> Result<T, Unusual> {
+        if self.depth == DEPTH_MAX {
+            return Err(Unusual);
+        }
+        self.depth += 1;
+        self.at += 1;
+        let value = read(Items {
+            reader: self,
+            is_first: true,
+            end,
+        })?;
+        self.take(end)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+}
+
+impl<'de> Deserializer<'de> for &mut Reader<'de> {
+    type Error = Unusual;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
+        match self.peek()? {
+            b'"' => visitor.visit_borrowed_str(self.text()?),
+            b'{' => self.inside(b'}', |items| visitor.visit_map(items)),
+            b'[' => self.inside(b']', |items| visitor.visit_seq(items)),
+            b'n' => {
+                self.literal(b"null")?;
+                visitor.visit_unit()
+            }
+            b't' => {
+                self.literal(b"true")?;
+                visitor.visit_bool(true)
+            }
+            b'f' => {
+                self.literal(b"false")?;
+                visitor.visit_bool(false)
+            }
+            b'-' | b'0'..=b'9' => self.number(visitor),
+            _ => Err(Unusual),
+        }
+    }
+
+    /// A text, whose bytes are not looked at; what is none is left to a full reader.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
+        visitor.visit_borrowed_bytes(self.quoted()?)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// The items of a list or of an object.
+struct Items<'r, 'de> {
+    reader: &'r mut Reader<'de>,
+    is_first: bool,
+    end: u8,
+}
+
+impl Items<'_, '_> {
+    /// Whether there is another item, which is next then.
+    fn goes_on(&mut self) -> Result<bool, Unusual> {
+        if self.reader.peek()? == self.end {
+            return Ok(false);
+        }
+        if !std::mem::take(&mut self.is_first) {
+            self.reader.take(b',')?;
+            // No item may follow a comma but a real one.
+            if self.reader.peek()? == self.end {
+                return Err(Unusual);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<'de> SeqAccess<'de> for Items<'_, 'de> {
+    type Error = Unusual;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Unusual> {
+        match self.goes_on()? {
+            true => seed.deserialize(&mut *self.reader).map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+impl<'de> MapAccess<'de> for Items<'_, 'de> {
+    type Error = Unusual;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Unusual> {
+        if !self.goes_on()? {
+            return Ok(None);
+        }
+        if self.reader.peek()? != b'"' {
+            return Err(Unusual);
+        }
+        seed.deserialize(&mut *self.reader).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unusual> {
+        self.reader.take(b':')?;
+        seed.deserialize(&mut *self.reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn read(text: &[u8]) -> Option<Value> {
+        let mut reader = Reader::new(text);
+        let value = Value::deserialize(&mut reader).ok()?;
+        reader.end().ok()?;
+        Some(value)
+    }
+
+    #[test]
+    fn plain_json_is_read_as_serde_json_does() {
+        for text in [
+            "{}",
+            " [ ] ",
+            r#"{"a":[1,-2,{"b":"é"},null,true,false],"c":""}"#,
+            "{ \"a\" : 999999999999999999 ,\t\"a\":0}\r\n",
+            "\"x\u{7f}\"",
+        ] {
+            let full: Value = serde_json::from_str(text).expect("is JSON");
+            assert_eq!(read(text.as_bytes()), Some(full), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_serde_json_refuses_is_never_read() {
+        let valid = br#"{"a":[1,-2,{"b":"x"},null,true,false],"c":"yy"}"#;
+        let mut texts: Vec<Vec<u8>> = (0..valid.len()).map(|end| valid[..end].to_vec()).collect();
+        for at in 0..valid.len() {
+            for byte in [
+                b'"', b'{', b'}', b'[', b']', b',', b':', b'0', b'-', b'x', 0, 0xff, b'\\',
+            ] {
+                let mut text = valid.to_vec();
+                text[at] = byte;
+                texts.push(text.clone());
+                text.insert(at, byte);
+                texts.push(text);
+            }
+        }
+        let deep = [vec![b'['; 200], vec![b']'; 200]].concat();
+        let more: [&[u8]; 8] = [
+            b"01",
+            b"-0",
+            b"1.5",
+            b"1e3",
+            b"-",
+            b"[1,]",
+            b"{\"a\":1,}",
+            b"1 2",
+        ];
+        texts.extend(more.map(<[u8]>::to_vec));
+        texts.push(deep);
+        for text in texts {
+            if let Some(value) = read(&text) {
+                let full = serde_json::from_slice(&text).ok();
+                assert_eq!(full, Some(value), "{}", String::from_utf8_lossy(&text));
+            }
+        }
+    }
+}
