@@ -19,6 +19,10 @@ use clap::Parser;
 use crate::args::{Arguments, Command};
 use crate::output::OrTry;
 
+/// Requests of many records make and drop thousands of small pieces, often on different threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let (name, json) = match &command {
