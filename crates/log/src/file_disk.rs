@@ -285,7 +285,7 @@ impl DiskFile for OpenFile {
 /// A file that is written past the system's cache, durably.
 struct DirectFile {
     file: OpenFile,
-    /// Where bytes are put at a multiple of the block size, as the system asks for.
+    /// Where bytes are put at a multiple of the block size, as the system asks for, unless they are.
     aligned: Mutex<Vec<u8>>,
 }
 
@@ -303,6 +303,10 @@ impl DirectFile {
 
 impl DiskFile for DirectFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let is_aligned = bytes.as_ptr().align_offset(BLOCK_BYTES) == 0;
+        if is_aligned && bytes.len().is_multiple_of(BLOCK_BYTES) {
+            return self.file.write_at(offset, bytes);
+        }
         let mut room = self.aligned.lock().expect("no holder of this lock panics");
         let needed = bytes.len().min(ALIGNED_BYTES) + BLOCK_BYTES;
         if room.len() < needed {

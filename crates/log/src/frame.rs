@@ -265,6 +265,9 @@ impl FileHeader {
 #[derive(Debug)]
 pub struct FrameWriter {
     buffer: Vec<u8>,
+    /// Where the frame begins in the buffer: at a multiple of the block size in memory, so that it can be
+    /// written past the cache as it is. A buffer that had to grow may have lost that.
+    start: usize,
     runs: u32,
 }
 
@@ -272,9 +275,14 @@ impl FrameWriter {
     /// With room for `payload_bytes`, so that the buffer is allocated once.
     pub fn with_capacity(payload_bytes: usize) -> FrameWriter {
         let size = (FRAME_HEADER_BYTES + payload_bytes).next_multiple_of(BLOCK_BYTES);
-        let mut buffer = Vec::with_capacity(size);
-        buffer.resize(FRAME_HEADER_BYTES, 0);
-        FrameWriter { buffer, runs: 0 }
+        let mut buffer: Vec<u8> = Vec::with_capacity(size + BLOCK_BYTES);
+        let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
+        buffer.resize(start + FRAME_HEADER_BYTES, 0);
+        FrameWriter {
+            buffer,
+            start,
+            runs: 0,
+        }
     }
 
     /// Begins another run; gives the buffer to put it into.
@@ -290,20 +298,21 @@ impl FrameWriter {
 
     /// Size of the runs so far.
     pub fn payload_bytes(&self) -> usize {
-        self.buffer.len() - FRAME_HEADER_BYTES
+        self.buffer.len() - self.start - FRAME_HEADER_BYTES
     }
 
     /// The finished frame, and what the one behind it must carry.
     pub fn finish(mut self, kind: FrameKind, chain: Chain, written: Timestamp) -> (Bytes, Chain) {
         let payload_bytes = self.payload_bytes();
-        self.buffer
-            .resize(self.buffer.len().next_multiple_of(BLOCK_BYTES), 0);
-        let frame_bytes = u32::try_from(self.buffer.len()).expect("the limits keep a frame small");
+        let frame_bytes = (FRAME_HEADER_BYTES + payload_bytes).next_multiple_of(BLOCK_BYTES);
+        self.buffer.resize(self.start + frame_bytes, 0);
+        let frame_bytes = u32::try_from(frame_bytes).expect("the limits keep a frame small");
         let payload_bytes = u32::try_from(payload_bytes).expect("it is smaller than the frame");
-        let payload_checksum = crc32c(&self.buffer[FRAME_HEADER_BYTES..]);
+        let frame = &mut self.buffer[self.start..];
+        let payload_checksum = crc32c(&frame[FRAME_HEADER_BYTES..]);
         // The first sector is not zero: it begins with the magic number.
-        let zero_sectors = count_zero_sectors(&self.buffer[SECTOR_BYTES..]);
-        let header = &mut self.buffer[..FRAME_HEADER_BYTES];
+        let zero_sectors = count_zero_sectors(&frame[SECTOR_BYTES..]);
+        let header = &mut frame[..FRAME_HEADER_BYTES];
         put(header, 0, &FRAME_MAGIC);
         put(header, 4, &frame_bytes.to_le_bytes());
         put(header, 8, &chain.lsn.to_le_bytes());
@@ -318,7 +327,7 @@ impl FrameWriter {
         let checksum = crc32c(&header[..FRAME_HEADER_BYTES - 4]);
         put(header, FRAME_HEADER_BYTES - 4, &checksum.to_le_bytes());
         (
-            self.buffer.into(),
+            Bytes::from(self.buffer).slice(self.start..),
             Chain {
                 salt: chain.salt,
                 lsn: chain.lsn + 1,

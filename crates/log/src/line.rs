@@ -45,15 +45,12 @@ impl Line {
 
     /// Refuses a partition that takes no more entries.
     pub fn check_open(&self, partition: PartitionId) -> Result<(), AppendError> {
-        self.check_exists(partition)?;
-        if self
-            .partitions
-            .get(&partition)
-            .is_some_and(|place| place.sealed)
-        {
-            return Err(AppendError::Sealed(partition));
+        match self.partitions.get(&partition) {
+            None => self.check_exists(partition),
+            Some(place) if place.sealed => Err(AppendError::Sealed(partition)),
+            // A deleted one has no place.
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses a partition that has been deleted.
