@@ -11,6 +11,9 @@ import re
 import types
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from harness import ACCOUNT, REGION, Mill, Server, eventually, stream_arn, unique
 
@@ -659,3 +662,49 @@ def test_a_request_that_is_signed_by_halves_is_told_what_is_missing(mill):
         "InvalidSignatureException",
         "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.",
     )
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A server that knows whose signatures it takes."""
+    folder = tmp_path_factory.mktemp("guarded")
+    config = folder / "tidemill.toml"
+    config.write_text('[[credentials]]\naccess_key_id = "test"\nsecret_access_key = "test"\n')
+    server = Server(folder, "--limits", "none", "--config", str(config))
+    server.start()
+    yield server
+    server.stop()
+
+
+def signed(server, secret="test", skew=datetime.timedelta()):
+    """Type and message of a ListStreams that is signed with `secret`, by a clock that is off by `skew`."""
+    headers = {"X-Amz-Target": KINESIS + "ListStreams", "Content-Type": JSON_1_1}
+    request = AWSRequest("POST", server.url + "/", data=b"{}", headers=headers)
+    signer = SigV4Auth(Credentials("test", secret), "kinesis", REGION)
+    clock = datetime.datetime.now(datetime.timezone.utc) + skew
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.auth.get_current_datetime", lambda: clock.replace(tzinfo=None))
+        signer.add_auth(request)
+    status, _, body = server.send_unsigned("POST", "/", dict(request.headers.items()), b"{}")
+    answer = json.loads(body)
+    return status, answer.get("__type"), answer.get("message")
+
+
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_signature_that_does_not_hold_is_refused_in_the_words_of_production(guarded):
+    assert signed(guarded) == (200, None, None)
+    assert signed(guarded, secret="wrong") == (
+        400,
+        "InvalidSignatureException",
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
+        "Key and signing method. Consult the service documentation for details.",
+    )
+    moment = r"\d{8}T\d{6}Z"
+    texts = {
+        -600: rf"Signature expired: {moment} is now earlier than {moment} \({moment} - 5 min\.\)",
+        600: rf"Signature not yet current: {moment} is still later than {moment} \({moment} \+ 5 min\.\)",
+    }
+    for seconds, text in texts.items():
+        status, kind, found = signed(guarded, skew=datetime.timedelta(seconds=seconds))
+        assert (status, kind) == (400, "InvalidSignatureException")
+        assert re.fullmatch(text, found), found
