@@ -56,7 +56,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// A service cannot take up its state.
     #[error(transparent)]
-    Assemble(#[from] AssembleError),
+    Assemble(#[from] Box<AssembleError>),
 }
 
 /// What stopped a server that should have gone on.
@@ -128,7 +128,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         clock: clock.clone(),
         entropy: entropy.clone(),
     };
-    let services = assemble(&config, &file, ground).await?;
+    let services = assemble(&config, &file, ground).await.map_err(Box::new)?;
     let identities = identities(&config, &file);
     let gateway = Gateway {
         services: services.clone(),
