@@ -57,7 +57,17 @@ const KNOWN: [Known; 4] = [
     },
     Known {
         name: "ferrokinesis",
-        arguments: &["--port", "{port}"],
+        arguments: &[
+            "--port",
+            "{port}",
+            "--shard-limit",
+            "100",
+            "--create-stream-ms",
+            "0",
+            "--access-log=false",
+            "--log-level",
+            "error",
+        ],
         environment: &[],
         in_its_package: false,
     },
@@ -112,7 +122,8 @@ impl Peer {
 
     /// Its version: what its package says, or it itself.
     pub async fn version(&self) -> String {
-        if let Some(version) = package_version(&self.program) {
+        let known = package_version(&self.program).or_else(|| crate_version(&self.program));
+        if let Some(version) = known {
             return version;
         }
         let told = Command::new(&self.program)
@@ -185,6 +196,19 @@ fn package_version(program: &Path) -> Option<String> {
     package["version"].as_str().map(str::to_owned)
 }
 
+/// The version that cargo noted when it installed `program`: a line with its name, and behind it in the
+/// same quotes the version.
+fn crate_version(program: &Path) -> Option<String> {
+    let notes = program.parent()?.parent()?.join(".crates.toml");
+    let text = std::fs::read_to_string(notes).ok()?;
+    let name = program.file_name()?.to_str()?;
+    let noted = text.lines().find_map(|line| {
+        let words = line.strip_prefix('"')?.strip_prefix(name)?;
+        words.strip_prefix(' ')?.split(' ').next()
+    });
+    noted.map(str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,5 +229,16 @@ mod tests {
         let program = &peer.expect("is found").program;
         assert!(program.starts_with(directory.path()));
         assert_eq!(package_version(program).as_deref(), Some("9.8.7"));
+    }
+
+    #[test]
+    fn the_version_of_a_crate_is_what_cargo_noted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let program = directory.path().join("bin/ferrokinesis");
+        assert_eq!(crate_version(&program), None);
+        let notes = "[v1]\n\"fakecloud 1.0.0 (registry)\" = [\"fakecloud\"]\n\
+                     \"ferrokinesis 0.7.0 (registry)\" = [\"ferrokinesis\"]\n";
+        std::fs::write(directory.path().join(".crates.toml"), notes).expect("a file");
+        assert_eq!(crate_version(&program).as_deref(), Some("0.7.0"));
     }
 }
