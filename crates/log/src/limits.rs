@@ -7,6 +7,7 @@
 //! | bytes waiting to be written | [`PENDING_BYTES_MAX`] | beyond this the disk does not keep up: refuse early |
 //! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
 //! | runs of one file | [`FILE_RUNS_MAX`] | where each run stands is held in memory until it is sorted |
+//! | extents of sealed files | [`SEALED_EXTENTS_MAX`] | the same, over all that wait to be sorted |
 //! | soft size of a block of a chunk | [`CHUNK_BLOCK_BYTES_SOFT`] | what is read for one entry |
 //! | piece of a chunk | [`CHUNK_PIECE_BYTES`] | what a put may have to wait for on its way to the disk |
 //! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
@@ -34,7 +35,10 @@ pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const FRAME_BYTES_SOFT: usize = 2 * 1024 * 1024;
 
 /// A file of the write-ahead log that has this many runs of entries is followed by another.
-pub const FILE_RUNS_MAX: u64 = 32 * 1024;
+pub const FILE_RUNS_MAX: u64 = 128 * 1024;
+
+/// Sealed files of the write-ahead log that hold this many extents are sorted, however few they are.
+pub const SEALED_EXTENTS_MAX: u64 = 96 * 1024;
 
 /// A block of a chunk takes no further entry once it holds this many bytes of payload.
 pub const CHUNK_BLOCK_BYTES_SOFT: usize = 64 * 1024;

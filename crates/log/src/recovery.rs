@@ -451,8 +451,10 @@ impl Recovery<'_> {
                     continue;
                 }
             };
-            if let Err(misfit) = self.table.adopt(row.number, &extents) {
-                self.lose(damage(&path, 0, misfit.detail))?;
+            for extent in &extents {
+                if let Err(misfit) = self.table.adopt(row.number, extent) {
+                    self.lose(damage(&path, 0, misfit.detail))?;
+                }
             }
             self.chunks.insert(row.number, *row);
         }

@@ -3,8 +3,8 @@
 //! What must hold: a chunk is whole and durable before the log names it, and what it replaces is removed
 //! only when the command that names it is durable; so a crash at any step leaves every entry where the
 //! log says. An entry is checked against the checksum it was acknowledged with before it is written
-//! again; one that does not fit ends the round, and nothing is removed. The lock is held for a slice of
-//! the partitions at a time, so that nobody waits for a round. What to do is decided in `rounds`.
+//! again; one that does not fit ends the round, and nothing is removed. The lock is held for few
+//! partitions at a time, so that nobody waits for a round. What to do is decided in `rounds`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,6 +18,7 @@ use crate::chunk::{ChunkHeader, DIRECTORY, ExtentRow, chunk_path};
 use crate::chunk_writer::{ChunkWriter, Owner, Written};
 use crate::disk::remove;
 use crate::files::Files;
+use crate::limits::SEALED_EXTENTS_MAX;
 use crate::port::{PartitionId, Position, Retention, ServiceTag};
 use crate::reader::for_each_entry;
 use crate::rounds::{Measure, Round, next_round};
@@ -143,6 +144,16 @@ impl Sorter {
         if self.sorting.after_files == 0 {
             return None;
         }
+        // Where each run stands is in memory until it is sorted.
+        let needed = |file: &u64| state.table.needed(Home::Wal(*file)).extents;
+        let extents: u64 = state.sealed.iter().map(needed).sum();
+        let measure = match extents >= SEALED_EXTENTS_MAX {
+            true => Measure {
+                after_files: 1,
+                ..measure
+            },
+            false => measure,
+        };
         next_round(&state.sealed, measure, &chunks)
     }
 
@@ -330,17 +341,18 @@ impl Sorter {
             return Err(SortError::Stopped);
         }
         for Written { row, extents } in &written {
-            for slice in extents.chunks(PARTITIONS_AT_ONCE) {
-                self.adopt(row.number, slice);
+            for extent in extents {
+                self.adopt(row.number, extent);
             }
             self.shared.adopted(row.number);
         }
         self.shared.clean().map_err(|_| SortError::Stopped)
     }
 
-    fn adopt(&self, chunk: u64, extents: &[ExtentRow]) {
-        let adopted = self.shared.lock().table.adopt(chunk, extents);
-        adopted.expect("a chunk holds what the table said");
+    fn adopt(&self, chunk: u64, extent: &ExtentRow) {
+        let replaced = self.shared.lock().table.adopt(chunk, extent);
+        // Freed behind the lock: they may be many.
+        drop(replaced.expect("a chunk holds what the table said"));
     }
 
     fn discard(&self, written: &[Written]) {

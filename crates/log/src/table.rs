@@ -286,38 +286,37 @@ impl Table {
         }
     }
 
-    /// Enters what chunk `chunk` holds, in place of where these entries lay until now. What has been
-    /// trimmed or deleted meanwhile is left out.
-    pub fn adopt(&mut self, chunk: u64, rows: &[ExtentRow]) -> Result<(), Misfit> {
-        for row in rows {
-            let Some(kept) = self.partitions.get_mut(&row.partition) else {
-                continue;
-            };
-            let extent = Extent::in_chunk(row, chunk);
-            if kept.row.created_lsn != row.created_lsn || extent.end() <= kept.row.start {
-                continue;
-            }
-            if extent.end() > kept.row.end {
-                return Err(misfit(row, "reach behind its end"));
-            }
-            let from = kept
-                .extents
-                .partition_point(|old| old.end() <= extent.first);
-            let to = kept.extents.partition_point(|old| old.first < extent.end());
-            let is_within = |old: &Extent| {
-                old.first.max(kept.row.start) >= extent.first && old.end() <= extent.end()
-            };
-            if !kept.extents.range(from..to).all(is_within) {
-                return Err(misfit(row, "lie across the borders of others"));
-            }
-            need(&mut self.needed, &extent);
-            forget(&mut self.needed, kept.extents.drain(from..to));
-            kept.extents.insert(from, extent);
-            if kept.extents.capacity() > 4 * kept.extents.len() {
-                kept.extents.shrink_to_fit();
-            }
+    /// Enters what chunk `chunk` holds of a partition, in place of where these entries lay until now; gives
+    /// the places it took, which may be many. What has been trimmed or deleted meanwhile is left out.
+    pub fn adopt(&mut self, chunk: u64, row: &ExtentRow) -> Result<Vec<Extent>, Misfit> {
+        let Some(kept) = self.partitions.get_mut(&row.partition) else {
+            return Ok(Vec::new());
+        };
+        let extent = Extent::in_chunk(row, chunk);
+        if kept.row.created_lsn != row.created_lsn || extent.end() <= kept.row.start {
+            return Ok(Vec::new());
         }
-        Ok(())
+        if extent.end() > kept.row.end {
+            return Err(misfit(row, "reach behind its end"));
+        }
+        let from = kept
+            .extents
+            .partition_point(|old| old.end() <= extent.first);
+        let to = kept.extents.partition_point(|old| old.first < extent.end());
+        let start = kept.row.start;
+        let is_within =
+            |old: &Extent| old.first.max(start) >= extent.first && old.end() <= extent.end();
+        if !kept.extents.range(from..to).all(is_within) {
+            return Err(misfit(row, "lie across the borders of others"));
+        }
+        need(&mut self.needed, &extent);
+        let replaced: Vec<Extent> = kept.extents.drain(from..to).collect();
+        forget(&mut self.needed, replaced.iter());
+        kept.extents.insert(from, extent);
+        if kept.extents.capacity() > 4 * kept.extents.len() {
+            kept.extents.shrink_to_fit();
+        }
+        Ok(replaced)
     }
 
     /// Enters where entries lie that a checkpoint already counts.
@@ -361,7 +360,7 @@ impl Table {
             .is_some_and(|extent| extent.end() <= kept.row.start)
         {
             let extent = kept.extents.pop_front();
-            forget(&mut self.needed, extent.into_iter());
+            forget(&mut self.needed, extent.iter());
         }
     }
 
@@ -387,7 +386,7 @@ impl Table {
         let Some(kept) = self.partitions.remove(&partition) else {
             return;
         };
-        forget(&mut self.needed, kept.extents.into_iter());
+        forget(&mut self.needed, kept.extents.iter());
         self.snapshots_unused
             .extend(kept.row.snapshot.map(|pointer| pointer.number));
     }
@@ -429,7 +428,7 @@ fn need(needed: &mut BTreeMap<Home, Needed>, extent: &Extent) {
     needed.entries += u64::from(extent.count);
 }
 
-fn forget(needed: &mut BTreeMap<Home, Needed>, extents: impl Iterator<Item = Extent>) {
+fn forget<'a>(needed: &mut BTreeMap<Home, Needed>, extents: impl Iterator<Item = &'a Extent>) {
     for extent in extents {
         if let Some(left) = needed.get_mut(&extent.home) {
             left.extents -= 1;

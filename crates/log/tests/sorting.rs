@@ -347,7 +347,7 @@ async fn a_file_with_many_runs_is_followed_by_another_however_small_it_is() {
             ..options()
         },
     );
-    let entries: Vec<_> = (0..5000)
+    let entries: Vec<_> = (0..20_000)
         .map(|number| (partition(number), Bytes::from_static(b"x")))
         .collect();
     for _ in 0..8 {
