@@ -313,7 +313,7 @@ impl Table {
         let replaced: Vec<Extent> = kept.extents.drain(from..to).collect();
         forget(&mut self.needed, replaced.iter());
         kept.extents.insert(from, extent);
-        if kept.extents.capacity() > 4 * kept.extents.len() {
+        if kept.extents.capacity() > kept.extents.len() + 4 {
             kept.extents.shrink_to_fit();
         }
         Ok(replaced)
