@@ -11,6 +11,10 @@ use crate::limits::MERGE_BYTES_MAX;
 use crate::port::Retention;
 use crate::table::{Home, Needed};
 
+/// The most files that are sorted together, so that where sorting has fallen behind, the write-ahead log
+/// gets shorter soon.
+const ROUND_FILES_MAX: usize = 16;
+
 /// So many small chunks of one retention are merged into one.
 const MERGE_CHUNKS: usize = 8;
 
@@ -45,7 +49,7 @@ pub fn next_round(
         files_max,
     } = measure;
     if sealed.len() >= after_files {
-        let files = sealed.iter().take(files_max.max(1));
+        let files = sealed.iter().take(files_max.clamp(1, ROUND_FILES_MAX));
         return Some(Round {
             sources: files.map(|file| Home::Wal(*file)).collect(),
             retention: None,
@@ -132,6 +136,10 @@ mod tests {
         let round = next_round(&[1, 2, 3, 4, 5], AMPLE, &[]).unwrap();
         assert_eq!(round.sources, [1, 2, 3, 4, 5].map(Home::Wal));
         assert_eq!(round.retention, None);
+        let many: Vec<u64> = (1..=100).collect();
+        let round = next_round(&many, AMPLE, &[]).unwrap();
+        assert_eq!(round.sources.len(), ROUND_FILES_MAX);
+        assert_eq!(round.sources[0], Home::Wal(1));
     }
 
     #[test]

@@ -294,7 +294,7 @@ impl Sorter {
                 // Trimmed or deleted meanwhile, so that its file has gone: it need not move.
                 let is_gone = !self.is_still_there(partition, extent);
                 match failed {
-                    None if is_gone => return Ok(()),
+                    None if is_gone => continue,
                     None => return Err(SortError::Failed(error.to_string())),
                     Some(failed) => return Err(failed),
                 }
