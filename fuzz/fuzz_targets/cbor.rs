@@ -1,0 +1,9 @@
+//! Bodies in CBOR: see [`read_body`].
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidemill_fuzz::read_body;
+use tidemill_protocol::aws_json::Dialect;
+
+fuzz_target!(|data: &[u8]| read_body(Dialect::CBOR, data));
