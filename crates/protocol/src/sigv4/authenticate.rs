@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use tidemill_model::{AccountId, Timestamp};
 
 use crate::request::Request;
-use crate::sigv4::claim::Claim;
+use crate::sigv4::claim::{Claim, is_presigned};
 use crate::sigv4::compute::{Signed, Signing, compute};
 use crate::sigv4::credentials::{Credentials, Key};
 use crate::sigv4::error::Error;
@@ -141,7 +141,12 @@ fn expected_signature(
     key: &Key,
     time: Timestamp,
 ) -> Option<String> {
-    let query = query_without_signature(request.uri.query().unwrap_or_default());
+    let query = request.uri.query().unwrap_or_default();
+    // Behind a signature in the header, whatever the query says is signed.
+    let query = match is_presigned(request) {
+        true => query_without_signature(query),
+        false => Cow::Borrowed(query),
+    };
     let mut excluded = Vec::new();
     if !claim.signs("x-amz-date") {
         // The library signs the time as a header unless told otherwise; `Date` and the query do not.

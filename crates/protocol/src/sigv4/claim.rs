@@ -30,13 +30,18 @@ pub struct Claim {
     pub signed_at: String,
 }
 
+/// Whether the query of `request` says how it is signed.
+pub(super) fn is_presigned(request: &Request<'_>) -> bool {
+    request.query_value("X-Amz-Algorithm").is_some()
+}
+
 impl Claim {
     /// Reads the claim of `request`; `None` when it is not signed with version 4 at all.
     pub fn read(request: &Request<'_>) -> Result<Option<Claim>, Error> {
         // A request with some other scheme (`Basic`, `Bearer`) is as good as unsigned.
         let header = request.header("authorization").map(str::trim_start);
         let header = header.filter(|value| value.starts_with("AWS4-"));
-        let in_query = request.query_value("X-Amz-Algorithm").is_some();
+        let in_query = is_presigned(request);
         match header {
             Some(_) if in_query => Err(Error::SignedTwice),
             Some(header) => Claim::from_header(request, header).map(Some),

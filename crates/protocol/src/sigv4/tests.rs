@@ -668,6 +668,21 @@ fn a_verified_signature_holds_for_its_service_only() {
 }
 
 #[test]
+fn behind_a_signature_in_the_header_no_part_of_the_query_is_left_out() {
+    let target = "/?X-Amz-Signature=00";
+    let sent = |target| {
+        let mut sent = put();
+        sent.uri = http::Uri::from_static(target);
+        sent
+    };
+    let signed = sent(target).signed(&SIGNER, NOW);
+    assert!(signed.outcome(NOW).unwrap().verified);
+    let mut added = sent("/").signed(&SIGNER, NOW);
+    added.uri = http::Uri::from_static(target);
+    assert_eq!(added.outcome(NOW), Err(Error::Mismatch));
+}
+
+#[test]
 fn a_query_too_long_to_be_encoded_anew_is_a_mismatch() {
     let authorization =
         format!("AWS4-HMAC-SHA256 Credential={SCOPE}, SignedHeaders=host, Signature=x");
