@@ -4,7 +4,8 @@
 //! tile what the answer covers. So three things must hold. Spans tile: [`master`] checks at every open
 //! that they meet. States merge: in any split, order and tree they come to what one pass comes to
 //! ([`state`]). And what is done with a record depends on the record alone: [`definition`] refuses what
-//! is not known to. [`archiver`] brings records from a stream into the master dataset. What tables and
+//! is not known to. [`record_map`] is what a record comes to, [`sql`] what makes such maps: the one place
+//! that sees the SQL engine. [`archiver`] brings records from a stream into the master dataset. What tables and
 //! states look like on disk is frozen, with a version in it. Modules stand lowest first.
 
 pub mod value;
@@ -18,6 +19,7 @@ pub mod store;
 pub mod disk_store;
 pub mod definition;
 pub mod master;
+pub mod record_map;
 pub mod archiver;
 
 pub use disk_store::DiskStore;

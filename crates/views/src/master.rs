@@ -9,7 +9,7 @@ mod action;
 mod tiling;
 mod data_file;
 mod delta_schema;
-mod rows;
+pub mod rows;
 mod snapshot;
 mod failure;
 mod checkpoint;
