@@ -20,7 +20,10 @@ pub mod disk_store;
 pub mod definition;
 pub mod master;
 pub mod record_map;
+pub mod view_reader;
 pub mod archiver;
+#[cfg(feature = "sql")]
+pub mod sql;
 
 pub use disk_store::DiskStore;
 pub use schema::Schema;

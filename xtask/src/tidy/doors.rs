@@ -36,7 +36,7 @@ const DOORS: [Door; 4] = [
         ],
     },
     Door {
-        names: &["datafusion"],
+        names: &["datafusion", "datafusion_pg_catalog", "arrow_pg", "pgwire"],
         places: &["crates/views/src/sql"],
     },
 ];

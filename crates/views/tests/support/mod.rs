@@ -1,6 +1,7 @@
 //! Records, tables and their rows, as the tests of the master dataset need them.
 #![allow(dead_code, reason = "each test uses its part of it")]
 
+pub mod groups;
 pub mod source;
 
 use std::sync::Arc;

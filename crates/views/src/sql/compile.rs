@@ -1,0 +1,245 @@
+//! From a definition to a program: [`compile()`] finds columns, checks types and refuses what cannot be
+//! computed, before a view is made.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Schema as ArrowSchema, SchemaRef};
+use datafusion::common::{DFSchema, DataFusionError};
+use datafusion::execution::session_state::SessionState;
+use datafusion::physical_plan::PhysicalExpr;
+use datafusion::prelude::SessionConfig;
+use sqlparser::ast::{Expr, ExprWithAlias};
+
+use crate::definition::{Call, Definition, Refusal, Standing};
+use crate::master::rows::arrow_schema;
+use crate::schema::Schema;
+use crate::state::{Aggregate, Function};
+use crate::value::Type;
+
+use super::engine::{said, state};
+use super::prepare::{Names, only_where};
+use super::program::{Computed, ComputedCall, Program};
+use super::types::{held, named, nearest};
+
+/// What `definition` does with each record of a stream with the columns of `schema`.
+pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refusal> {
+    let columns = arrow_schema(schema);
+    let prepared = Prepared::of(definition, &columns)?;
+    let seen = columns.project(&prepared.used);
+    let seen = seen.expect("the columns that are used are columns");
+    let compiler = Compiler::over(seen);
+    let filter = prepared.filter.as_ref();
+    let filter = filter
+        .map(|filter| compiler.condition(filter))
+        .transpose()?;
+    let keys = prepared.keys.iter().map(|key| compiler.column(key));
+    let keys: Vec<Computed> = keys.collect::<Result<_, _>>()?;
+    let mut calls = Vec::new();
+    let mut aggregates = Vec::new();
+    for (call, parts) in definition.calls.iter().zip(&prepared.calls) {
+        let computed = compiler.call(parts)?;
+        let argument = computed.argument.as_ref().map(|argument| argument.of);
+        aggregates.push(aggregate(call, argument)?);
+        calls.push(computed);
+    }
+    let program = Program {
+        key_types: keys.iter().map(|key| key.of).collect(),
+        used: prepared.used,
+        columns,
+        filter,
+        keys,
+        calls,
+        aggregates,
+    };
+    compiler.try_out(&program, definition)?;
+    Ok(program)
+}
+
+/// An expression as it was written and as the engine is to have it.
+struct Written {
+    text: String,
+    prepared: Expr,
+}
+
+/// The parts of a call.
+struct Parts {
+    argument: Option<Written>,
+    order: Option<Written>,
+    filter: Option<Written>,
+}
+
+/// A definition whose names are columns.
+struct Prepared {
+    used: Vec<usize>,
+    filter: Option<Written>,
+    keys: Vec<Written>,
+    calls: Vec<Parts>,
+}
+
+impl Prepared {
+    fn of(definition: &Definition, columns: &ArrowSchema) -> Result<Prepared, Refusal> {
+        let columns = columns.fields().iter().map(|field| field.name().as_str());
+        let mut names = Names::of(columns.collect());
+        let mut written = |expression: &Expr| {
+            Ok(Written {
+                text: expression.to_string(),
+                prepared: names.prepare(expression)?,
+            })
+        };
+        let filter = definition.filter.as_ref().map(&mut written).transpose()?;
+        let keys = definition.keys.iter().map(&mut written);
+        let keys = keys.collect::<Result<_, _>>()?;
+        let calls = definition.calls.iter().map(|call| {
+            let mut part = |part: &Option<Expr>| part.as_ref().map(&mut written).transpose();
+            Ok(Parts {
+                argument: part(&call.argument)?,
+                order: part(&call.order)?,
+                filter: part(&call.filter)?,
+            })
+        });
+        let calls = calls.collect::<Result<_, Refusal>>()?;
+        Ok(Prepared {
+            used: names.used(),
+            filter,
+            keys,
+            calls,
+        })
+    }
+}
+
+/// `call` over values of `argument`, when there is such an aggregate.
+fn aggregate(call: &Call, argument: Option<Type>) -> Result<Aggregate, Refusal> {
+    Aggregate::new(call.function, argument).map_err(|_| {
+        let what = called(call);
+        let of = argument.map_or("nothing", said_of);
+        let (why, nearest) = match (call.function, argument) {
+            (Function::All | Function::Any, _) => ("a condition", "a comparison inside it"),
+            (_, Some(Type::Decimal { .. })) => {
+                let nearest = "CAST(… AS DECIMAL(38, 20)) inside it";
+                ("a decimal with fewer digits behind the point", nearest)
+            }
+            _ => ("a number", "CAST(… AS DOUBLE), or count(x)"),
+        };
+        invalid(
+            &what,
+            &format!("it is {of}, and what is added up has to be {why}"),
+        )
+        .nearest(nearest)
+    })
+}
+
+fn called(call: &Call) -> String {
+    let argument = call.argument.as_ref();
+    argument.map_or(String::new(), ToString::to_string)
+}
+
+/// What a type is called in a text for people.
+pub fn said_of(of: Type) -> &'static str {
+    match of {
+        Type::Boolean => "a condition",
+        Type::Integer => "a whole number",
+        Type::Decimal { .. } => "a decimal",
+        Type::Float => "a double",
+        Type::Text => "a text",
+        Type::Timestamp => "a time",
+    }
+}
+
+fn invalid(what: &str, why: &str) -> Refusal {
+    Refusal::new(Standing::Invalid, what, why)
+}
+
+/// What the engine refuses about `text`.
+fn refused(text: &str, error: &DataFusionError) -> Refusal {
+    let standing = match error.find_root() {
+        DataFusionError::NotImplemented(_) => Standing::Unsupported,
+        _ => Standing::Invalid,
+    };
+    Refusal::new(standing, text, &said(error))
+}
+
+/// Makes expressions over some columns.
+struct Compiler {
+    state: SessionState,
+    seen: SchemaRef,
+    names: DFSchema,
+}
+
+impl Compiler {
+    fn over(seen: ArrowSchema) -> Compiler {
+        let seen = Arc::new(seen);
+        let names = DFSchema::try_from(Arc::clone(&seen));
+        Compiler {
+            state: state(SessionConfig::new()),
+            seen,
+            names: names.expect("no two columns of a table have one name"),
+        }
+    }
+
+    fn expression(&self, written: &Written) -> Result<(Arc<dyn PhysicalExpr>, DataType), Refusal> {
+        let expression = ExprWithAlias {
+            expr: written.prepared.clone(),
+            alias: None,
+        };
+        let made = self
+            .state
+            .create_logical_expr_from_sql_expr(expression, &self.names)
+            .and_then(|logical| self.state.create_physical_expr(logical, &self.names))
+            .and_then(|physical| {
+                let of = physical.data_type(&self.seen)?;
+                Ok((physical, of))
+            });
+        made.map_err(|error| refused(&written.text, &error))
+    }
+
+    fn condition(&self, written: &Written) -> Result<Arc<dyn PhysicalExpr>, Refusal> {
+        let (expression, of) = self.expression(written)?;
+        if of == DataType::Boolean {
+            return Ok(expression);
+        }
+        let of = held(&of).map_or_else(|| named(&of), |of| said_of(of).to_owned());
+        let why = format!("it is {of}, and has to be a condition");
+        Err(invalid(&written.text, &why).nearest("a comparison, such as = or >"))
+    }
+
+    fn column(&self, written: &Written) -> Result<Computed, Refusal> {
+        let (expression, of) = self.expression(written)?;
+        match held(&of) {
+            Some(of) => Ok(Computed { expression, of }),
+            None => {
+                let why = format!("it is {}, which views do not keep", named(&of));
+                Err(invalid(&written.text, &why).nearest(nearest(&of)))
+            }
+        }
+    }
+
+    /// What counts is computed of the records only that count.
+    fn call(&self, parts: &Parts) -> Result<ComputedCall, Refusal> {
+        let filter = parts.filter.as_ref();
+        let column = |part: &Option<Written>| {
+            let Some(written) = part else {
+                return Ok(None);
+            };
+            let prepared = match filter {
+                Some(filter) => only_where(filter.prepared.clone(), written.prepared.clone()),
+                None => written.prepared.clone(),
+            };
+            let text = written.text.clone();
+            self.column(&Written { text, prepared }).map(Some)
+        };
+        Ok(ComputedCall {
+            argument: column(&parts.argument)?,
+            order: column(&parts.order)?,
+            filter: filter.map(|filter| self.condition(filter)).transpose()?,
+        })
+    }
+
+    /// Refuses a program that fails with no records at all.
+    fn try_out(&self, program: &Program, definition: &Definition) -> Result<(), Refusal> {
+        let none = RecordBatch::new_empty(Arc::clone(&self.seen));
+        let tried = program.compute(&none, &[]);
+        tried.map_err(|error| refused(&definition.name, &error))?;
+        Ok(())
+    }
+}
