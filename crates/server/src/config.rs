@@ -125,6 +125,9 @@ pub struct ConfigFile {
     /// Settings of streams.
     #[serde(default)]
     pub streams: StreamsSection,
+    /// Settings of views and of the master datasets behind them.
+    #[serde(default)]
+    pub views: ViewsSection,
     /// Settings of the log.
     #[serde(default)]
     pub log: LogSection,
@@ -160,6 +163,17 @@ pub struct StreamsSection {
     pub cold_secs_before_merge: Option<u64>,
     /// Most shards that an on-demand stream grows to by itself.
     pub on_demand_shards_max: Option<u32>,
+}
+
+/// The `[views]` section.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewsSection {
+    /// Records reach the master dataset of their stream within about this time; shorter epochs make more
+    /// and smaller files.
+    pub epoch_millis: Option<u64>,
+    /// An epoch that has this many bytes does not wait for its time.
+    pub epoch_bytes: Option<usize>,
 }
 
 /// The `[log]` section: what is not given suits the file system of the data directory.

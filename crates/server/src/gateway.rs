@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod sqs;
 pub mod metrics_page;
 pub mod own_api;
+pub mod views_api;
 pub mod route;
 pub mod body;
 pub mod listen;

@@ -119,8 +119,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let tls = certificate(&config, &file, opened.directory.as_deref())?;
     let is_encrypted = tls.is_some();
     let faults = Faults::default();
+    let disk = match &opened.disk {
+        Some(disk) => disk.clone(),
+        None => storage::temporary_disk(&work.path())?,
+    };
     let ground = Ground {
         log: opened.log.clone(),
+        disk,
         blobs: opened.blobs.clone(),
         work_directory: work.path(),
         endpoint: endpoint(address),
@@ -196,6 +201,8 @@ impl Running {
         }
         self.services.mappings.shutdown().await;
         self.services.functions.shutdown().await;
+        #[cfg(feature = "views")]
+        self.services.archives.shutdown().await;
         if let Some(local) = self.opened.local {
             let closing = tokio::task::spawn_blocking(move || local.close());
             if let Err(error) = closing.await {

@@ -5,5 +5,7 @@
 pub mod storage;
 pub mod invoker;
 pub mod destination;
+#[cfg(feature = "views")]
+pub mod archives;
 pub mod services;
 pub mod measures;

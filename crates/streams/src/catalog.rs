@@ -10,6 +10,7 @@
 //! garbage in the log: the handle deletes it, and no command has to say so.
 
 mod account;
+mod archiving;
 mod consumers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,10 +119,7 @@ impl Catalog {
             let mut consumers = stream.consumers.values();
             stream.status(now).is_none()
                 || consumers.any(|consumer| consumer.status(now).is_none())
-                || stream
-                    .shards
-                    .values()
-                    .any(|shard| stream.is_expired(shard, now))
+                || archiving::forgettable(stream, now).next().is_some()
         })
     }
 
@@ -247,6 +245,10 @@ impl Catalog {
             Some(Status::Deleting) => Ok(()),
             Some(Status::Updating) => Err(not_active(arn, Status::Updating)),
             Some(Status::Creating | Status::Active) | None => {
+                if stream.archived {
+                    let stream = arn.clone();
+                    return Err(Refused::Archived { stream });
+                }
                 if !enforce_consumer_deletion && stream.consumers(at).next().is_some() {
                     let stream = arn.clone();
                     return Err(Refused::ConsumersOfStream { stream });
@@ -399,11 +401,7 @@ impl Catalog {
     fn sweep(&mut self, at: Timestamp) {
         self.drop_gone(at);
         for stream in self.streams.values_mut() {
-            let expired = stream
-                .shards
-                .iter()
-                .filter(|(_, shard)| stream.is_expired(shard, at));
-            let expired: Vec<ShardId> = expired.map(|(id, _)| *id).collect();
+            let expired: Vec<ShardId> = archiving::forgettable(stream, at).collect();
             for id in expired {
                 stream.shards.remove(&id);
             }
@@ -520,6 +518,15 @@ impl Catalog {
             } => self.scale(&stream, incarnation, &change, at),
             Command::AddTags { stream, tags } => self.add_tags(&stream, tags, at),
             Command::RemoveTags { stream, keys } => self.remove_tags(&stream, &keys, at),
+            Command::SetArchived { stream, archived } => self.set_archived(&stream, archived, at),
+            Command::ForgetShards {
+                stream,
+                incarnation,
+                shards,
+            } => {
+                self.forget_shards(&stream, incarnation, &shards, at);
+                Ok(())
+            }
             Command::Sweep => {
                 self.sweep(at);
                 Ok(())
@@ -640,8 +647,8 @@ impl StateMachine for Catalog {
     /// When it was done.
     type Outcome = Result<Timestamp, Refused>;
     const SERVICE: ServiceTag = ServiceTag::Streams;
-    /// 2: consumers.
-    const VERSION: u16 = 2;
+    /// 2: consumers. 3: archived streams.
+    const VERSION: u16 = 3;
 
     fn apply(&mut self, at: Timestamp, _position: Position, command: Command) -> Self::Outcome {
         let at = self.now(at);

@@ -345,6 +345,23 @@ pub enum Command {
         /// What to do.
         change: Change,
     },
-    /// Forgets streams that are gone and closed shards that have expired.
+    /// Begins or ends the archiving of a stream.
+    SetArchived {
+        /// The stream.
+        stream: StreamArn,
+        /// Whether it is archived from now on.
+        archived: bool,
+    },
+    /// Forgets closed shards of an archived stream that have expired and that the archiver has whole.
+    /// Changes nothing when the stream is another one.
+    ForgetShards {
+        /// The stream.
+        stream: StreamArn,
+        /// The incarnation that was archived.
+        incarnation: u64,
+        /// The shards.
+        shards: Vec<ShardId>,
+    },
+    /// Forgets streams that are gone and closed shards that have expired, but those of archived streams.
     Sweep,
 }

@@ -20,6 +20,16 @@ pub enum Failure {
     Storage(#[from] StorageFailure),
 }
 
+impl Failure {
+    /// Whether what the request names does not exist.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Failure::Refused(refused) => refused.exception() == Exception::ResourceNotFound,
+            Failure::Storage(_) => false,
+        }
+    }
+}
+
 impl From<AppendError> for Failure {
     fn from(error: AppendError) -> Failure {
         let determinacy = error.determinacy();

@@ -7,11 +7,15 @@
 //! such steps, and the command that ends a round begins the next. So no record is ever
 //! added to a shard after its closing, and none is lost between the parent and its children.
 
+use std::collections::BTreeMap;
+
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
 use tidemill_log::{PartitionId, Retention, ServiceTag};
 use tidemill_model::{ShardId, StreamArn, Timestamp};
 
+use crate::archive::Held;
+use crate::archiving::ArchivedShard;
 use crate::command::Command;
 use crate::failure::Failure;
 use crate::limits::SEALS_AT_ONCE;
@@ -36,6 +40,7 @@ impl Streams {
         let outcome = [
             self.finish_reshards().await,
             self.forget().await,
+            self.forget_archived().await,
             self.trim_expired().await,
             self.delete_garbage().await,
         ];
@@ -143,16 +148,33 @@ impl Streams {
             let shards = streams.flat_map(|stream| {
                 let horizon = stream.horizon(now);
                 let retention = Retention::of_hours(u64::from(stream.retention_hours));
-                let shards = stream.shards.values();
-                shards.map(move |shard: &Shard| (shard.partition_id(), horizon, retention))
+                let archive = stream.archived.then_some(stream.incarnation);
+                let shards = stream.shards.iter();
+                shards.map(move |(id, shard): (&ShardId, &Shard)| {
+                    (*id, shard.partition_id(), horizon, retention, archive)
+                })
             });
             shards.collect()
         });
         let mut outcome = Ok(());
-        for (partition, horizon, retention) in shards {
+        let mut held: BTreeMap<u64, Held> = BTreeMap::new();
+        for (id, partition, horizon, retention, archive) in shards {
             self.log().retain(partition, retention);
-            outcome = outcome.and(self.trim_before(partition, horizon).await);
+            let trimmed = match archive {
+                None => self.trim_before(partition, horizon).await,
+                Some(incarnation) => {
+                    let held = held.entry(incarnation).or_default();
+                    let shard = ArchivedShard {
+                        incarnation,
+                        id,
+                        partition,
+                    };
+                    self.trim_archived(shard, horizon, held).await
+                }
+            };
+            outcome = outcome.and(trimmed);
         }
+        self.note_held(held);
         outcome
     }
 

@@ -222,6 +222,17 @@ pub const STREAM_WRITE_UTILIZATION: (&str, &str) = (
 );
 /// Ours: how many shards are open.
 pub const OPEN_SHARDS: (&str, &str) = ("tidemill_streams_open_shards", "Open shards of a stream");
+/// Ours: what archiving keeps from being freed.
+pub const HELD_RECORDS: (&str, &str) = (
+    "tidemill_streams_held_records",
+    "Records of an archived stream that have expired and wait for its archiver, at the last sweep",
+);
+/// Ours: since when.
+pub const OLDEST_HELD: (&str, &str) = (
+    "tidemill_streams_oldest_held_timestamp_seconds",
+    "When the oldest record arrived that has expired and waits for the archiver of its stream, at \
+     the last sweep; no row when none does",
+);
 /// Ours: what the bounds on rows have cut off.
 pub const ROWS_LEFT_OUT: (&str, &str) = (
     "tidemill_streams_metric_rows_left_out",

@@ -73,6 +73,13 @@ pub enum Refused {
         account = .stream.account, name = .stream.name
     )]
     ConsumersOfStream { stream: StreamArn },
+    /// (ours)
+    #[error(
+        "Stream {} under account {} is archived for views: drop its views and end its archiving \
+         first, with DELETE /_tidemill/views/archives/{}.",
+        .stream.name, .stream.account, .stream.name
+    )]
+    Archived { stream: StreamArn },
     #[error(
         "Consumer {} with creation timestamp {} under stream: {} , account {} is not in ACTIVE status.",
         .consumer.name, .consumer.created_secs, .consumer.stream.name, .consumer.stream.account
@@ -397,6 +404,7 @@ impl Refused {
             Refused::StreamExists { .. }
             | Refused::NotActive { .. }
             | Refused::ConsumersOfStream { .. }
+            | Refused::Archived { .. }
             | Refused::ConsumerInactive { .. }
             | Refused::ResourceInactive { .. }
             | Refused::Subscribed { .. }

@@ -12,8 +12,8 @@ use tidemill_model::{ShardId, StreamArn, Timestamp};
 use crate::limits::{METRIC_SHARDS_MAX, METRIC_STREAMS_MAX, WRITE_BYTES_PER_SECOND, WRITE_RECORDS};
 use crate::measured::{Amount, Measured};
 use crate::metrics::{
-    ConsumerMetric, Line, OPEN_SHARDS, ROWS_LEFT_OUT, SHARD_LINES, SHARD_WRITE_UTILIZATION,
-    STREAM_WRITE_UTILIZATION, Shown, StreamMetric, snake_case,
+    ConsumerMetric, HELD_RECORDS, Line, OLDEST_HELD, OPEN_SHARDS, ROWS_LEFT_OUT, SHARD_LINES,
+    SHARD_WRITE_UTILIZATION, STREAM_WRITE_UTILIZATION, Shown, StreamMetric, snake_case,
 };
 use crate::monitoring::{Monitored, ShardLevelMetric};
 use crate::series::Series;
@@ -73,7 +73,24 @@ impl Streams {
             let seen: Vec<Seen> = seen.map(|stream| Seen::new(stream, now)).collect();
             (seen, streams.count())
         });
-        self.measured(|measured, now| show(measured, &seen, left_out, now))
+        let mut families = self.measured(|measured, now| show(measured, &seen, left_out, now));
+        families.extend(self.held());
+        families
+    }
+}
+
+impl Streams {
+    /// What archived streams hold back.
+    fn held(&self) -> [Family; 2] {
+        let (mut records, mut oldest) = (ours(HELD_RECORDS), ours(OLDEST_HELD));
+        for archived in self.archived().iter().take(METRIC_STREAMS_MAX) {
+            let labels = labels(&archived.stream);
+            records.push(&labels, archived.held.records as f64);
+            if let Some(arrived) = archived.held.oldest {
+                oldest.push(&labels, arrived.as_secs_f64());
+            }
+        }
+        [records, oldest]
     }
 }
 

@@ -1,5 +1,9 @@
 //! [`Source`]: how mappings and views read a stream. No rate counts their reads, as AWS's own poller
 //! has throughput of its own.
+//!
+//! Mappings read what has not expired, through [`Streams`] itself. Archivers read what is still kept,
+//! through [`ArchiveSource`]: as nothing of an archived stream is freed before they have it, they have
+//! all of it.
 
 use std::future::pending;
 
@@ -10,6 +14,35 @@ use tidemill_model::{BoxFuture, Record, SequenceNumber, ShardId, Source, StreamA
 use crate::stored_record::StoredRecord;
 use crate::stream::{FoundShard, Phase, Shard, Stream};
 use crate::streams::Streams;
+
+/// The streams as an archiver reads them: whatever retention says to others, until it is freed.
+#[derive(Clone)]
+pub struct ArchiveSource {
+    /// The streams.
+    pub streams: Streams,
+}
+
+/// Which records and shards a reader sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Those that have not expired.
+    Unexpired,
+    /// Those that are still kept.
+    Kept,
+}
+
+impl Reach {
+    fn find(self, stream: &Stream, id: ShardId, now: Timestamp) -> Option<FoundShard> {
+        match self {
+            Reach::Unexpired => stream.find(id, now),
+            Reach::Kept => stream.find_kept(id),
+        }
+    }
+
+    fn sees(self, stream: &Stream, shard: &Shard, now: Timestamp) -> bool {
+        self == Reach::Kept || !stream.is_expired(shard, now)
+    }
+}
 
 impl Streams {
     /// Looks at a stream as a source.
@@ -24,8 +57,13 @@ impl Streams {
             })
     }
 
-    fn source_shard(&self, arn: &StreamArn, id: ShardId) -> Result<FoundShard, SourceError> {
-        let found = self.source(arn, |stream, now| stream.find(id, now))?;
+    fn source_shard(
+        &self,
+        reach: Reach,
+        arn: &StreamArn,
+        id: ShardId,
+    ) -> Result<FoundShard, SourceError> {
+        let found = self.source(arn, |stream, now| reach.find(stream, id, now))?;
         found.ok_or_else(|| SourceError::NoShard {
             stream: arn.clone(),
             shard: id,
@@ -124,26 +162,25 @@ impl Streams {
             }
         }
     }
-}
-
-impl Source for Streams {
-    fn incarnation(&self, stream: &StreamArn) -> Result<u64, SourceError> {
-        self.source(stream, |stream, _| stream.incarnation)
-    }
 
     /// What has expired since the last sweep still counts as readable here: to know it exactly takes
-    /// a read. [`Source::read`] and [`Source::locate`] are exact.
-    fn shards(&self, stream: &StreamArn) -> Result<Vec<SourceShard>, SourceError> {
+    /// a read. Reading and locating are exact.
+    fn source_shards(
+        &self,
+        reach: Reach,
+        stream: &StreamArn,
+    ) -> Result<Vec<SourceShard>, SourceError> {
         let shards: Vec<(SourceShard, Shard)> = self.source(stream, |stream, now| {
-            let shards = stream.listed(now).map(|(id, shard)| {
+            let is_seen = |shard: &Shard| reach.sees(stream, shard, now);
+            let shards = stream.shards.iter().filter(|(_, shard)| is_seen(shard));
+            let shards = shards.map(|(id, shard)| {
                 let parents = shard.parents.iter().copied();
-                let parents = parents.filter(|parent| stream.shard(*parent, now).is_some());
-                let parents = parents.collect();
-                let closed = shard.closed.is_some();
+                let parents =
+                    parents.filter(|parent| stream.shards.get(parent).is_some_and(is_seen));
                 let found = SourceShard {
-                    id,
-                    parents,
-                    closed,
+                    id: *id,
+                    parents: parents.collect(),
+                    closed: shard.closed.is_some(),
                     first_readable: 0,
                     end: 0,
                 };
@@ -162,22 +199,75 @@ impl Source for Streams {
         Ok(shards.collect())
     }
 
+    async fn source_locate(
+        &self,
+        reach: Reach,
+        stream: &StreamArn,
+        shard: ShardId,
+        start: StartingPoint,
+    ) -> Result<u64, SourceError> {
+        let found = self.source_shard(reach, stream, shard)?;
+        let time = match start {
+            StartingPoint::TrimHorizon => found.horizon,
+            StartingPoint::Latest => return Ok(self.end_of(&found.shard)),
+            StartingPoint::AtTimestamp(time) => time.max(found.horizon),
+        };
+        let position = self.first_fresh(found.shard.partition_id(), time).await;
+        position.map_err(|error| storage(stream, error.to_string()))
+    }
+
+    async fn source_read(
+        &self,
+        reach: Reach,
+        stream: &StreamArn,
+        shard: ShardId,
+        from: u64,
+        limit: ReadLimit,
+    ) -> Result<Fetched, SourceError> {
+        let found = self.source_shard(reach, stream, shard)?;
+        let fetched = self.fetch(&found, from, limit).await;
+        // The partition may have been deleted under the read: then it looked empty, and was not.
+        let still = self.source_shard(reach, stream, shard)?;
+        if still.incarnation != found.incarnation {
+            return Err(SourceError::NoStream {
+                stream: stream.clone(),
+            });
+        }
+        fetched.map_err(|detail| storage(stream, detail))
+    }
+
+    async fn source_wait(&self, reach: Reach, stream: &StreamArn, shard: ShardId, from: u64) {
+        let Ok(found) = self.source_shard(reach, stream, shard) else {
+            return;
+        };
+        let is_over = |stream: &Stream, now: Timestamp| {
+            let found = reach.find(stream, shard, now);
+            found.is_none_or(|found| found.shard.closed.is_some())
+        };
+        tokio::select! {
+            biased;
+            () = self.wait_for_entry(found.shard.partition_id(), from) => {}
+            () = self.wait_until(stream, is_over) => {}
+        }
+    }
+}
+
+impl Source for Streams {
+    fn incarnation(&self, stream: &StreamArn) -> Result<u64, SourceError> {
+        self.source(stream, |stream, _| stream.incarnation)
+    }
+
+    fn shards(&self, stream: &StreamArn) -> Result<Vec<SourceShard>, SourceError> {
+        self.source_shards(Reach::Unexpired, stream)
+    }
+
     fn locate<'a>(
         &'a self,
         stream: &'a StreamArn,
         shard: ShardId,
         start: StartingPoint,
     ) -> BoxFuture<'a, Result<u64, SourceError>> {
-        Box::pin(async move {
-            let found = self.source_shard(stream, shard)?;
-            let time = match start {
-                StartingPoint::TrimHorizon => found.horizon,
-                StartingPoint::Latest => return Ok(self.end_of(&found.shard)),
-                StartingPoint::AtTimestamp(time) => time.max(found.horizon),
-            };
-            let position = self.first_fresh(found.shard.partition_id(), time).await;
-            position.map_err(|error| storage(stream, error.to_string()))
-        })
+        Box::pin(self.source_locate(Reach::Unexpired, stream, shard, start))
     }
 
     fn read<'a>(
@@ -187,40 +277,58 @@ impl Source for Streams {
         from: u64,
         limit: ReadLimit,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
-        Box::pin(async move {
-            let found = self.source_shard(stream, shard)?;
-            let fetched = self.fetch(&found, from, limit).await;
-            // The partition may have been deleted under the read: then it looked empty, and was not.
-            let still = self.source_shard(stream, shard)?;
-            if still.incarnation != found.incarnation {
-                return Err(SourceError::NoStream {
-                    stream: stream.clone(),
-                });
-            }
-            fetched.map_err(|detail| storage(stream, detail))
-        })
+        Box::pin(self.source_read(Reach::Unexpired, stream, shard, from, limit))
     }
 
     fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Ok(found) = self.source_shard(stream, shard) else {
-                return;
-            };
-            let is_over = |stream: &Stream, now: Timestamp| {
-                stream
-                    .shard(shard, now)
-                    .is_none_or(|shard| shard.closed.is_some())
-            };
-            tokio::select! {
-                biased;
-                () = self.wait_for_entry(found.shard.partition_id(), from) => {}
-                () = self.wait_until(stream, is_over) => {}
-            }
-        })
+        Box::pin(self.source_wait(Reach::Unexpired, stream, shard, from))
     }
 
     fn wait_for_shard<'a>(&'a self, stream: &'a StreamArn, from: ShardId) -> BoxFuture<'a, ()> {
         Box::pin(self.wait_until(stream, move |stream, _| stream.next_shard > from.0))
+    }
+}
+
+impl Source for ArchiveSource {
+    fn incarnation(&self, stream: &StreamArn) -> Result<u64, SourceError> {
+        self.streams.incarnation(stream)
+    }
+
+    fn shards(&self, stream: &StreamArn) -> Result<Vec<SourceShard>, SourceError> {
+        self.streams.source_shards(Reach::Kept, stream)
+    }
+
+    fn locate<'a>(
+        &'a self,
+        stream: &'a StreamArn,
+        shard: ShardId,
+        start: StartingPoint,
+    ) -> BoxFuture<'a, Result<u64, SourceError>> {
+        Box::pin(
+            self.streams
+                .source_locate(Reach::Kept, stream, shard, start),
+        )
+    }
+
+    fn read<'a>(
+        &'a self,
+        stream: &'a StreamArn,
+        shard: ShardId,
+        from: u64,
+        limit: ReadLimit,
+    ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
+        Box::pin(
+            self.streams
+                .source_read(Reach::Kept, stream, shard, from, limit),
+        )
+    }
+
+    fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()> {
+        Box::pin(self.streams.source_wait(Reach::Kept, stream, shard, from))
+    }
+
+    fn wait_for_shard<'a>(&'a self, stream: &'a StreamArn, from: ShardId) -> BoxFuture<'a, ()> {
+        self.streams.wait_for_shard(stream, from)
     }
 }
 

@@ -241,6 +241,9 @@ pub struct Stream {
     /// Its policy, which is kept and not enforced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// Whether an archiver takes its records: nothing of it is freed before that has them durably.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
     /// Its registered consumers by their names; some may be gone.
     #[serde(default)]
     pub consumers: BTreeMap<String, Consumer>,
@@ -282,6 +285,7 @@ impl Stream {
             capacity: Capacity::default(),
             monitored: Monitored::default(),
             policy: None,
+            archived: false,
             consumers: BTreeMap::new(),
             next_shard: 0,
             shards: BTreeMap::new(),
@@ -351,15 +355,26 @@ impl Stream {
 
     /// Like [`Stream::shard`], as a copy with what a reader of it needs.
     pub fn find(&self, id: ShardId, now: Timestamp) -> Option<FoundShard> {
-        Some(FoundShard {
+        let shard = self.shard(id, now)?;
+        Some(self.found(id, shard, self.horizon(now)))
+    }
+
+    /// Like [`Stream::find`] for an archiver, to whom nothing has expired that is still kept.
+    pub fn find_kept(&self, id: ShardId) -> Option<FoundShard> {
+        let shard = self.shards.get(&id)?;
+        Some(self.found(id, shard, Timestamp::EPOCH))
+    }
+
+    fn found(&self, id: ShardId, shard: &Shard, horizon: Timestamp) -> FoundShard {
+        FoundShard {
             stream: self.arn.clone(),
             incarnation: self.incarnation,
             stream_created_at: self.created_at,
-            horizon: self.horizon(now),
+            horizon,
             is_monitored: !self.monitored.is_empty(),
             id,
-            shard: self.shard(id, now)?.clone(),
-        })
+            shard: shard.clone(),
+        }
     }
 
     /// The consumers that are not gone, in the order of their names.

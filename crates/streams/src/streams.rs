@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tidemill_log::{Log, Replicated};
 use tidemill_model::{Caller, Clock, Entropy, StreamArn, Timestamp};
 
+use crate::archive::Archives;
 use crate::catalog::Catalog;
 use crate::command::{Command, ConsumerQuotas, Quotas};
 use crate::distribution::Rotation;
@@ -73,6 +74,7 @@ struct Shared {
     rotation: Mutex<Rotation>,
     measured: Mutex<Measured>,
     subscribers: Mutex<Subscribers<oneshot::Sender<()>>>,
+    archives: Mutex<Archives>,
     /// Held while a reshard is finished, so that of many who meet a sealed shard one does the work.
     finishing: tokio::sync::Mutex<()>,
     /// Counts commands that have been applied.
@@ -88,6 +90,7 @@ impl Streams {
             rotation: Mutex::default(),
             measured: Mutex::default(),
             subscribers: Mutex::default(),
+            archives: Mutex::default(),
             finishing: tokio::sync::Mutex::new(()),
             changes: watch::Sender::new(0),
         };
@@ -224,6 +227,12 @@ impl Streams {
             .subscribers
             .lock()
             .expect("no holder of this lock panics")
+    }
+
+    /// How far archivers are, and what they hold back.
+    pub(crate) fn archives(&self) -> MutexGuard<'_, Archives> {
+        let archives = self.shared.archives.lock();
+        archives.expect("no holder of this lock panics")
     }
 
     /// Whether one more call of `operation` on `stream` is within its rate.

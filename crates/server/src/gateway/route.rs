@@ -24,7 +24,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::identify::Identities;
 use super::tls::Tls;
-use super::{kinesis, lambda, own_api, sqs};
+use super::{kinesis, lambda, own_api, sqs, views_api};
 
 /// Whether a request came encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,18 @@ impl Gateway {
 
     async fn route(&self, scheme: Scheme, request: Request<'_>, request_id: &str) -> Answer {
         let path = request.uri.path();
+        let now = self.clock.now();
+        if let Some(rest) = views_api::below(path) {
+            // Views show what is in streams, so whoever may not read those may not ask here either.
+            let identity = match authenticate(&request, &self.identities.credentials, now) {
+                Ok(identity) => identity,
+                Err(error) => return views_api::unauthenticated(&error).into(),
+            };
+            let caller = self.identities.caller(&identity, request_id);
+            return views_api::answer(&self.services, &caller, &request, rest)
+                .await
+                .into();
+        }
         if path.starts_with("/_tidemill/") || path.starts_with("/_localstack/") {
             let certificate = self.tls.as_ref().map(Tls::certificate);
             let page = own_api::answer(
@@ -145,7 +157,6 @@ impl Gateway {
             );
             return page.await.into();
         }
-        let now = self.clock.now();
         let authenticated = authenticate(&request, &self.identities.credentials, now);
         let claim = Claim::read(&request).ok().flatten();
         let service = service_of(&request, claim.as_ref().map(|claim| claim.service.as_str()));

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use tidemill_destinations::{Queues, QueuesParts};
 use tidemill_functions::{Functions, FunctionsParts, LocalProcesses, Queue};
-use tidemill_log::{Blobs, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog};
+use tidemill_log::{Blobs, Disk, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog};
 use tidemill_mapping::{Mappings, MappingsParts};
 use tidemill_model::fault::Faults;
 use tidemill_model::{Clock, Entropy};
@@ -16,6 +16,8 @@ use tidemill_streams::{Streams, StreamsParts};
 
 use crate::config::{Config, ConfigFile, LimitsMode, PaceMode};
 
+#[cfg(feature = "views")]
+use super::archives::{Archives, ArchivesParts};
 use super::destination::QueueDestination;
 use super::invoker::FunctionInvoker;
 
@@ -32,6 +34,9 @@ pub struct Services {
     pub queues: Queues,
     /// Large immutable things, by their hashes.
     pub blobs: Arc<dyn Blobs>,
+    /// The archivers of streams.
+    #[cfg(feature = "views")]
+    pub archives: Archives,
 }
 
 /// Why the services cannot take up their state. Nothing has been served.
@@ -57,6 +62,8 @@ pub struct Ground {
     pub log: Arc<dyn Log>,
     /// Large immutable things.
     pub blobs: Arc<dyn Blobs>,
+    /// Where the files of views are kept.
+    pub disk: Arc<dyn Disk>,
     /// Where functions keep what can be made again.
     pub work_directory: PathBuf,
     /// The URL that functions reach the server at.
@@ -131,9 +138,20 @@ pub async fn assemble(
     queues.recover().await?;
     functions.recover().await;
     mappings.recover().await;
+    #[cfg(feature = "views")]
+    let archives = Archives::new(ArchivesParts {
+        streams: streams.clone(),
+        disk: ground.disk,
+        clock: ground.clock,
+        settings: archiver_settings(file),
+    });
+    #[cfg(feature = "views")]
+    archives.recover().await;
     let blobs = ground.blobs;
     Ok(Services {
         blobs,
+        #[cfg(feature = "views")]
+        archives,
         streams,
         functions,
         mappings,
@@ -206,5 +224,18 @@ fn mapping_settings(config: &Config) -> tidemill_mapping::Settings {
     tidemill_mapping::Settings {
         state_delay: config.state_delay,
         ..tidemill_mapping::Settings::with_pace(pace)
+    }
+}
+
+#[cfg(feature = "views")]
+fn archiver_settings(file: &ConfigFile) -> tidemill_views::archiver::Settings {
+    let section = file.views;
+    let defaults = tidemill_views::archiver::Settings::default();
+    tidemill_views::archiver::Settings {
+        epoch_age: section
+            .epoch_millis
+            .map_or(defaults.epoch_age, Duration::from_millis),
+        epoch_bytes: section.epoch_bytes.unwrap_or(defaults.epoch_bytes),
+        ..defaults
     }
 }

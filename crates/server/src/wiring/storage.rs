@@ -37,6 +37,8 @@ pub struct Opened {
     pub local: Option<Arc<LocalLog>>,
     /// The data directory; none when nothing is kept.
     pub directory: Option<PathBuf>,
+    /// The disk that the data directory is on, which the log shares with the files of views.
+    pub disk: Option<Arc<dyn Disk>>,
 }
 
 /// Opens what `config` and its file's section ask for; recovery happens here.
@@ -52,11 +54,11 @@ pub async fn open(
             blobs: Arc::new(MemoryBlobs::default()),
             local: None,
             directory: None,
+            disk: None,
         });
     };
     // Functions start in their own directories, so a path must not depend on where the server started.
     let directory = std::path::absolute(directory).map_err(StorageError::Work)?;
-    let path = directory.clone();
     let options = LocalOptions {
         durability: durability(config.durability),
         accept_data_loss: config.accept_data_loss,
@@ -64,15 +66,9 @@ pub async fn open(
     };
     // Recovery reads the whole log: not on a thread that serves requests.
     let opening = tokio::task::spawn_blocking(move || {
-        open_directory(&path, clock, entropy, options, section)
+        open_directory(&directory, clock, entropy, options, section)
     });
-    let (local, blobs) = opening.await.expect("opening the log does not panic")?;
-    Ok(Opened {
-        log: local.clone(),
-        blobs: Arc::new(blobs),
-        local: Some(local),
-        directory: Some(directory),
-    })
+    opening.await.expect("opening the log does not panic")
 }
 
 fn open_directory(
@@ -81,13 +77,19 @@ fn open_directory(
     entropy: Arc<dyn Entropy>,
     options: LocalOptions,
     section: LogSection,
-) -> Result<(Arc<LocalLog>, DiskBlobs), StorageError> {
+) -> Result<Opened, StorageError> {
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(path)?);
     let options = options.scaled_to(&*disk).map_err(StorageError::Work)?;
     let options = as_configured(options, section);
     let blobs = DiskBlobs::open(disk.clone()).map_err(StorageError::Work)?;
-    let local = LocalLog::open(disk, clock, entropy, options)?;
-    Ok((Arc::new(local), blobs))
+    let local = Arc::new(LocalLog::open(disk.clone(), clock, entropy, options)?);
+    Ok(Opened {
+        log: local.clone(),
+        blobs: Arc::new(blobs),
+        local: Some(local),
+        directory: Some(path.to_owned()),
+        disk: Some(disk),
+    })
 }
 
 fn as_configured(options: LocalOptions, section: LogSection) -> LocalOptions {
@@ -117,6 +119,11 @@ pub fn temporary_directory() -> Result<tempfile::TempDir, StorageError> {
         .prefix("tidemill-")
         .tempdir()
         .map_err(StorageError::Work)
+}
+
+/// A disk below a directory that goes with the server, for files that views write.
+pub fn temporary_disk(directory: &Path) -> Result<Arc<dyn Disk>, StorageError> {
+    Ok(Arc::new(FileDisk::open_buffered(&directory.join("disk"))?))
 }
 
 impl Opened {

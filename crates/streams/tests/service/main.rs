@@ -2,6 +2,7 @@
 //! typed calls, and AWS's answers word for word.
 
 mod account;
+mod archiving;
 mod capacity_modes;
 mod consumers;
 mod distribution;

@@ -52,6 +52,7 @@ impl World {
         let ground = Ground {
             log: Arc::new(MemoryLog::new(Arc::new(SystemClock))),
             blobs: Arc::new(MemoryBlobs::default()),
+            disk: crate::wiring::storage::temporary_disk(work.path()).unwrap(),
             work_directory: work.path().to_owned(),
             endpoint: format!("http://{address}"),
             faults: faults.clone(),

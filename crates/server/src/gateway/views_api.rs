@@ -1,0 +1,81 @@
+//! `/_tidemill/views`: the API of views and of the master datasets behind them.
+//!
+//! ```text
+//! GET            /_tidemill/views/archives            the archived streams
+//! GET PUT DELETE /_tidemill/views/archives/STREAM     one of them; begin; end
+//! ```
+//!
+//! What must hold: an answer is JSON, and an error says in `error` what is wrong and what to do. A stream
+//! is one of the caller's account, in the region that `?region=` or else the signature names. Where
+//! credentials are configured, only requests that one of them signed are answered.
+
+#[cfg(feature = "views")]
+mod archives;
+
+use serde_json::json;
+
+use tidemill_model::Caller;
+use tidemill_protocol::request::Request;
+use tidemill_protocol::response::Response;
+use tidemill_protocol::sigv4;
+
+use crate::wiring::services::Services;
+
+const ROOT: &str = "/_tidemill/views";
+
+/// What stands behind the root of this API in `path`, without slashes around it; none for other paths.
+pub fn below(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix(ROOT)?;
+    (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_matches('/'))
+}
+
+/// What somebody is told who did not sign as the configuration demands.
+pub fn unauthenticated(error: &sigv4::Error) -> Response {
+    refusal(
+        403,
+        &format!("{error}: sign with credentials of the configuration file"),
+    )
+}
+
+/// Answers a request for `rest`, what stands behind the root.
+#[cfg(feature = "views")]
+pub async fn answer(
+    services: &Services,
+    caller: &Caller,
+    request: &Request<'_>,
+    rest: &str,
+) -> Response {
+    match rest.split_once('/').unwrap_or((rest, "")) {
+        ("archives", stream) => archives::answer(services, caller, request, stream).await,
+        _ => refusal(404, "no such path; there is /_tidemill/views/archives"),
+    }
+}
+
+/// Without the feature there is nothing to ask.
+#[cfg(not(feature = "views"))]
+pub async fn answer(_: &Services, _: &Caller, _: &Request<'_>, _: &str) -> Response {
+    let text = "this build has no views: build with the feature `views`, which is on by default";
+    refusal(501, text)
+}
+
+fn refusal(status: u16, text: &str) -> Response {
+    json_answer(status, &json!({ "error": text }))
+}
+
+fn json_answer(status: u16, body: &serde_json::Value) -> Response {
+    Response::new(status, "application/json", body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_below_the_root_is_ours() {
+        assert_eq!(below("/_tidemill/views"), Some(""));
+        assert_eq!(below("/_tidemill/views/"), Some(""));
+        assert_eq!(below("/_tidemill/views/archives/s"), Some("archives/s"));
+        assert_eq!(below("/_tidemill/viewsx"), None);
+        assert_eq!(below("/_tidemill/ledger"), None);
+    }
+}
