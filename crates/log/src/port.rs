@@ -30,16 +30,19 @@ pub enum ServiceTag {
     Destinations = 3,
     /// Checkpoints.
     Mapping = 4,
+    /// Views; it owns no partition.
+    Views = 5,
 }
 
 impl ServiceTag {
     /// All tags.
-    pub const ALL: [ServiceTag; 5] = [
+    pub const ALL: [ServiceTag; 6] = [
         ServiceTag::Control,
         ServiceTag::Streams,
         ServiceTag::Functions,
         ServiceTag::Destinations,
         ServiceTag::Mapping,
+        ServiceTag::Views,
     ];
 
     /// The tag persisted as `number`.

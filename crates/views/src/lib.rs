@@ -8,6 +8,7 @@
 //! that sees the SQL engine. [`archiver`] brings records from a stream into the master dataset. What tables and
 //! states look like on disk is frozen, with a version in it. Modules stand lowest first.
 
+mod limits;
 pub mod value;
 mod encoding;
 pub mod state;
@@ -18,6 +19,9 @@ mod payload;
 pub mod store;
 pub mod disk_store;
 pub mod definition;
+pub mod inference;
+pub mod statement;
+pub mod catalog;
 pub mod master;
 pub mod record_map;
 pub mod view_reader;

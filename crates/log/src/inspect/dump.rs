@@ -313,7 +313,7 @@ fn command(partition: PartitionId, payload: &[u8]) -> Option<Command> {
     match partition.owner()? {
         ServiceTag::Control | ServiceTag::Functions | ServiceTag::Destinations => {}
         // Records, and outcomes of batches.
-        ServiceTag::Streams | ServiceTag::Mapping => return None,
+        ServiceTag::Streams | ServiceTag::Mapping | ServiceTag::Views => return None,
     }
     let envelope = Envelope::decode(&Bytes::copy_from_slice(payload)).ok()?;
     Some(Command {

@@ -38,12 +38,13 @@ pub struct PartitionName(pub PartitionId);
 #[error("an owner and its number are needed, such as control/0 or streams/3")]
 pub struct BadPartitionName;
 
-const OWNERS: [(&str, ServiceTag); 5] = [
+const OWNERS: [(&str, ServiceTag); 6] = [
     ("control", ServiceTag::Control),
     ("streams", ServiceTag::Streams),
     ("functions", ServiceTag::Functions),
     ("destinations", ServiceTag::Destinations),
     ("mapping", ServiceTag::Mapping),
+    ("views", ServiceTag::Views),
 ];
 const _: () = assert!(OWNERS.len() == ServiceTag::ALL.len());
 

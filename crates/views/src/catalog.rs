@@ -1,0 +1,361 @@
+//! What views, schemas and named queries exist: [`Catalog`], the replicated state of this crate.
+//!
+//! Pure. What must hold: a view's command carries its text and its schema, checked before it was
+//! submitted, so a replay makes the same view whatever the program has learnt since; what two requests
+//! could both find free is decided where the command is applied. Columns of a stream's schema are only
+//! ever added, behind those there are: the tables are, and views that were made before mean theirs.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use tidemill_log::{Position, RestoreError, ServiceTag, StateMachine};
+use tidemill_model::{StreamArn, Timestamp};
+
+use crate::limits::{ENDPOINTS_MAX, NAME_LETTERS_MAX, VIEWS_MAX};
+use crate::schema::Schema;
+
+/// A view.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Differs from that of every other view, one that had the same name included.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The stream that it is over.
+    pub stream: StreamArn,
+    /// Which of the streams that had this name.
+    pub incarnation: u64,
+    /// Its `CREATE VIEW`, as it was written.
+    pub statement: String,
+    /// The columns that it was made over.
+    pub schema: Schema,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A view to make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewView {
+    /// Its name.
+    pub name: String,
+    /// The stream that it is over.
+    pub stream: StreamArn,
+    /// Which of the streams that had this name.
+    pub incarnation: u64,
+    /// Its `CREATE VIEW`, as it was written.
+    pub statement: String,
+    /// The columns that it was made over.
+    pub schema: Schema,
+}
+
+/// The columns of a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamSchema {
+    /// The stream.
+    pub stream: StreamArn,
+    /// Which of the streams that had this name.
+    pub incarnation: u64,
+    /// The columns.
+    pub schema: Schema,
+    /// Whether they were inferred, and not declared.
+    pub inferred: bool,
+}
+
+/// A query with a name, and parameters written as `{{name}}` in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its name.
+    pub name: String,
+    /// The query.
+    pub sql: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What changes the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Makes a view.
+    CreateView {
+        /// What to make.
+        view: NewView,
+    },
+    /// Drops a view.
+    DropView {
+        /// Its name.
+        name: String,
+    },
+    /// Says which columns a stream has.
+    DeclareSchema {
+        /// Of which stream, and which.
+        schema: StreamSchema,
+    },
+    /// Gives a query a name.
+    CreateEndpoint {
+        /// The name.
+        name: String,
+        /// The query.
+        sql: String,
+    },
+    /// Takes the name away.
+    DropEndpoint {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Why a command changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// The name is taken.
+    #[error("there is a view {name} already: drop it first, or choose another name")]
+    ViewExists {
+        /// The name.
+        name: String,
+    },
+    /// There is none.
+    #[error("there is no view {name}")]
+    NoView {
+        /// The name asked for.
+        name: String,
+    },
+    /// There are too many.
+    #[error("there are {limit} views already, which is as many as there can be")]
+    TooManyViews {
+        /// How many there can be.
+        limit: usize,
+    },
+    /// Such a name cannot be had.
+    #[error("{name:?} cannot be a name: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// What there is stays.
+    #[error(
+        "the columns of stream {stream} are {columns}: others can only be added behind them; for \
+         another type, add a column of another name with FROM 'field'"
+    )]
+    ColumnsChanged {
+        /// The stream.
+        stream: String,
+        /// Its columns.
+        columns: String,
+    },
+    /// The name is taken.
+    #[error("there is a query {name} already: drop it first, or choose another name")]
+    EndpointExists {
+        /// The name.
+        name: String,
+    },
+    /// There is none.
+    #[error("there is no query {name}")]
+    NoEndpoint {
+        /// The name asked for.
+        name: String,
+    },
+    /// There are too many.
+    #[error("there are {limit} named queries already, which is as many as there can be")]
+    TooManyEndpoints {
+        /// How many there can be.
+        limit: usize,
+    },
+}
+
+/// Names that stand for something else in the paths of the API.
+const RESERVED: [&str; 5] = ["archives", "endpoints", "query", "schemas", "statements"];
+
+/// Whether views and named queries can be called `name`.
+pub fn check_name(name: &str) -> Result<(), Refused> {
+    let is_plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let why = if RESERVED.contains(&name) {
+        "the API has paths of this name"
+    } else if name.len() > NAME_LETTERS_MAX {
+        "it has more than 63 letters"
+    } else if !name.starts_with(|first: char| first.is_ascii_lowercase())
+        || !name.chars().all(is_plain)
+    {
+        "small letters, digits and underscores are allowed, first a letter"
+    } else {
+        return Ok(());
+    };
+    let name = name.to_owned();
+    Err(Refused::Name { name, why })
+}
+
+/// What views, schemas and named queries exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    next_id: u64,
+    views: BTreeMap<String, View>,
+    schemas: BTreeMap<StreamArn, StreamSchema>,
+    endpoints: BTreeMap<String, Endpoint>,
+}
+
+/// The catalog as its snapshot has it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    next_id: u64,
+    views: Vec<View>,
+    schemas: Vec<StreamSchema>,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Catalog {
+    /// The views, in the order of their names.
+    pub fn views(&self) -> impl Iterator<Item = &View> {
+        self.views.values()
+    }
+
+    /// The view called `name`.
+    pub fn view(&self, name: &str) -> Result<&View, Refused> {
+        let name = name.to_owned();
+        self.views.get(&name).ok_or(Refused::NoView { name })
+    }
+
+    /// The columns of a stream, if they are known.
+    pub fn schema(&self, stream: &StreamArn, incarnation: u64) -> Option<&StreamSchema> {
+        let known = self.schemas.get(stream);
+        known.filter(|schema| schema.incarnation == incarnation)
+    }
+
+    /// The columns of all streams that have some.
+    pub fn schemas(&self) -> impl Iterator<Item = &StreamSchema> {
+        self.schemas.values()
+    }
+
+    /// The named queries, in the order of their names.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.values()
+    }
+
+    /// The query called `name`.
+    pub fn endpoint(&self, name: &str) -> Result<&Endpoint, Refused> {
+        let name = name.to_owned();
+        self.endpoints
+            .get(&name)
+            .ok_or(Refused::NoEndpoint { name })
+    }
+
+    /// Whether `schema` may be what a stream has from now on.
+    pub fn check_schema(&self, schema: &StreamSchema) -> Result<(), Refused> {
+        match self.schema(&schema.stream, schema.incarnation) {
+            Some(known) if !schema.schema.columns().starts_with(known.schema.columns()) => {
+                let columns = known.schema.columns().iter();
+                let columns: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+                Err(Refused::ColumnsChanged {
+                    stream: schema.stream.name.clone(),
+                    columns: columns.join(", "),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn create_view(&mut self, at: Timestamp, new: NewView) -> Result<(), Refused> {
+        check_name(&new.name)?;
+        if self.views.contains_key(&new.name) {
+            return Err(Refused::ViewExists { name: new.name });
+        }
+        if self.views.len() >= VIEWS_MAX {
+            return Err(Refused::TooManyViews { limit: VIEWS_MAX });
+        }
+        let view = View {
+            id: self.next_id,
+            name: new.name.clone(),
+            stream: new.stream,
+            incarnation: new.incarnation,
+            statement: new.statement,
+            schema: new.schema,
+            created_at: at,
+        };
+        self.next_id += 1;
+        self.views.insert(new.name, view);
+        Ok(())
+    }
+
+    fn declare(&mut self, schema: StreamSchema) -> Result<(), Refused> {
+        self.check_schema(&schema)?;
+        self.schemas.insert(schema.stream.clone(), schema);
+        Ok(())
+    }
+
+    fn create_endpoint(&mut self, at: Timestamp, name: String, sql: String) -> Result<(), Refused> {
+        check_name(&name)?;
+        if self.endpoints.contains_key(&name) {
+            return Err(Refused::EndpointExists { name });
+        }
+        if self.endpoints.len() >= ENDPOINTS_MAX {
+            let limit = ENDPOINTS_MAX;
+            return Err(Refused::TooManyEndpoints { limit });
+        }
+        let endpoint = Endpoint {
+            name: name.clone(),
+            sql,
+            created_at: at,
+        };
+        self.endpoints.insert(name, endpoint);
+        Ok(())
+    }
+}
+
+impl StateMachine for Catalog {
+    type Command = Command;
+    type Outcome = Result<(), Refused>;
+    const SERVICE: ServiceTag = ServiceTag::Views;
+    const VERSION: u16 = 1;
+
+    fn apply(&mut self, at: Timestamp, _position: Position, command: Command) -> Self::Outcome {
+        match command {
+            Command::CreateView { view } => self.create_view(at, view),
+            Command::DropView { name } => match self.views.remove(&name) {
+                Some(_) => Ok(()),
+                None => Err(Refused::NoView { name }),
+            },
+            Command::DeclareSchema { schema } => self.declare(schema),
+            Command::CreateEndpoint { name, sql } => self.create_endpoint(at, name, sql),
+            Command::DropEndpoint { name } => match self.endpoints.remove(&name) {
+                Some(_) => Ok(()),
+                None => Err(Refused::NoEndpoint { name }),
+            },
+        }
+    }
+
+    fn snapshot(&self) -> Bytes {
+        let kept = Kept {
+            next_id: self.next_id,
+            views: self.views.values().cloned().collect(),
+            schemas: self.schemas.values().cloned().collect(),
+            endpoints: self.endpoints.values().cloned().collect(),
+        };
+        serde_json::to_vec(&kept)
+            .expect("a catalog can be written as JSON")
+            .into()
+    }
+
+    fn restore(snapshot: &[u8]) -> Result<Catalog, RestoreError> {
+        let kept: Kept = serde_json::from_slice(snapshot)?;
+        let views = kept.views.into_iter();
+        let schemas = kept.schemas.into_iter();
+        let endpoints = kept.endpoints.into_iter();
+        Ok(Catalog {
+            next_id: kept.next_id,
+            views: views.map(|view| (view.name.clone(), view)).collect(),
+            schemas: schemas
+                .map(|schema| (schema.stream.clone(), schema))
+                .collect(),
+            endpoints: endpoints
+                .map(|endpoint| (endpoint.name.clone(), endpoint))
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

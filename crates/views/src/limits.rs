@@ -1,0 +1,8 @@
+//! The limits of views. All are ours: each bounds what one node has to hold or do.
+
+/// Views of an installation, at most: each costs memory for its speed layer and a task.
+pub const VIEWS_MAX: usize = 100;
+/// Named queries, at most.
+pub const ENDPOINTS_MAX: usize = 1000;
+/// Letters of the name of a view or a named query, as many as PostgreSQL has.
+pub const NAME_LETTERS_MAX: usize = 63;
