@@ -1,17 +1,29 @@
 //! The SQL engine: DataFusion, and the only place that sees its types.
 //!
-//! It makes maps of records out of definitions: [`compile()`]. What must hold: the engine is asked for values only. What adds up belongs to
+//! It makes maps of records out of definitions ([`compile()`]) and answers queries over views ([`Queries`]),
+//! also to clients of Postgres. What must hold: the engine is asked for values only. What adds up belongs to
 //! [`crate::state`], because an engine's own states change with its versions. An expression either has the
 //! one right value or fails: whole numbers never wrap.
 
 mod json_path;
 mod json;
+mod json_operators;
 mod arithmetic;
 mod engine;
 mod types;
 mod prepare;
+mod query_error;
+mod answer;
 mod program;
 mod compile;
+mod key_filters;
+mod scope;
+mod groups_table;
+mod views_schema;
+mod queries;
 
+pub use answer::Answering;
 pub use compile::compile;
 pub use program::Program;
+pub use queries::{Answered, Queries};
+pub use query_error::{Kind, QueryError};

@@ -4,87 +4,19 @@ mod support;
 
 use proptest::prelude::*;
 
-use arrow_array::RecordBatch;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 
-use tidemill_model::{Record, SequenceNumber, ShardId, Timestamp};
 use tidemill_views::Schema;
-use tidemill_views::definition::{Refusal, split};
 use tidemill_views::master::rows;
 use tidemill_views::record_map::RecordMap;
 use tidemill_views::schema::{Column, Format};
-use tidemill_views::sql::{Program, compile};
 
 use support::groups::{Groups, add, finals, merge};
-
-/// The sales of the stories: the last three are not as they should be.
-const SALES: [&str; 12] = [
-    r#"{"store":"BLR","status":"paid","amount":"10.50","n":1,"weight":0.1,"at":"2026-03-01T10:05:00Z","Tags":["a","b"]}"#,
-    r#"{"store":"BLR","status":"paid","amount":"0.25","n":2,"weight":0.2,"at":"2026-03-01T10:59:59Z","Tags":[]}"#,
-    r#"{"store":"ZRH","status":"open","amount":"3.00","n":0,"weight":0.3,"at":"2026-03-01T11:00:00Z"}"#,
-    r#"{"store":"ZRH","status":"paid","amount":"7.75","n":5,"weight":-1e300,"at":"2026-03-02T00:00:00Z","Tags":["c"]}"#,
-    r#"{"store":"BLR","status":"paid","amount":null,"n":9223372036854775807,"weight":1e300,"at":"2026-03-01T10:00:00Z"}"#,
-    r#"{"store":null,"status":"paid","amount":"1","n":-3,"at":"2026-03-01T10:30:00Z","customer":{"id":7,"name":"Zoë"}}"#,
-    r#"{"status":"paid","amount":"-1","n":4,"at":"2026-03-01T12:30:00Z","customer":{"id":"8"}}"#,
-    r#"{"store":"ZRH","status":"open","amount":"99999999999999999999.99","n":7,"at":"2026-04-01T00:00:00Z"}"#,
-    r#"{"store":"17","status":"paid","amount":"2.00","n":-9223372036854775808,"at":"2026-03-01T10:30:00Z"}"#,
-    r#"{"store":"ZRH","status":"paid","amount":"many","n":1,"at":"2026-03-01T10:30:00Z"}"#,
-    r#"["no","object"]"#,
-    r#"{"store":"#,
-];
-
-fn schema() -> Schema {
-    let column = |name: &str, format| Column {
-        name: name.into(),
-        format,
-        path: vec![name.into()],
-    };
-    let columns = vec![
-        column("store", Format::Text),
-        column("status", Format::Text),
-        column("amount", Format::Decimal { scale: 2 }),
-        column("n", Format::Integer),
-        column("weight", Format::Float),
-        column("at", Format::TimeText),
-    ];
-    Schema::new(columns).expect("the columns are different")
-}
-
-/// Every other sale is in shard 1.
-fn sales() -> Vec<(ShardId, Record)> {
-    let sales = SALES.iter().enumerate().map(|(index, payload)| {
-        let shard = ShardId(index as u32 % 2);
-        let position = index as u64 / 2;
-        let record = Record {
-            position,
-            sequence_number: SequenceNumber::of_record(shard, 1_000, position, 2_000),
-            arrival: Timestamp::from_millis(1_772_000_000_000 + index as u64),
-            partition_key: format!("key-{index}"),
-            data: payload.as_bytes().into(),
-        };
-        (shard, record)
-    });
-    let mut sales: Vec<_> = sales.collect();
-    sales.sort_by_key(|(shard, record)| (*shard, record.position));
-    sales
-}
-
-fn batch(sales: &[(ShardId, Record)]) -> RecordBatch {
-    let records: Vec<_> = sales
-        .iter()
-        .map(|(shard, record)| (*shard, record))
-        .collect();
-    rows::batch(&schema(), &records).expect("they are rows")
-}
-
-fn compiled(definition: &str) -> Result<Program, Refusal> {
-    let definition = split(&format!("CREATE VIEW v AS {definition}"))?;
-    compile(&definition, &schema())
-}
+use support::sales::{SALES, batch, compiled, sales};
 
 fn told(definition: &str) -> String {
-    let program = match compiled(definition) {
-        Ok(program) => program,
+    let (_, program) = match compiled(definition) {
+        Ok(compiled) => compiled,
         Err(refusal) => return refusal.to_string(),
     };
     let mapped = program.map(&batch(&sales())).expect("the engine works");
@@ -116,7 +48,7 @@ proptest! {
         cuts in prop::collection::vec(0..SALES.len(), 0..6),
         is_backwards in any::<bool>(),
     ) {
-        let program = compiled(DEFINITIONS[which]).expect("it can be compiled");
+        let (_, program) = compiled(DEFINITIONS[which]).expect("it can be compiled");
         let sales = sales();
         let whole = program.map(&batch(&sales)).expect("the engine works");
         let mut expected = Groups::new();
@@ -146,7 +78,7 @@ proptest! {
 #[test]
 fn rows_with_other_columns_are_refused() {
     let program = compiled("SELECT store, sum(n) AS s FROM STREAM sales GROUP BY store");
-    let program = program.expect("it can be compiled");
+    let (_, program) = program.expect("it can be compiled");
     let columns = vec![Column {
         name: "store".into(),
         format: Format::Integer,

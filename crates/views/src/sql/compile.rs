@@ -17,6 +17,7 @@ use crate::schema::Schema;
 use crate::state::{Aggregate, Function};
 use crate::value::Type;
 
+use super::answer::Answering;
 use super::engine::{said, state};
 use super::prepare::{Names, only_where};
 use super::program::{Computed, ComputedCall, Program};
@@ -43,8 +44,11 @@ pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refu
         aggregates.push(aggregate(call, argument)?);
         calls.push(computed);
     }
+    let key_types: Vec<Type> = keys.iter().map(|key| key.of).collect();
+    let answering = Answering::new(definition, &key_types, &aggregates)?;
     let program = Program {
-        key_types: keys.iter().map(|key| key.of).collect(),
+        answer: Arc::clone(answering.columns()),
+        key_types,
         used: prepared.used,
         columns,
         filter,

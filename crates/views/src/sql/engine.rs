@@ -6,13 +6,31 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::temporal_conversions::timestamp_us_to_datetime;
 use datafusion::common::DataFusionError;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionConfig;
+
+use tidemill_model::Timestamp;
 
 use super::arithmetic::Checked;
 use super::json;
+use super::json_operators::JsonOperators;
+
+/// Who says it, before what an error says.
+const PREFIXES: [&str; 3] = [
+    "Internal error: ",
+    "Error during planning: ",
+    "sql parser error: ",
+];
+/// Where a list of everything that could have been meant begins.
+const DETAILS: [&str; 3] = [
+    " No function matches",
+    ", errors: ",
+    ": While expanding wildcard",
+];
 
 /// A session that computes expressions.
 pub fn state(config: SessionConfig) -> SessionState {
@@ -20,12 +38,27 @@ pub fn state(config: SessionConfig) -> SessionState {
         .with_config(settings(config))
         .with_default_features();
     let mut state = builder.build();
-    for function in json::functions() {
-        let before = state.register_udf(Arc::new(function));
-        before.expect("a function can be added to a session that was just made");
+    let functions: Vec<Arc<ScalarUDF>> = json::functions().into_iter().map(Arc::new).collect();
+    let operators = JsonOperators {
+        get: Arc::clone(&functions[0]),
+        as_text: Arc::clone(&functions[1]),
+    };
+    let mut added = Ok(());
+    for function in functions {
+        added = added.and_then(|()| state.register_udf(function).map(|_| ()));
     }
-    let checked = state.register_function_rewrite(Arc::new(Checked::default()));
-    checked.expect("a rewrite can be added to a session that was just made");
+    let added = added
+        .and_then(|()| state.register_function_rewrite(Arc::new(Checked::default())))
+        .and_then(|()| state.register_expr_planner(Arc::new(operators)));
+    added.expect("a session that was just made can be added to");
+    state
+}
+
+/// `state` for a query that is made at `now`.
+pub fn at(mut state: SessionState, now: Timestamp) -> SessionState {
+    let micros = now.as_millis() as i64 * 1000;
+    let now = timestamp_us_to_datetime(micros).map(|now| now.and_utc());
+    state.execution_props_mut().query_execution_start_time = now;
     state
 }
 
@@ -47,9 +80,16 @@ pub fn said(error: &DataFusionError) -> String {
         | DataFusionError::Internal(text)
         | DataFusionError::ResourcesExhausted(text) => text.clone(),
         DataFusionError::Diagnostic(_, inner) => return said(inner),
+        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::SQL(error, _) => error.to_string(),
         other => other.strip_backtrace(),
     };
     let line = text.lines().next().unwrap_or_default();
-    let line = line.split(" No function matches").next().unwrap_or(line);
+    let line = PREFIXES.iter().fold(line, |line, prefix| {
+        line.strip_prefix(prefix).unwrap_or(line)
+    });
+    let line = DETAILS.iter().fold(line, |line, detail| {
+        line.split_once(detail).map_or(line, |(before, _)| before)
+    });
     line.trim().trim_end_matches('.').to_owned()
 }

@@ -36,7 +36,7 @@ enum Wanted {
     Boolean,
 }
 
-/// All functions that read JSON.
+/// All functions that read JSON; the first stands behind `->`, the second behind `->>`.
 pub fn functions() -> Vec<ScalarUDF> {
     let named = [
         ("json_get", Wanted::Json),

@@ -2,17 +2,17 @@
 //!
 //! Names without quotes are in lower case here and a schema's need not be, so they are looked up whatever
 //! their case; that is safe because a schema has no two that differ by case only. What must hold: every
-//! name in a prepared expression is that of a column that is there, in quotes. Access to JSON becomes a
-//! function, and `coalesce` the CASE that it stands for, which the engine would make of it only while it
-//! simplifies, and simplifying computes things early.
+//! name in a prepared expression is that of a column that is there, in quotes. `coalesce` becomes the CASE
+//! that it stands for, which the engine would make of it only while it simplifies, and simplifying computes
+//! things early.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, VisitMut, VisitorMut,
+    CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, VisitMut,
+    VisitorMut,
 };
 
 use crate::definition::{Refusal, Standing};
@@ -103,11 +103,6 @@ impl VisitorMut for Names<'_> {
                 Ok(column) => Some(column),
                 Err(refusal) => return ControlFlow::Break(refusal),
             },
-            Expr::BinaryOp { left, op, right } => match op {
-                BinaryOperator::Arrow => Some(called("json_get", left, right)),
-                BinaryOperator::LongArrow => Some(called("json_as_text", left, right)),
-                _ => None,
-            },
             Expr::Function(function) if function.name.to_string() == "coalesce" => {
                 first_not_null(function)
             }
@@ -118,25 +113,6 @@ impl VisitorMut for Names<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-fn called(name: &str, left: &Expr, right: &Expr) -> Expr {
-    let argument =
-        |expression: &Expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expression.clone()));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![argument(left), argument(right)],
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }
 
 /// `argument` where `condition` holds, and null elsewhere.
@@ -218,14 +194,7 @@ mod tests {
             ("AMOUNT + 1", r#""amount" + 1"#),
             (r#""Store""#, r#""Store""#),
             ("arrival_time", r#""_arrival""#),
-            (
-                "payload ->> 'a' = 'x'",
-                r#"json_as_text("_payload", 'a') = 'x'"#,
-            ),
-            (
-                "payload -> 'a' -> 0",
-                r#"json_get(json_get("_payload", 'a'), 0)"#,
-            ),
+            ("payload ->> 'a' = 'x'", r#""_payload" ->> 'a' = 'x'"#),
             (
                 "coalesce(amount, 1, 2)",
                 r#"CASE WHEN "amount" IS NOT NULL THEN "amount" WHEN 1 IS NOT NULL THEN 1 ELSE 2 END"#,

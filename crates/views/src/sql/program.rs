@@ -70,6 +70,15 @@ pub struct Program {
     pub calls: Vec<ComputedCall>,
     /// What they are.
     pub aggregates: Vec<Aggregate>,
+    /// The columns of the view's answers.
+    pub answer: SchemaRef,
+}
+
+impl Program {
+    /// The columns of the view's answers.
+    pub fn answer(&self) -> &SchemaRef {
+        &self.answer
+    }
 }
 
 impl RecordMap for Program {

@@ -1,0 +1,235 @@
+//! Queries over views: [`Queries`].
+//!
+//! What must hold: a query only reads. Whatever is wrong with it, or goes wrong in it, is an error of that
+//! query and of nothing else: it runs on a thread where it may take its time, and its failure, a panic of the
+//! engine's too, comes back as an error. What an answer is as of is told with its rows.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use datafusion::catalog::default_table_source::source_as_provider;
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider};
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::collect;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use sqlparser::ast;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use tidemill_model::Clock;
+
+use crate::view_reader::{AsOf, QueryOptions, ViewSource};
+
+use super::engine;
+use super::groups_table::GroupsTable;
+use super::query_error::{Kind, QueryError};
+use super::scope::Scope;
+use super::views_schema::ViewsSchema;
+
+/// The database, as clients see it.
+pub const DATABASE: &str = "tidemill";
+/// The schema that views stand in.
+pub const SCHEMA: &str = "public";
+/// Bytes that all queries together may hold while they are computed; the rows of an answer come on top.
+const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Queries that are computed at once; more wait.
+const QUERIES_MAX: usize = 16;
+/// Bytes of a query, at most: its tree is walked recursively.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+
+/// Answers queries over views.
+pub struct Queries {
+    context: SessionContext,
+    source: Arc<dyn ViewSource>,
+    clock: Arc<dyn Clock>,
+    permits: Arc<Semaphore>,
+}
+
+/// The answer to a query.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Its columns.
+    pub columns: SchemaRef,
+    /// Its rows.
+    pub rows: Vec<RecordBatch>,
+    /// What the views in it are as of, in the order of their names.
+    pub as_of: Vec<AsOf>,
+}
+
+impl Queries {
+    /// Over the views of `source`.
+    pub fn new(source: Arc<dyn ViewSource>, clock: Arc<dyn Clock>) -> Queries {
+        let state = state();
+        let views = ViewsSchema::new(Arc::clone(&source));
+        let context = SessionContext::new_with_state(state);
+        let catalog = MemoryCatalogProvider::new();
+        let before = catalog.register_schema(SCHEMA, Arc::new(views));
+        before.expect("a catalog in memory takes schemas");
+        context.register_catalog(DATABASE, Arc::new(catalog));
+        Queries {
+            context,
+            source,
+            clock,
+            permits: Arc::new(Semaphore::new(QUERIES_MAX)),
+        }
+    }
+
+    /// Where the views come from.
+    pub fn source(&self) -> &Arc<dyn ViewSource> {
+        &self.source
+    }
+
+    /// Answers `text`, one query.
+    pub async fn query(
+        self: &Arc<Queries>,
+        text: &str,
+        options: QueryOptions,
+    ) -> Result<Answered, QueryError> {
+        let statement = parse(text)?;
+        let plan = self.plan(statement).await?;
+        self.run(plan, options).await
+    }
+
+    /// The plan of `statement`, which may have parameters.
+    pub async fn plan(
+        self: &Arc<Queries>,
+        statement: ast::Statement,
+    ) -> Result<LogicalPlan, QueryError> {
+        let queries = Arc::clone(self);
+        let planned = aside(async move {
+            let state = queries.state(Scope::default());
+            let statement = Statement::Statement(Box::new(statement));
+            let plan = state.statement_to_plan(statement).await?;
+            reading_only().verify_plan(&plan)?;
+            Ok(plan)
+        });
+        planned.await.map_err(|error| self.explained(&error))
+    }
+
+    /// Computes `plan`, which has no parameters left.
+    pub async fn run(
+        self: &Arc<Queries>,
+        plan: LogicalPlan,
+        options: QueryOptions,
+    ) -> Result<Answered, QueryError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let queries = Arc::clone(self);
+        let answered = aside(async move {
+            let _permit = permit;
+            let columns = Arc::clone(plan.schema().inner());
+            let state = queries.state(Scope::new(options, repeated(&plan)?));
+            let physical = state.create_physical_plan(&plan).await?;
+            let rows = collect(physical, state.task_ctx()).await?;
+            let scope = state.config().get_extension::<Scope>();
+            let as_of = scope.map_or_else(Vec::new, |scope| scope.as_of());
+            Ok(Answered {
+                columns,
+                rows,
+                as_of,
+            })
+        });
+        answered.await.map_err(|error| self.explained(&error))
+    }
+
+    /// A session for one query.
+    fn state(&self, scope: Scope) -> SessionState {
+        let mut state = self.context.state();
+        state.config_mut().set_extension(Arc::new(scope));
+        engine::at(state, self.clock.now())
+    }
+
+    fn explained(&self, error: &DataFusionError) -> QueryError {
+        let views = self.source.views();
+        let names = views.iter().map(|view| view.definition().name.clone());
+        QueryError::of(error, &names.collect::<Vec<_>>())
+    }
+}
+
+/// Reads `text`, which is one statement.
+fn parse(text: &str) -> Result<ast::Statement, QueryError> {
+    check_length(text)?;
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, text);
+    let mut statements =
+        statements.map_err(|error| QueryError::new(Kind::Syntax, error.to_string()))?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement @ (ast::Statement::Query(_) | ast::Statement::Explain { .. })), true) => {
+            Ok(statement)
+        }
+        _ => {
+            let error = QueryError::new(Kind::NotSupported, "this is not one query");
+            Err(error.hint("one SELECT, WITH, VALUES or EXPLAIN"))
+        }
+    }
+}
+
+/// Refuses a text that is too long to be read.
+pub fn check_length(text: &str) -> Result<(), QueryError> {
+    if text.len() > TEXT_BYTES_MAX {
+        let what = "the statement is longer than 256 KiB";
+        return Err(QueryError::new(Kind::NotSupported, what));
+    }
+    Ok(())
+}
+
+fn state() -> SessionState {
+    // One partition: the order in which doubles are added up is then always the same.
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .with_default_catalog_and_schema(DATABASE, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(true);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(MEMORY_BYTES_MAX, 1.0)
+        .build_arc();
+    let runtime = runtime.expect("a runtime that touches no disk can be built");
+    SessionStateBuilder::new_from_existing(engine::state(config))
+        .with_runtime_env(runtime)
+        .build()
+}
+
+fn reading_only() -> SQLOptions {
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+}
+
+/// The views that `plan` reads more than once.
+fn repeated(plan: &LogicalPlan) -> Result<BTreeSet<String>, DataFusionError> {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            let provider = source_as_provider(&scan.source)?;
+            let provider: &dyn Any = provider.as_ref();
+            if let Some(groups) = provider.downcast_ref::<GroupsTable>() {
+                *times.entry(groups.view().to_owned()).or_default() += 1;
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let repeated = times.into_iter().filter(|(_, times)| *times > 1);
+    Ok(repeated.map(|(view, _)| view).collect())
+}
+
+/// Does `work` on a thread that may be busy for a while; a panic there is an error.
+async fn aside<T: Send + 'static>(
+    work: impl Future<Output = Result<T, DataFusionError>> + Send + 'static,
+) -> Result<T, DataFusionError> {
+    let handle = Handle::current();
+    let done = tokio::task::spawn_blocking(move || handle.block_on(work)).await;
+    done.unwrap_or_else(|stopped| {
+        let what = format!("the engine stopped in the middle of the query: {stopped}");
+        Err(DataFusionError::Internal(what))
+    })
+}
