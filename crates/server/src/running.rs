@@ -202,7 +202,10 @@ impl Running {
         self.services.mappings.shutdown().await;
         self.services.functions.shutdown().await;
         #[cfg(feature = "views")]
-        self.services.archives.shutdown().await;
+        {
+            self.services.views.shutdown().await;
+            self.services.archives.shutdown().await;
+        }
         if let Some(local) = self.opened.local {
             let closing = tokio::task::spawn_blocking(move || local.close());
             if let Err(error) = closing.await {

@@ -7,5 +7,7 @@ pub mod invoker;
 pub mod destination;
 #[cfg(feature = "views")]
 pub mod archives;
+#[cfg(feature = "views")]
+pub mod views;
 pub mod services;
 pub mod measures;

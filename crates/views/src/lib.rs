@@ -28,6 +28,10 @@ pub mod view_reader;
 pub mod archiver;
 #[cfg(feature = "sql")]
 pub mod sql;
+#[cfg(feature = "sql")]
+pub mod service;
+#[cfg(feature = "sql")]
+pub mod kappa;
 
 pub use disk_store::DiskStore;
 pub use schema::Schema;

@@ -6,3 +6,9 @@ pub const VIEWS_MAX: usize = 100;
 pub const ENDPOINTS_MAX: usize = 1000;
 /// Letters of the name of a view or a named query, as many as PostgreSQL has.
 pub const NAME_LETTERS_MAX: usize = 63;
+/// Records that are looked at to infer a schema, at most.
+pub const INFERENCE_RECORDS: usize = 1000;
+/// Bytes that are read to infer a schema, at most.
+pub const INFERENCE_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a named query, at most.
+pub const ENDPOINT_BYTES_MAX: usize = 64 * 1024;

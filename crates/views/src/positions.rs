@@ -57,6 +57,23 @@ pub fn written(spans: &[Span]) -> String {
     spans.collect::<Vec<_>>().join(",")
 }
 
+/// Positions as they are told and asked for: `0:1500,1:700`.
+pub fn as_vector(positions: &Positions) -> String {
+    let positions = positions.iter();
+    let positions = positions.map(|(shard, position)| format!("{}:{position}", shard.0));
+    positions.collect::<Vec<_>>().join(",")
+}
+
+/// The positions of a vector; none when it is not one that [`as_vector`] gives.
+pub fn of_vector(text: &str) -> Option<Positions> {
+    let mut positions = Positions::new();
+    for part in text.split(',').filter(|_| !text.is_empty()) {
+        let (shard, position) = part.split_once(':')?;
+        positions.insert(ShardId(shard.parse().ok()?), position.parse().ok()?);
+    }
+    (as_vector(&positions) == text).then_some(positions)
+}
+
 /// The spans of a tag; none when it is not one that [`written`] gives.
 pub fn read(tag: &str) -> Option<Vec<Span>> {
     if tag.is_empty() {
@@ -111,6 +128,17 @@ mod tests {
         ];
         for tag in wrong {
             assert_eq!(read(tag), None, "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_vector_is_read_as_it_was_written() {
+        let positions = Positions::from([(ShardId(1), 700), (ShardId(0), 1500)]);
+        assert_eq!(as_vector(&positions), "0:1500,1:700");
+        assert_eq!(of_vector("0:1500,1:700"), Some(positions));
+        assert_eq!(of_vector(""), Some(Positions::new()));
+        for text in ["0", "1:7,0:15", "0:1,0:2", "0:-1", "a:1", "0:1,"] {
+            assert_eq!(of_vector(text), None, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Times as texts: RFC 3339 to microseconds since the epoch, [`micros_of`].
+//! Times as texts: RFC 3339 to microseconds since the epoch, [`micros_of`], and back, [`text_of`].
 //!
 //! A time needs its offset: one without would depend on who reads it. Digits behind the microseconds are
 //! cut off. The leap second counts as the second after it.
@@ -85,6 +85,31 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// Microseconds since the epoch as RFC 3339 in UTC, with a fraction when there is one.
+pub fn text_of(micros: i64) -> String {
+    let (seconds, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years of 400 have a fixed number of days and begin, here, on the first of March, so that the leap
+    // day is the last of its year.
+    let from_march = days + 719_468;
+    let (era, of_era) = (
+        from_march.div_euclid(146_097),
+        from_march.rem_euclid(146_097),
+    );
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let behind = match fraction {
+        0 => String::new(),
+        some => format!(".{some:06}"),
+    };
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{behind}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +147,22 @@ mod tests {
         ];
         for text in wrong {
             assert_eq!(micros_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        let texts = [
+            "1970-01-01T00:00:00Z",
+            "2026-03-01T10:05:00.000250Z",
+            "2000-02-29T23:59:59.999999Z",
+            "1900-03-01T00:00:00Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+        ];
+        for text in texts {
+            let micros = micros_of(text).expect("a time");
+            assert_eq!(text_of(micros), text);
         }
     }
 }

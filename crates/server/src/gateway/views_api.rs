@@ -1,16 +1,32 @@
 //! `/_tidemill/views`: the API of views and of the master datasets behind them.
 //!
 //! ```text
-//! GET            /_tidemill/views/archives            the archived streams
-//! GET PUT DELETE /_tidemill/views/archives/STREAM     one of them; begin; end
+//! GET POST       /_tidemill/views                       list; carry out a statement such as CREATE VIEW
+//! GET POST       /_tidemill/views/query                 answer `sql`
+//! GET DELETE     /_tidemill/views/VIEW                  describe; drop
+//! GET            /_tidemill/views/VIEW/rows?store=BLR   its rows, by values of its columns
+//! GET            /_tidemill/views/schemas               the columns of streams
+//! GET            /_tidemill/views/endpoints             the named queries
+//! GET PUT DELETE /_tidemill/views/endpoints/NAME        one of them
+//! GET            /_tidemill/views/endpoints/NAME/rows   its answer, with parameters
+//! GET            /_tidemill/views/archives              the archived streams
+//! GET PUT DELETE /_tidemill/views/archives/STREAM       one of them; begin; end
 //! ```
 //!
-//! What must hold: an answer is JSON, and an error says in `error` what is wrong and what to do. A stream
+//! What must hold: an error is JSON and says in `error` what is wrong, and in `hint` what to do. A stream
 //! is one of the caller's account, in the region that `?region=` or else the signature names. Where
 //! credentials are configured, only requests that one of them signed are answered.
 
 #[cfg(feature = "views")]
+mod demands;
+#[cfg(feature = "views")]
+mod answers;
+#[cfg(feature = "views")]
 mod archives;
+#[cfg(feature = "views")]
+mod definitions;
+#[cfg(feature = "views")]
+mod endpoints;
 
 use serde_json::json;
 
@@ -45,9 +61,20 @@ pub async fn answer(
     request: &Request<'_>,
     rest: &str,
 ) -> Response {
-    match rest.split_once('/').unwrap_or((rest, "")) {
-        ("archives", stream) => archives::answer(services, caller, request, stream).await,
-        _ => refusal(404, "no such path; there is /_tidemill/views/archives"),
+    let views = &services.views;
+    let parts: Vec<&str> = rest.split('/').collect();
+    match parts.as_slice() {
+        [""] => definitions::all(views, caller, request).await,
+        ["query"] => answers::query(views, request).await,
+        ["schemas"] => definitions::schemas(views, request),
+        ["archives"] => archives::answer(services, caller, request, "").await,
+        ["archives", stream] => archives::answer(services, caller, request, stream).await,
+        ["endpoints"] => endpoints::all(views, request),
+        ["endpoints", name] => endpoints::one(views, request, name).await,
+        ["endpoints", name, "rows"] => endpoints::rows(views, request, name).await,
+        [name] => definitions::one(views, request, name).await,
+        [name, "rows"] => answers::lookup(views, request, name).await,
+        _ => refusal(404, "no such path; docs/views.md has those of the API"),
     }
 }
 

@@ -11,12 +11,15 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use tidemill_log::Disk;
-use tidemill_model::{Clock, ShardId, StreamArn};
+use tidemill_model::{Clock, ShardId, Source, StreamArn};
 use tidemill_streams::{ArchiveSource, Archived, Failure, Streams};
 use tidemill_views::archiver::{Archiver, ArchiverParts, Ended, Retention, Settings};
 use tidemill_views::master::Subject;
 use tidemill_views::positions::Positions;
 use tidemill_views::{DiskStore, Schema, Store};
+
+/// The columns that the table of a stream has beside its payloads.
+pub type Columns = Box<dyn Fn(&StreamArn, u64) -> Schema + Send + Sync>;
 
 /// Tells streams what they may free.
 struct StreamRetention {
@@ -39,6 +42,8 @@ pub struct ArchivesParts {
     pub clock: Arc<dyn Clock>,
     /// How archivers work.
     pub settings: Settings,
+    /// Which columns the streams have.
+    pub columns: Columns,
 }
 
 /// The archivers of streams; cheap to clone.
@@ -51,11 +56,13 @@ struct Shared {
     streams: Streams,
     parts: ArchiverParts,
     settings: Settings,
+    columns: Columns,
     /// By the incarnations of their streams. Held while an archiver is started or stopped.
     running: Mutex<BTreeMap<u64, Running>>,
 }
 
 struct Running {
+    schema: Schema,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -90,6 +97,7 @@ impl Archives {
             disk,
             clock,
             settings,
+            columns,
         } = parts;
         let store: Arc<dyn Store> = Arc::new(DiskStore::new(disk));
         let source = ArchiveSource {
@@ -108,6 +116,7 @@ impl Archives {
             streams,
             parts,
             settings,
+            columns,
             running: Mutex::default(),
         };
         Archives {
@@ -119,18 +128,43 @@ impl Archives {
     pub async fn recover(&self) {
         let mut running = self.shared.running.lock().await;
         for archived in self.shared.streams.archived() {
-            let started = self.start(&archived.stream, archived.incarnation);
-            running.insert(archived.incarnation, started);
+            let (stream, incarnation) = (&archived.stream, archived.incarnation);
+            let schema = (self.shared.columns)(stream, incarnation);
+            running.insert(incarnation, self.start(stream, incarnation, schema));
         }
+    }
+
+    /// Where tables are kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.parts.store
+    }
+
+    /// The streams, as archivers read them.
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.shared.parts.source
     }
 
     /// Archives `stream` from now on; to do it twice is the same as once.
     pub async fn begin(&self, stream: &StreamArn) -> Result<(), Failure> {
+        let incarnation = self.shared.parts.source.incarnation(stream);
+        let schema = incarnation.map(|incarnation| (self.shared.columns)(stream, incarnation));
+        self.begin_with(stream, &schema.unwrap_or_default()).await
+    }
+
+    /// Archives `stream` from now on, with the columns of `schema`.
+    pub async fn begin_with(&self, stream: &StreamArn, schema: &Schema) -> Result<(), Failure> {
         let mut running = self.shared.running.lock().await;
         let incarnation = self.shared.streams.archive(stream).await?;
-        running
-            .entry(incarnation)
-            .or_insert_with(|| self.start(stream, incarnation));
+        match running.remove(&incarnation) {
+            Some(archiver) if archiver.has(schema) => {
+                running.insert(incarnation, archiver);
+                return Ok(());
+            }
+            Some(archiver) => archiver.end().await,
+            None => {}
+        }
+        let started = self.start(stream, incarnation, schema.clone());
+        running.insert(incarnation, started);
         Ok(())
     }
 
@@ -173,7 +207,10 @@ impl Archives {
             .shards(&archived.stream)
             .unwrap_or_default();
         Status {
-            folder: folder(&archived.stream, archived.incarnation),
+            folder: folder(&Subject {
+                stream: archived.stream.clone(),
+                incarnation: archived.incarnation,
+            }),
             ends: shards
                 .into_iter()
                 .map(|shard| (shard.id, shard.end))
@@ -182,16 +219,17 @@ impl Archives {
         }
     }
 
-    fn start(&self, stream: &StreamArn, incarnation: u64) -> Running {
+    fn start(&self, stream: &StreamArn, incarnation: u64, schema: Schema) -> Running {
         let subject = Subject {
             stream: stream.clone(),
             incarnation,
         };
+        let folder = folder(&subject);
         let archiver = Archiver::new(
             self.shared.parts.clone(),
             subject,
-            &folder(stream, incarnation),
-            Schema::default(),
+            &folder,
+            schema.clone(),
             self.shared.settings.clone(),
         );
         let (stop, stopping) = watch::channel(false);
@@ -202,11 +240,16 @@ impl Archives {
                 Ended::Stopped => {}
             }
         });
-        Running { stop, task }
+        Running { schema, stop, task }
     }
 }
 
 impl Running {
+    /// Whether its table has these columns already.
+    fn has(&self, schema: &Schema) -> bool {
+        self.schema.columns().starts_with(schema.columns())
+    }
+
     fn ask_to_stop(&self) {
         // A task that has ended needs no telling.
         let _ = self.stop.send(true);
@@ -222,6 +265,9 @@ impl Running {
 
 /// Where the table of a stream stands. No two streams share an incarnation, so none finds the table of
 /// one that had its name.
-fn folder(stream: &StreamArn, incarnation: u64) -> String {
-    format!("views/master/{}-{incarnation}", stream.name)
+pub fn folder(subject: &Subject) -> String {
+    format!(
+        "views/master/{}-{}",
+        subject.stream.name, subject.incarnation
+    )
 }

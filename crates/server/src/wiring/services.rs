@@ -17,7 +17,7 @@ use tidemill_streams::{Streams, StreamsParts};
 use crate::config::{Config, ConfigFile, LimitsMode, PaceMode};
 
 #[cfg(feature = "views")]
-use super::archives::{Archives, ArchivesParts};
+use super::archives::Archives;
 use super::destination::QueueDestination;
 use super::invoker::FunctionInvoker;
 
@@ -37,6 +37,9 @@ pub struct Services {
     /// The archivers of streams.
     #[cfg(feature = "views")]
     pub archives: Archives,
+    /// Views.
+    #[cfg(feature = "views")]
+    pub views: tidemill_views::service::Views,
 }
 
 /// Why the services cannot take up their state. Nothing has been served.
@@ -84,6 +87,8 @@ struct States {
     mappings: Replicated<tidemill_mapping::Catalog>,
     invocations: Replicated<Queue>,
     checkpoints: Replicated<tidemill_mapping::Checkpoints>,
+    #[cfg(feature = "views")]
+    views: Replicated<tidemill_views::catalog::Catalog>,
 }
 
 /// Builds the services on `ground` and takes up what they were doing.
@@ -139,19 +144,17 @@ pub async fn assemble(
     functions.recover().await;
     mappings.recover().await;
     #[cfg(feature = "views")]
-    let archives = Archives::new(ArchivesParts {
-        streams: streams.clone(),
-        disk: ground.disk,
-        clock: ground.clock,
-        settings: archiver_settings(file),
-    });
+    let disk_and_clock = (ground.disk, ground.clock);
     #[cfg(feature = "views")]
-    archives.recover().await;
+    let (archives, views) =
+        super::views::assemble(config, file, states.views, streams.clone(), disk_and_clock).await;
     let blobs = ground.blobs;
     Ok(Services {
         blobs,
         #[cfg(feature = "views")]
         archives,
+        #[cfg(feature = "views")]
+        views,
         streams,
         functions,
         mappings,
@@ -165,6 +168,8 @@ async fn open_states(log: &Arc<dyn Log>) -> Result<States, OpenError> {
     let functions = control.register(tidemill_functions::Catalog::default());
     let queues = control.register(tidemill_destinations::Catalog::default());
     let mappings = control.register(tidemill_mapping::Catalog::default());
+    #[cfg(feature = "views")]
+    let views = control.register(tidemill_views::catalog::Catalog::default());
     control.open().await?;
     let mut queued = StateLog::new(log.clone(), PartitionId::new(ServiceTag::Functions, 1));
     let invocations = queued.register(Queue::default());
@@ -179,6 +184,8 @@ async fn open_states(log: &Arc<dyn Log>) -> Result<States, OpenError> {
         mappings,
         invocations,
         checkpoints,
+        #[cfg(feature = "views")]
+        views,
     })
 }
 
@@ -224,18 +231,5 @@ fn mapping_settings(config: &Config) -> tidemill_mapping::Settings {
     tidemill_mapping::Settings {
         state_delay: config.state_delay,
         ..tidemill_mapping::Settings::with_pace(pace)
-    }
-}
-
-#[cfg(feature = "views")]
-fn archiver_settings(file: &ConfigFile) -> tidemill_views::archiver::Settings {
-    let section = file.views;
-    let defaults = tidemill_views::archiver::Settings::default();
-    tidemill_views::archiver::Settings {
-        epoch_age: section
-            .epoch_millis
-            .map_or(defaults.epoch_age, Duration::from_millis),
-        epoch_bytes: section.epoch_bytes.unwrap_or(defaults.epoch_bytes),
-        ..defaults
     }
 }

@@ -32,6 +32,13 @@ pub async fn answer(
             Ok(()) => described(archives, &stream),
             Err(failure) => failed(&failure),
         },
+        (&Method::DELETE, name) if !name.is_empty() && !services.views.over(&stream).is_empty() => {
+            let views = services.views.over(&stream).join(", ");
+            refusal(
+                409,
+                &format!("there are views over {name}: drop {views} first"),
+            )
+        }
         (&Method::DELETE, name) if !name.is_empty() => match archives.end(&stream).await {
             Ok(()) => json_answer(
                 200,

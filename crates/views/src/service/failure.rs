@@ -1,0 +1,90 @@
+//! Why something was not done with views: [`Failure`], in words for the one who asked.
+
+use thiserror::Error;
+
+use crate::catalog;
+use crate::definition::Refusal;
+use crate::sql::{Kind, QueryError};
+use crate::view_reader::Denied;
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The catalog refuses it.
+    #[error(transparent)]
+    Refused(#[from] catalog::Refused),
+    /// What was written cannot be a view, or no query.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// There is no such stream.
+    #[error("there is no stream {name}: create it first")]
+    NoStream {
+        /// The name.
+        name: String,
+    },
+    /// Nobody said what columns a stream has, and its records do not show it.
+    #[error(
+        "the columns of stream {name} are not known, and it has no records that are JSON objects"
+    )]
+    NoColumns {
+        /// The stream.
+        name: String,
+    },
+    /// The streams could not be read.
+    #[error("the stream could not be read: {0}")]
+    Source(String),
+    /// The stream is not archived.
+    #[error("the stream cannot be archived: {0}")]
+    Archiving(String),
+    /// The view is there and this program cannot run it.
+    #[error("view {name} cannot be run by this program: {why}")]
+    Broken {
+        /// The view.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The log could not be written.
+    #[error("the log could not be written: {0}")]
+    Storage(String),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Query(refusal.into())
+    }
+}
+
+impl Failure {
+    /// What to type next; empty when nothing comes to mind.
+    pub fn hint(&self) -> String {
+        match self {
+            Failure::Query(error) => error.hint.clone(),
+            Failure::NoColumns { name } => format!(
+                "put records first, or declare them: CREATE SCHEMA FOR STREAM {name} (store TEXT, \
+                 amount DOUBLE, event_time TIMESTAMP)"
+            ),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Failure::Refused(
+                catalog::Refused::NoView { .. } | catalog::Refused::NoEndpoint { .. },
+            )
+            | Failure::NoStream { .. } => true,
+            Failure::Query(error) => error.kind == Kind::NoView,
+            _ => false,
+        }
+    }
+
+    /// As the Postgres side tells it.
+    pub fn denied(&self) -> Denied {
+        Denied {
+            why: self.to_string(),
+            hint: self.hint(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! A view of the catalog with its layers: [`Hosted`], and what is told of it, [`Status`].
+
+use std::sync::{Arc, Mutex};
+
+use arrow_schema::SchemaRef;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::catalog::View;
+use crate::definition::{Definition, Mode, split};
+use crate::sql::{Answering, compile};
+use crate::view_reader::{AsOf, ReadError, ViewReader};
+
+use super::Shared;
+use super::exactness;
+use super::failure::Failure;
+use super::ports::{Launch, Launched};
+
+/// A view of the catalog, running, or not able to.
+pub struct Hosted {
+    view: View,
+    running: Result<Running, String>,
+    stop: watch::Sender<bool>,
+}
+
+struct Running {
+    definition: Definition,
+    columns: SchemaRef,
+    reader: Arc<dyn ViewReader>,
+    sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
+    stopped: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+/// What a view's answers would be as of now.
+pub type Sight = Result<AsOf, String>;
+
+/// What is told of a view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Its entry in the catalog.
+    pub view: View,
+    /// `exact` and the like.
+    pub class: &'static str,
+    /// Within which relative error.
+    pub error: Option<f64>,
+    /// Why it has its class.
+    pub reason: String,
+    /// `lambda` or `kappa`.
+    pub mode: &'static str,
+    /// Its columns and their types.
+    pub columns: Vec<(String, String)>,
+    /// What it is as of, or why it cannot be answered.
+    pub sight: Sight,
+}
+
+impl Shared {
+    /// Starts the layers of `view`. One that this program does not understand any more is kept and says so.
+    pub fn host(&self, view: View) -> Hosted {
+        let (stop, stopping) = watch::channel(false);
+        let running = self.run(&view, stopping);
+        if let Err(why) = &running {
+            tracing::error!(view = view.name, why, "a view cannot be run");
+        }
+        Hosted {
+            view,
+            running,
+            stop,
+        }
+    }
+
+    fn run(&self, view: &View, stop: watch::Receiver<bool>) -> Result<Running, String> {
+        let definition = split(&view.statement).map_err(|refusal| refusal.to_string())?;
+        let program = compile(&definition, &view.schema).map_err(|refusal| refusal.to_string())?;
+        let map: Arc<dyn crate::record_map::RecordMap> = Arc::new(program);
+        let answering = Answering::new(&definition, map.keys(), map.aggregates());
+        let answering = answering.map_err(|refusal| refusal.to_string())?;
+        let launched = self.parts.layers.launch(Launch {
+            view: view.clone(),
+            definition: definition.clone(),
+            map,
+            stop,
+        });
+        let Launched {
+            reader,
+            sight,
+            stopped,
+        } = launched;
+        Ok(Running {
+            definition,
+            columns: Arc::clone(answering.columns()),
+            reader,
+            sight,
+            stopped: Mutex::new(Some(stopped)),
+        })
+    }
+}
+
+impl Hosted {
+    /// Its entry in the catalog.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Reads it, if it runs.
+    pub fn reader(&self) -> Option<Arc<dyn ViewReader>> {
+        let running = self.running.as_ref().ok()?;
+        Some(Arc::clone(&running.reader))
+    }
+
+    /// The columns of its answers.
+    pub fn columns(&self) -> Result<&SchemaRef, Failure> {
+        match &self.running {
+            Ok(running) => Ok(&running.columns),
+            Err(why) => Err(Failure::Broken {
+                name: self.view.name.clone(),
+                why: why.clone(),
+            }),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        let view = self.view.clone();
+        let running = match &self.running {
+            Ok(running) => running,
+            Err(why) => {
+                return Status {
+                    view,
+                    class: "unknown",
+                    error: None,
+                    reason: String::new(),
+                    mode: "unknown",
+                    columns: Vec::new(),
+                    sight: Err(why.clone()),
+                };
+            }
+        };
+        let definition = &running.definition;
+        let columns = running.columns.fields().iter();
+        let columns = columns.map(|field| (field.name().clone(), super::json::type_of(field)));
+        Status {
+            view,
+            class: exactness::class(definition.class),
+            error: exactness::error(definition.class),
+            reason: exactness::reason(definition),
+            mode: match definition.mode {
+                Mode::Lambda => "lambda",
+                Mode::Kappa => "kappa",
+            },
+            columns: columns.collect(),
+            sight: (running.sight)().map_err(|error| error.to_string()),
+        }
+    }
+
+    pub fn ask_to_stop(&self) {
+        // Layers that have ended need no telling.
+        let _ = self.stop.send(true);
+    }
+
+    /// Completes when its layers have stopped.
+    pub async fn stopped(&self) {
+        let Ok(running) = &self.running else {
+            return;
+        };
+        let stopped = running.stopped.lock();
+        let stopped = stopped.expect("no holder of this lock panics").take();
+        if let Some(stopped) = stopped {
+            stopped.await;
+        }
+    }
+}
