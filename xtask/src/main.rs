@@ -13,6 +13,7 @@ mod codegen;
 mod check;
 mod parity;
 mod test;
+mod flights;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ struct Command {
     run: fn(&Path) -> Result<()>,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         word: "check",
         what: "format, clippy and tidy: what must hold before a commit",
@@ -51,6 +52,11 @@ const COMMANDS: [Command; 6] = [
         word: "parity",
         what: "write docs/PARITY.md anew from what the tests say they prove",
         run: parity::run,
+    },
+    Command {
+        word: "flights",
+        what: "land three million flights on a stream and compare 10,000 answers of a view",
+        run: flights::run,
     },
     Command {
         word: "ci",

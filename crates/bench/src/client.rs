@@ -266,6 +266,20 @@ impl Client {
         )
     }
 
+    /// Calls the server's own API below `/_tidemill/`, signed, as views demand where credentials are
+    /// configured.
+    pub async fn own_call(
+        &self,
+        method: Method,
+        path: &str,
+        input: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let body = input.map_or_else(Bytes::new, |input| input.to_string().into());
+        let headers = [("content-type", "application/json")];
+        let call = self.prepare(Service::Kinesis, method, path, &headers, body);
+        json(self.send(&call).await?)
+    }
+
     /// A Kinesis call, signed now, to be sent later.
     pub fn prepare_kinesis(&self, operation: &str, body: Bytes) -> Prepared {
         let target = format!("Kinesis_20131202.{operation}");
@@ -418,6 +432,14 @@ fn refused(answer: &Answer) -> Failure {
         .get("x-amzn-errortype")
         .and_then(|value| value.to_str().ok());
     let code = header.or_else(|| body["__type"].as_str());
+    // The server's own API says what is wrong and has no codes.
+    if let (None, Some(message)) = (code, body["error"].as_str()) {
+        return Failure::Refused {
+            status: answer.status,
+            code: "refused".to_owned(),
+            message: message.to_owned(),
+        };
+    }
     let Some(code) = code else {
         let text = String::from_utf8_lossy(&answer.body);
         let detail = text.chars().take(200).collect();

@@ -1,11 +1,11 @@
 //! `tidemill demo`: a month of real flights through a stream, one function and two mappings, with a
-//! verdict on every record.
+//! verdict on every record; then a day of flights in the order of landing, and a view of them.
 //!
 //! What must hold: everything goes over the wire, also to the embedded server, so that the same job
 //! runs against any server; the numbers of the verdict are counted, never assumed.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tidemill_bench::client::{Client, Endpoint};
 use tidemill_ledger::{MappingReport, Report as LedgerReport};
 use tidemill_model::Timestamp;
-use tidemill_server::{Config, Running, Storage};
+use tidemill_server::{Config, LimitsMode, Running, Storage};
 
 use crate::args;
 use crate::connection;
@@ -32,9 +32,15 @@ mod producer;
 mod readback;
 mod drain;
 mod verdict;
+mod landings;
+mod boundary;
+mod oracle;
+mod questions;
+mod landing_act;
 mod report;
 
 use flights::Flight;
+use landing_act::{LandingReport, Plan};
 use pipeline::Pipeline;
 use producer::Puts;
 use report::{FileCounts, ProducerCounts, QueueCounts, Report, StreamCounts};
@@ -45,8 +51,16 @@ use wire::{Call, Wire};
 const STANDSTILL_MAX: Duration = Duration::from_secs(90);
 const POLL_PAUSE: Duration = Duration::from_millis(250);
 
+/// Shards for a file of landings, whose server has no limits.
+const FILE_SHARDS: u32 = 8;
+/// Answers to questions about a file of landings, at least.
+const FILE_ANSWERS: usize = 10_000;
+
 /// Runs the demo.
 pub async fn run(options: args::Demo) -> Result<Ending, Failed> {
+    if let Some(file) = options.landings.clone() {
+        return run_file(&options, &file).await;
+    }
     let host = Host::prepare(&options).await?;
     let again = format!("{} demo", output::program());
     let result = interruptible(job(&host)).await;
@@ -64,6 +78,39 @@ pub async fn run(options: args::Demo) -> Result<Ending, Failed> {
         output::print(&report.text());
     }
     Ok(ending)
+}
+
+/// Runs the second act alone, on the landings of a file.
+async fn run_file(options: &args::Demo, file: &Path) -> Result<Ending, Failed> {
+    let again = format!("{} demo --landings {}", output::program(), file.display());
+    let host = Host::prepare(options).await?;
+    let result = interruptible(file_job(&host, file)).await;
+    host.stop().await;
+    let report = result.or_try(again)?;
+    let ending = match report.checks().iter().all(|check| check.holds) {
+        true => Ending::Ok,
+        false => Ending::Finding,
+    };
+    if options.json {
+        output::print(&output::envelope("demo", ending, &report, &[]));
+    } else {
+        output::print(&report.text());
+    }
+    Ok(ending)
+}
+
+async fn file_job(host: &Host, file: &Path) -> Result<LandingReport> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("{} cannot be read", file.display()))?;
+    let landings = landings::read(&text)?;
+    let wire = host.wire();
+    let plan = Plan {
+        suffix: &host.suffix,
+        shards: FILE_SHARDS,
+        answers_min: FILE_ANSWERS,
+    };
+    let report = landing_act::run(&wire, plan, &landings).await?;
+    report.context("the server has no views")
 }
 
 /// The server that the demo runs against.
@@ -106,6 +153,10 @@ impl Host {
         let config = Config {
             storage: Storage::Directory(directory),
             port: 0,
+            limits: match options.landings {
+                Some(_) => LimitsMode::None,
+                None => LimitsMode::Aws,
+            },
             ..Config::default()
         };
         let server = tidemill_server::start(config).await;
@@ -128,6 +179,12 @@ impl Host {
                 kept,
             }),
         })
+    }
+
+    fn wire(&self) -> Wire {
+        let (credentials, clock) = (connection::credentials(), connection::clock());
+        let client = Client::new(self.endpoint.clone(), credentials, clock);
+        Wire::new(client, connection::clock(), connection::entropy())
     }
 
     fn next_commands(&self) -> Vec<String> {
@@ -209,12 +266,7 @@ async fn interruptible<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 async fn job(host: &Host) -> Result<Report> {
     let flights: Arc<[Flight]> = flights::read(flights::JANUARY_2013)?.into();
     let incomplete = flights::incomplete_rows(&flights);
-    let client = Client::new(
-        host.endpoint.clone(),
-        connection::credentials(),
-        connection::clock(),
-    );
-    let wire = Wire::new(client, connection::clock(), connection::entropy());
+    let wire = host.wire();
 
     eprintln!("Server: {}", host.endpoint);
     let setup = Progress::begin("Setting up", 0);
@@ -254,7 +306,18 @@ async fn job(host: &Host) -> Result<Report> {
         defaults,
         careful,
     };
-    Ok(compose(host, &pipeline, &puts, collected))
+    let mut report = compose(host, &pipeline, &puts, collected);
+    let landings = landings::read(landings::FIRST_OF_JANUARY_2001)?;
+    let plan = Plan {
+        suffix: &host.suffix,
+        shards: pipeline::SHARDS,
+        answers_min: 0,
+    };
+    report.landings = landing_act::run(&wire, plan, &landings).await?;
+    let checks = report.landings.iter().flat_map(LandingReport::checks);
+    let checks: Vec<_> = checks.collect();
+    report.checks.extend(checks);
+    Ok(report)
 }
 
 fn compose(host: &Host, pipeline: &Pipeline, puts: &Puts, collected: Collected) -> Report {
@@ -296,6 +359,7 @@ fn compose(host: &Host, pipeline: &Pipeline, puts: &Puts, collected: Collected) 
         },
         defaults,
         careful,
+        landings: None,
         checks,
         next: Vec::new(),
     }

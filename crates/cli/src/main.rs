@@ -7,6 +7,7 @@ mod logging;
 mod connection;
 mod start;
 mod ledger;
+mod views;
 mod bench;
 mod log;
 mod demo;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Start(_) => ("start", false),
         Command::Demo(options) => ("demo", options.json),
         Command::Ledger(options) => ("ledger", options.json),
+        Command::Views(command) => command.name_and_json(),
         Command::Bench(options) => options.name_and_json(),
         Command::Log(args::Log::Verify(options)) => ("log verify", options.json),
         Command::Log(args::Log::Dump(options)) => ("log dump", options.json),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
             Command::Start(options) => start::run(options).await,
             Command::Demo(options) => demo::run(options).await,
             Command::Ledger(options) => ledger::run(options).await,
+            Command::Views(command) => views::run(command).await,
             Command::Bench(options) => bench::run(options).await,
             Command::Log(command) => log::run(command).await,
         }

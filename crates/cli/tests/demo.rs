@@ -32,6 +32,20 @@ fn check(envelope: &Value, stderr: &str) {
         assert!(shard["pending"].as_u64() > Some(0), "{shard}");
         assert!(shard["blocked"]["since"].is_string(), "{shard}");
     }
+    let landings = &data["landings"];
+    assert_eq!(
+        (&landings["flights"], &landings["wrong"]),
+        (&14_828.into(), &0.into())
+    );
+    assert!(landings["records"].as_u64() >= Some(14_828), "{landings}");
+    assert!(
+        landings["answers_meanwhile"].as_u64() > Some(0),
+        "{landings}"
+    );
+    assert!(
+        landings["time_boundary"]["wrong_buckets"].as_u64() > Some(0),
+        "{landings}"
+    );
     assert_eq!(data["next"].as_array().map(Vec::len), Some(3));
 }
 

@@ -49,7 +49,7 @@ pub async fn set_up(wire: &Wire, suffix: &str) -> Result<Pipeline> {
         }
     };
     let stream = name("flights");
-    let stream_arn = create_stream(wire, &stream)
+    let stream_arn = create_stream(wire, &stream, SHARDS)
         .await
         .context("the stream could not be created")?;
     let code = zipped(HANDLER).context("the function's code could not be zipped")?;
@@ -77,8 +77,9 @@ pub async fn set_up(wire: &Wire, suffix: &str) -> Result<Pipeline> {
     })
 }
 
-async fn create_stream(wire: &Wire, stream: &str) -> Result<String> {
-    let input = json!({ "StreamName": stream, "ShardCount": SHARDS });
+/// Creates a stream and waits until it can be put to; gives its ARN.
+pub async fn create_stream(wire: &Wire, stream: &str, shards: u32) -> Result<String> {
+    let input = json!({ "StreamName": stream, "ShardCount": shards });
     create(
         wire,
         Call::Kinesis("CreateStream", input),

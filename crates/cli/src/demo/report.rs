@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use tidemill_ledger::{Counts, MappingReport};
 
+use crate::demo::landing_act::LandingReport;
 use crate::demo::pipeline;
 use crate::demo::verdict::Check;
 use crate::output::{self, grouped};
@@ -30,6 +31,8 @@ pub struct Report {
     pub defaults: MappingReport,
     /// The ledger of the mapping with bisect, reported failures, few retries and the queue.
     pub careful: MappingReport,
+    /// The second act; none where the server has no views.
+    pub landings: Option<LandingReport>,
     /// The comparisons.
     pub checks: Vec<Check>,
     /// What to type next.
@@ -97,6 +100,7 @@ impl Report {
             self.ledgers(),
             self.standstill(),
             self.queue_line(),
+            self.second_act(),
             self.conclusion(),
             self.way_on(),
         ];
@@ -203,6 +207,13 @@ impl Report {
             grouped(self.queue.rows),
             grouped(self.file.incomplete),
         )
+    }
+
+    fn second_act(&self) -> String {
+        match &self.landings {
+            Some(landings) => landings.text(),
+            None => "The server has no views, so there was no second act.".to_owned(),
+        }
     }
 
     fn conclusion(&self) -> String {

@@ -71,6 +71,12 @@ impl Stored {
         self.rows.extend(other.rows);
     }
 
+    /// Every record: its shard, its sequence number and the row that it holds.
+    pub fn records(&self) -> impl Iterator<Item = (&str, &str, Option<usize>)> {
+        let records = self.rows.iter();
+        records.map(|((shard, number), row)| (shard.as_str(), number.as_str(), *row))
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.rows.len()

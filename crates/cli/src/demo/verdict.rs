@@ -59,7 +59,8 @@ pub struct Check {
     pub finding: Option<String>,
 }
 
-fn check(
+/// A comparison that `holds` or not.
+pub fn check(
     name: &'static str,
     claim: &'static str,
     holds: bool,

@@ -37,6 +37,8 @@ pub enum Call {
     Lambda(Method, String, Option<Value>),
     /// The path of one of the server's own pages.
     Own(&'static str),
+    /// Method, path below the API of views, and input.
+    Views(Method, String, Option<Value>),
 }
 
 /// How a call ended.
@@ -120,6 +122,11 @@ impl Wire {
                     .await
             }
             Call::Own(path) => self.client.own(path).await,
+            Call::Views(method, path, input) => {
+                let path = format!("/_tidemill/views{path}");
+                let (method, input) = (method.clone(), input.as_ref());
+                self.client.own_call(method, &path, input).await
+            }
         }
     }
 
