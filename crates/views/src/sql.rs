@@ -9,6 +9,8 @@ mod json_path;
 mod json;
 mod json_operators;
 mod arithmetic;
+mod bounded;
+mod whole_sum;
 mod engine;
 mod types;
 mod prepare;
@@ -20,10 +22,18 @@ mod key_filters;
 mod scope;
 mod groups_table;
 mod views_schema;
+#[cfg(feature = "postgres")]
+mod settings;
+#[cfg(feature = "postgres")]
+mod pg_catalog;
 mod queries;
+#[cfg(feature = "postgres")]
+mod postgres;
 
 pub use answer::Answering;
 pub use compile::compile;
+#[cfg(feature = "postgres")]
+pub use postgres::{Listening, listen};
 pub use program::Program;
 pub use queries::{Answered, Queries};
 pub use query_error::{Kind, QueryError};

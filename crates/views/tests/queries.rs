@@ -2,17 +2,25 @@
 
 mod support;
 
+use std::future::pending;
 use std::sync::Arc;
 
 use datafusion::arrow::util::pretty::pretty_format_batches_with_schema;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
 
 use tidemill_model::ShardId;
 use tidemill_testkit::SimClock;
+use tidemill_views::definition::Definition;
 use tidemill_views::sql::{Answered, Queries, QueryError};
-use tidemill_views::view_reader::{MinPosition, QueryOptions};
+use tidemill_views::view_reader::{
+    Denied, Done, KeyFilter, MinPosition, QueryOptions, ReadError, Reading, ViewReader, ViewSource,
+};
+use tidemill_views::{Aggregate, Type};
 
-use support::sales::{Shelf, shelf};
+use support::sales::{Held, Shelf, shelf};
 
 fn runtime() -> Runtime {
     let mut builder = Builder::new_current_thread();
@@ -128,4 +136,71 @@ fn views_that_are_dropped_are_gone_for_the_next_query() {
         gone,
         "NoView: there is no view `top`\nhint: there are by_hour, everything"
     );
+}
+
+/// A view whose reader never answers.
+struct Stuck {
+    view: Arc<Held>,
+    asked: mpsc::Sender<()>,
+}
+
+impl ViewReader for Stuck {
+    fn definition(&self) -> &Definition {
+        self.view.definition()
+    }
+
+    fn keys(&self) -> &[Type] {
+        self.view.keys()
+    }
+
+    fn aggregates(&self) -> &[Aggregate] {
+        self.view.aggregates()
+    }
+
+    fn read<'a>(
+        &'a self,
+        _filters: &'a [KeyFilter],
+        _options: &'a QueryOptions,
+    ) -> BoxFuture<'a, Result<Reading, ReadError>> {
+        async {
+            self.asked.send(()).await.expect("the test waits for it");
+            pending().await
+        }
+        .boxed()
+    }
+}
+
+struct OnlyStuck(Arc<Stuck>);
+
+impl ViewSource for OnlyStuck {
+    fn views(&self) -> Vec<Arc<dyn ViewReader>> {
+        vec![Arc::clone(&self.0) as Arc<dyn ViewReader>]
+    }
+
+    fn carry_out<'a>(&'a self, _statement: &'a str) -> BoxFuture<'a, Result<Done, Denied>> {
+        panic!("only queries are asked here")
+    }
+}
+
+#[test]
+fn a_query_that_nobody_waits_for_any_more_makes_room_for_others() {
+    let (asked, mut readings) = mpsc::channel(1);
+    let view = Held::view("CREATE VIEW stuck AS SELECT count(*) AS n FROM STREAM sales");
+    let source = Arc::new(OnlyStuck(Arc::new(Stuck { view, asked })));
+    let queries = Arc::new(Queries::new(source, Arc::new(SimClock::default())));
+    runtime().block_on(async {
+        // Three times as many as are computed at once.
+        for _ in 0..48 {
+            let queries = Arc::clone(&queries);
+            let query = tokio::spawn(async move {
+                let query = queries.query("SELECT * FROM stuck", QueryOptions::default());
+                query.await.is_ok()
+            });
+            readings.recv().await.expect("the view is read");
+            query.abort();
+            assert!(query.await.is_err_and(|stopped| stopped.is_cancelled()));
+        }
+        let answered = queries.query("SELECT 1 AS one", QueryOptions::default());
+        assert!(answered.await.is_ok());
+    });
 }

@@ -1,7 +1,9 @@
-//! Whole numbers that never wrap: [`Checked`] puts functions that fail in the place of `+`, `-` and `*`.
+//! Numbers as they have to be: [`Numbers`] rewrites what the engine would compute otherwise.
 //!
-//! The engine's own operators go round when a number does not fit into 64 bits, and its negation does too.
-//! What must hold: of two whole numbers there is the right result or none.
+//! The engine's own operators go round when a whole number does not fit into 64 bits, and its negation does
+//! too: functions that fail stand in the place of `+`, `-` and `*`. And where a double meets a decimal it
+//! would make decimals of both, which a large double is not and a small one loses digits by: here both become
+//! doubles, as in Postgres. What must hold: of two whole numbers there is the right result or none.
 
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use arrow_schema::DataType;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, plan_err};
 use datafusion::logical_expr::expr_rewriter::FunctionRewrite;
 use datafusion::logical_expr::{
@@ -18,18 +20,18 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature, Volatility, lit,
 };
 
-/// Rewrites operators on whole numbers.
+/// Rewrites expressions over numbers.
 #[derive(Debug)]
-pub struct Checked {
+pub struct Numbers {
     plus: Arc<ScalarUDF>,
     minus: Arc<ScalarUDF>,
     times: Arc<ScalarUDF>,
 }
 
-impl Default for Checked {
-    fn default() -> Checked {
+impl Default for Numbers {
+    fn default() -> Numbers {
         let function = |operator| Arc::new(ScalarUDF::from(Arithmetic::new(operator)));
-        Checked {
+        Numbers {
             plus: function(Operator::Plus),
             minus: function(Operator::Minus),
             times: function(Operator::Multiply),
@@ -37,9 +39,9 @@ impl Default for Checked {
     }
 }
 
-impl FunctionRewrite for Checked {
+impl FunctionRewrite for Numbers {
     fn name(&self) -> &str {
-        "checked_arithmetic"
+        "numbers"
     }
 
     fn rewrite(
@@ -48,6 +50,18 @@ impl FunctionRewrite for Checked {
         schema: &DFSchema,
         _config: &ConfigOptions,
     ) -> Result<Transformed<Expr>> {
+        let doubled = as_doubles(expression, schema)?;
+        let whole = self.checked(doubled.data, schema);
+        Ok(Transformed {
+            transformed: doubled.transformed || whole.transformed,
+            ..whole
+        })
+    }
+}
+
+impl Numbers {
+    /// An operator on whole numbers as a function that fails where the operator would go round.
+    fn checked(&self, expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
         let is_whole = |one: &Expr| one.get_type(schema).is_ok_and(|of| of.is_integer());
         match expression {
             Expr::BinaryExpr(BinaryExpr { left, op, right })
@@ -59,18 +73,47 @@ impl FunctionRewrite for Checked {
                     Operator::Multiply => &self.times,
                     _ => {
                         let kept = Expr::BinaryExpr(BinaryExpr { left, op, right });
-                        return Ok(Transformed::no(kept));
+                        return Transformed::no(kept);
                     }
                 };
-                Ok(Transformed::yes(function.call(vec![*left, *right])))
+                Transformed::yes(function.call(vec![*left, *right]))
             }
             // A literal cannot be the number whose negation does not fit.
             Expr::Negative(inner) if is_whole(&inner) && !matches!(*inner, Expr::Literal(..)) => {
-                Ok(Transformed::yes(self.minus.call(vec![lit(0_i64), *inner])))
+                Transformed::yes(self.minus.call(vec![lit(0_i64), *inner]))
             }
-            other => Ok(Transformed::no(other)),
+            other => Transformed::no(other),
         }
     }
+}
+
+/// `expression` with doubles in the place of decimals that stand beside a double.
+fn as_doubles(expression: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let brings_values_together = matches!(
+        expression,
+        Expr::BinaryExpr(_)
+            | Expr::Between(_)
+            | Expr::InList(_)
+            | Expr::Case(_)
+            | Expr::ScalarFunction(_)
+    );
+    if !brings_values_together {
+        return Ok(Transformed::no(expression));
+    }
+    let mut has_double = false;
+    expression.apply_children(|part| {
+        has_double |= part.get_type(schema).is_ok_and(|of| of.is_floating());
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if !has_double {
+        return Ok(Transformed::no(expression));
+    }
+    expression.map_children(|part| match part.get_type(schema) {
+        Ok(of) if of.is_decimal() => {
+            Ok(Transformed::yes(part.cast_to(&DataType::Float64, schema)?))
+        }
+        _ => Ok(Transformed::no(part)),
+    })
 }
 
 /// An operator on two whole numbers of 64 bits.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema as ArrowSchema, SchemaRef};
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::Expr as LogicalExpr;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::prelude::SessionConfig;
 use sqlparser::ast::{Expr, ExprWithAlias};
@@ -189,12 +191,25 @@ impl Compiler {
         let made = self
             .state
             .create_logical_expr_from_sql_expr(expression, &self.names)
+            .and_then(|logical| self.rewritten(logical))
             .and_then(|logical| self.state.create_physical_expr(logical, &self.names))
             .and_then(|physical| {
                 let of = physical.data_type(&self.seen)?;
                 Ok((physical, of))
             });
         made.map_err(|error| refused(&written.text, &error))
+    }
+
+    /// `logical` as the session rewrites it. It does so itself only after it has brought types together,
+    /// and how these are brought together is what some of the rewriting is about.
+    fn rewritten(&self, logical: LogicalExpr) -> Result<LogicalExpr, DataFusionError> {
+        let rewrites = self.state.analyzer().function_rewrites();
+        let config = self.state.config_options();
+        rewrites.iter().try_fold(logical, |logical, rewrite| {
+            let rewritten =
+                logical.transform_up(|part| rewrite.rewrite(part, &self.names, config))?;
+            Ok(rewritten.data)
+        })
     }
 
     fn condition(&self, written: &Written) -> Result<Arc<dyn PhysicalExpr>, Refusal> {

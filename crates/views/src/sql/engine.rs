@@ -15,9 +15,11 @@ use datafusion::prelude::SessionConfig;
 
 use tidemill_model::Timestamp;
 
-use super::arithmetic::Checked;
+use super::arithmetic::Numbers;
+use super::bounded;
 use super::json;
 use super::json_operators::JsonOperators;
+use super::whole_sum::whole_sum;
 
 /// Who says it, before what an error says.
 const PREFIXES: [&str; 3] = [
@@ -47,8 +49,17 @@ pub fn state(config: SessionConfig) -> SessionState {
     for function in functions {
         added = added.and_then(|()| state.register_udf(function).map(|_| ()));
     }
+    for name in bounded::NAMES {
+        let function = state.udf(name).map(bounded::bounded);
+        added = added.and_then(|()| state.register_udf(Arc::new(function?)).map(|_| ()));
+    }
+    for name in bounded::REMOVED {
+        added = added.and_then(|()| state.deregister_udf(name).map(|_| ()));
+    }
+    let sum = state.udaf("sum").map(whole_sum);
+    added = added.and_then(|()| state.register_udaf(Arc::new(sum?)).map(|_| ()));
     let added = added
-        .and_then(|()| state.register_function_rewrite(Arc::new(Checked::default())))
+        .and_then(|()| state.register_function_rewrite(Arc::new(Numbers::default())))
         .and_then(|()| state.register_expr_planner(Arc::new(operators)));
     added.expect("a session that was just made can be added to");
     state

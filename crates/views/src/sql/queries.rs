@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -23,9 +24,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use sqlparser::ast;
 use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use tidemill_model::Clock;
 
@@ -45,7 +48,11 @@ pub const SCHEMA: &str = "public";
 const MEMORY_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Queries that are computed at once; more wait.
 const QUERIES_MAX: usize = 16;
-/// Bytes of a query, at most: its tree is walked recursively.
+/// How long a query may take.
+const TIME_MAX: Duration = Duration::from_secs(600);
+/// Operators of a statement, at most: its tree is walked recursively, and each may make it one deeper.
+const OPERATORS_MAX: usize = 300;
+/// Bytes of a statement, at most.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// Answers queries over views.
@@ -77,6 +84,8 @@ impl Queries {
         let before = catalog.register_schema(SCHEMA, Arc::new(views));
         before.expect("a catalog in memory takes schemas");
         context.register_catalog(DATABASE, Arc::new(catalog));
+        #[cfg(feature = "postgres")]
+        super::pg_catalog::add_catalog(&context, DATABASE, Arc::clone(&source));
         Queries {
             context,
             source,
@@ -98,7 +107,7 @@ impl Queries {
     ) -> Result<Answered, QueryError> {
         let statement = parse(text)?;
         let plan = self.plan(statement).await?;
-        self.run(plan, options).await
+        self.run_within(plan, options, None).await
     }
 
     /// The plan of `statement`, which may have parameters.
@@ -118,7 +127,7 @@ impl Queries {
     }
 
     /// Computes `plan`, which has no parameters left.
-    pub async fn run(
+    async fn run(
         self: &Arc<Queries>,
         plan: LogicalPlan,
         options: QueryOptions,
@@ -142,6 +151,26 @@ impl Queries {
         answered.await.map_err(|error| self.explained(&error))
     }
 
+    /// Computes `plan`, and gives up when that takes longer than `limit`, or than any query may.
+    pub async fn run_within(
+        self: &Arc<Queries>,
+        plan: LogicalPlan,
+        options: QueryOptions,
+        limit: Option<Duration>,
+    ) -> Result<Answered, QueryError> {
+        let run = self.run(plan, options);
+        let limit = limit.map_or(TIME_MAX, |limit| limit.min(TIME_MAX));
+        let deadline = self.clock.now().plus(limit);
+        tokio::select! {
+            answered = run => answered,
+            () = self.clock.sleep_until(deadline) => {
+                let what = format!("the query took longer than {} ms", limit.as_millis());
+                let error = QueryError::new(Kind::TooLong, what);
+                Err(error.hint("a condition on a column that is grouped by, or a longer statement_timeout"))
+            }
+        }
+    }
+
     /// A session for one query.
     fn state(&self, scope: Scope) -> SessionState {
         let mut state = self.context.state();
@@ -158,7 +187,7 @@ impl Queries {
 
 /// Reads `text`, which is one statement.
 fn parse(text: &str) -> Result<ast::Statement, QueryError> {
-    check_length(text)?;
+    check_size(text)?;
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, text);
     let mut statements =
         statements.map_err(|error| QueryError::new(Kind::Syntax, error.to_string()))?;
@@ -173,13 +202,53 @@ fn parse(text: &str) -> Result<ast::Statement, QueryError> {
     }
 }
 
-/// Refuses a text that is too long to be read.
-pub fn check_length(text: &str) -> Result<(), QueryError> {
+/// Refuses a text that would make a tree too deep to be walked on a thread's stack.
+pub fn check_size(text: &str) -> Result<(), QueryError> {
+    let refused = |what: &str| Err(QueryError::new(Kind::NotSupported, what));
     if text.len() > TEXT_BYTES_MAX {
-        let what = "the statement is longer than 256 KiB";
-        return Err(QueryError::new(Kind::NotSupported, what));
+        return refused("the statement is longer than 256 KiB");
+    }
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize();
+    let tokens = tokens.map_err(|error| QueryError::new(Kind::Syntax, error.to_string()))?;
+    if tokens.iter().filter(|token| is_operator(token)).count() > OPERATORS_MAX {
+        return refused("the statement has more than 300 operators");
     }
     Ok(())
+}
+
+/// Whether `token` may make a tree one level deeper; parentheses are counted by the parser.
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::IN
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
+                | Keyword::COLLATE
+                | Keyword::AT
+                | Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::JOIN
+        ),
+        Token::Whitespace(_)
+        | Token::Number(..)
+        | Token::SingleQuotedString(_)
+        | Token::EscapedStringLiteral(_)
+        | Token::Placeholder(_)
+        | Token::Comma
+        | Token::LParen
+        | Token::RParen
+        | Token::SemiColon
+        | Token::Period
+        | Token::EOF => false,
+        _ => true,
+    }
 }
 
 fn state() -> SessionState {
@@ -222,13 +291,22 @@ fn repeated(plan: &LogicalPlan) -> Result<BTreeSet<String>, DataFusionError> {
     Ok(repeated.map(|(view, _)| view).collect())
 }
 
-/// Does `work` on a thread that may be busy for a while; a panic there is an error.
+/// Does `work` on a thread that may be busy for a while; a panic there is an error. When nobody waits for it
+/// any more, it is given up at the next batch of rows.
 async fn aside<T: Send + 'static>(
     work: impl Future<Output = Result<T, DataFusionError>> + Send + 'static,
 ) -> Result<T, DataFusionError> {
     let handle = Handle::current();
-    let done = tokio::task::spawn_blocking(move || handle.block_on(work)).await;
-    done.unwrap_or_else(|stopped| {
+    let (_waiting, gone) = oneshot::channel::<()>();
+    let done = tokio::task::spawn_blocking(move || {
+        handle.block_on(async {
+            tokio::select! {
+                done = work => done,
+                _ = gone => Err(DataFusionError::Execution("nobody waits for the answer".to_owned())),
+            }
+        })
+    });
+    done.await.unwrap_or_else(|stopped| {
         let what = format!("the engine stopped in the middle of the query: {stopped}");
         Err(DataFusionError::Internal(what))
     })

@@ -39,6 +39,8 @@ pub enum Kind {
     Unanswerable,
     /// It needs more memory than a query may have.
     TooLarge,
+    /// It took longer than it may.
+    TooLong,
     /// It is our fault.
     Internal,
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its part of it")]
 
 pub mod groups;
+pub mod postgres;
 pub mod sales;
 pub mod source;
 
