@@ -215,8 +215,7 @@ pub struct Demo {
     /// server may hold others.
     #[arg(long, env = "TIDEMILL_SUFFIX", value_parser = suffix)]
     pub suffix: Option<String>,
-    /// Only the second act, on the flights of this file, as data/extract_landings.py writes it; an
-    /// embedded server then has no limits.
+    /// Only the second act, on the flights of this file, as data/extract_landings.py writes it.
     #[arg(long, env = "TIDEMILL_LANDINGS", value_name = "FILE")]
     pub landings: Option<PathBuf>,
     /// Print the verdict as JSON.

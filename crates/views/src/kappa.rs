@@ -77,6 +77,7 @@ impl Layers for Kappa {
         let seen = Arc::clone(&reader);
         let task = tokio::spawn(replay.run(stop));
         Launched {
+            kept_by: "replay",
             reader,
             sight: Box::new(move || seen.sight()),
             stopped: Box::pin(async move {

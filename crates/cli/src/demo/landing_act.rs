@@ -50,7 +50,7 @@ pub struct LandingReport {
     pub flights: u64,
     /// Records that the stream holds.
     pub records: u64,
-    /// Buckets of the last answer.
+    /// Buckets of the last answer about everything.
     pub buckets: u64,
     /// Answers.
     pub answers: u64,
@@ -244,14 +244,14 @@ fn judge(landings: &[Landing], stored: &Stored, answers: Vec<Answer>) -> Result<
         Ok((shard.to_owned(), number.position_at(), row))
     });
     let mut oracle = Oracle::new(landings, records.collect::<Result<Vec<_>>>()?)?;
+    let mut whole = answers.iter().rev();
+    let whole = whole.find(|answer| answer.question == Question::All);
     let mut report = LandingReport {
         view: String::new(),
         class: String::new(),
         flights: landings.len() as u64,
         records: stored.len() as u64,
-        buckets: answers
-            .last()
-            .map_or(0, |answer| answer.buckets.len() as u64),
+        buckets: whole.map_or(0, |answer| answer.buckets.len() as u64),
         answers: answers.len() as u64,
         answers_meanwhile: 0,
         wrong: 0,

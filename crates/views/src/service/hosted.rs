@@ -26,6 +26,7 @@ pub struct Hosted {
 struct Running {
     definition: Definition,
     columns: SchemaRef,
+    kept_by: &'static str,
     reader: Arc<dyn ViewReader>,
     sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
     stopped: Mutex<Option<BoxFuture<'static, ()>>>,
@@ -47,6 +48,8 @@ pub struct Status {
     pub reason: String,
     /// `lambda` or `kappa`.
     pub mode: &'static str,
+    /// What keeps it: `replay`.
+    pub kept_by: &'static str,
     /// Its columns and their types.
     pub columns: Vec<(String, String)>,
     /// What it is as of, or why it cannot be answered.
@@ -81,6 +84,7 @@ impl Shared {
             stop,
         });
         let Launched {
+            kept_by,
             reader,
             sight,
             stopped,
@@ -88,6 +92,7 @@ impl Shared {
         Ok(Running {
             definition,
             columns: Arc::clone(answering.columns()),
+            kept_by,
             reader,
             sight,
             stopped: Mutex::new(Some(stopped)),
@@ -129,6 +134,7 @@ impl Hosted {
                     error: None,
                     reason: String::new(),
                     mode: "unknown",
+                    kept_by: "nothing",
                     columns: Vec::new(),
                     sight: Err(why.clone()),
                 };
@@ -146,6 +152,7 @@ impl Hosted {
                 Mode::Lambda => "lambda",
                 Mode::Kappa => "kappa",
             },
+            kept_by: running.kept_by,
             columns: columns.collect(),
             sight: (running.sight)().map_err(|error| error.to_string()),
         }

@@ -56,6 +56,8 @@ pub struct Launch {
 
 /// A view that runs.
 pub struct Launched {
+    /// What keeps it, in a word.
+    pub kept_by: &'static str,
     /// Reads it.
     pub reader: Arc<dyn ViewReader>,
     /// Says what an answer would be as of now, or why there is none.

@@ -93,6 +93,7 @@ fn shown(status: &Status) -> Value {
         error,
         reason,
         mode,
+        kept_by,
         columns,
         sight,
     } = status;
@@ -113,6 +114,7 @@ fn shown(status: &Status) -> Value {
         "error_bound": error,
         "reason": reason,
         "mode": mode,
+        "kept_by": kept_by,
         "columns": columns.collect::<Vec<_>>(),
     });
     if let (Value::Object(shown), Value::Object(described)) = (&mut shown, described) {
