@@ -90,6 +90,10 @@ pub struct Start {
     /// Port to listen on; 0 takes any that is free.
     #[arg(long, env = "TIDEMILL_PORT", default_value_t = 4566)]
     pub port: u16,
+    /// Port for psql and other clients of Postgres; 0 takes any that is free. 5466 when it is not given
+    /// and nobody else has that.
+    #[arg(long, env = "TIDEMILL_SQL_PORT", value_name = "PORT")]
+    pub sql_port: Option<u16>,
     /// Whether AWS's limits are kept, such as 1,000 records a second and shard.
     #[arg(long, env = "TIDEMILL_LIMITS", value_enum, default_value_t = Limits::Aws)]
     pub limits: Limits,

@@ -10,13 +10,17 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use tidemill_log::LocalError;
+use tidemill_server::wiring::sql_port::SqlPortError;
 use tidemill_server::wiring::storage::StorageError;
 use tidemill_server::{
-    Config, Durability, LimitsMode, PaceMode, Running, StartError, Storage, TlsMode,
+    Config, Durability, LimitsMode, PaceMode, Running, SqlPort, StartError, Storage, TlsMode,
 };
 
 use crate::args;
 use crate::output::{self, Ending, Failed, OrTry};
+
+/// The port for clients of Postgres when none is demanded.
+const SQL_PORT_DEFAULT: u16 = 5466;
 
 /// Serves until a signal comes.
 pub async fn run(options: args::Start) -> Result<Ending, Failed> {
@@ -50,6 +54,13 @@ pub async fn run(options: args::Start) -> Result<Ending, Failed> {
         "Tidemill {} serves {served}, data {place}.",
         env!("CARGO_PKG_VERSION")
     );
+    if let Some(address) = server.sql_address() {
+        eprintln!(
+            "SQL over views: psql -h {} -p {} tidemill",
+            address.ip(),
+            address.port()
+        );
+    }
     output::print("Ready.");
     eprintln!("Next, in another terminal:");
     for next in [
@@ -90,6 +101,10 @@ fn config_of(options: &args::Start) -> Config {
         },
         bind: options.bind,
         port: options.port,
+        sql_port: match options.sql_port {
+            Some(port) => SqlPort::Demanded(port),
+            None => SqlPort::IfFree(SQL_PORT_DEFAULT),
+        },
         limits: match options.limits {
             args::Limits::Aws => LimitsMode::Aws,
             args::Limits::None => LimitsMode::None,
@@ -130,6 +145,8 @@ fn refused(error: StartError) -> Failed {
 /// The option to start with instead.
 fn way_around(error: &StartError) -> &'static str {
     match error {
+        StartError::SqlPort(SqlPortError::Listen { .. }) => "--sql-port 0",
+        StartError::SqlPort(_) => "",
         StartError::Listen { source, .. } => match source.kind() {
             ErrorKind::AddrNotAvailable => "--bind 127.0.0.1",
             _ => "--port 0",

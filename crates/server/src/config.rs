@@ -36,6 +36,17 @@ pub enum PaceMode {
     Aws,
 }
 
+/// Where clients of Postgres are let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SqlPort {
+    /// Nowhere.
+    Off,
+    /// On this port, unless somebody else has it.
+    IfFree(u16),
+    /// On this port, or the server does not start; 0 takes any that is free.
+    Demanded(u16),
+}
+
 /// When an acknowledged record survives what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -74,6 +85,8 @@ pub struct Config {
     pub bind: IpAddr,
     /// The port to listen on; 0 takes any that is free.
     pub port: u16,
+    /// The port for clients of Postgres; none listens there without one.
+    pub sql_port: SqlPort,
     /// Whether rates and quotas are AWS's.
     pub limits: LimitsMode,
     /// Whether AWS's delays are kept.
@@ -98,6 +111,7 @@ impl Default for Config {
             storage: Storage::Directory(PathBuf::from("./tidemill-data")),
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 4566,
+            sql_port: SqlPort::Off,
             limits: LimitsMode::Aws,
             pace: PaceMode::Fast,
             durability: Durability::Sync,

@@ -11,5 +11,5 @@ pub mod wiring;
 pub mod gateway;
 pub mod running;
 
-pub use config::{Config, Durability, LimitsMode, PaceMode, Storage, TlsMode};
+pub use config::{Config, Durability, LimitsMode, PaceMode, SqlPort, Storage, TlsMode};
 pub use running::{Fatal, Running, StartError, start};

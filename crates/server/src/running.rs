@@ -28,6 +28,7 @@ use crate::gateway::listen;
 use crate::gateway::route::Gateway;
 use crate::gateway::tls::{Origin, Tls, TlsError};
 use crate::wiring::services::{AssembleError, Ground, Services, assemble};
+use crate::wiring::sql_port::{self, SqlListening, SqlPortError};
 use crate::wiring::storage::{self, Opened, StorageError};
 
 /// How often expired records are freed.
@@ -48,6 +49,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// Clients of Postgres cannot be let in.
+    #[error(transparent)]
+    SqlPort(#[from] SqlPortError),
     /// The log cannot be opened.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -93,6 +97,7 @@ pub struct Running {
     serving: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     scaling: JoinHandle<()>,
+    sql: Option<SqlListening>,
     services: Services,
     opened: Opened,
     _work: WorkDirectory,
@@ -135,6 +140,9 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let services = assemble(&config, &file, ground).await.map_err(Box::new)?;
     let identities = identities(&config, &file);
+    let (stop, stopping) = watch::channel(false);
+    let has_credentials = !file.credentials.is_empty();
+    let sql = sql_port::open(&config, has_credentials, &services, &stopping).await?;
     let gateway = Gateway {
         services: services.clone(),
         identities,
@@ -144,7 +152,6 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         clock: clock.clone(),
         entropy,
     };
-    let (stop, stopping) = watch::channel(false);
     let serving = tokio::spawn(listen::serve(listener, Arc::new(gateway), stopping.clone()));
     let scaler = Scaler::new(services.streams.clone());
     let scaling = tokio::spawn(scale(scaler, stopping.clone()));
@@ -156,6 +163,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         serving,
         sweeping,
         scaling,
+        sql,
         services,
         opened,
         _work: work,
@@ -179,6 +187,11 @@ impl Running {
         self.address
     }
 
+    /// The address for clients of Postgres, if they are let in.
+    pub fn sql_address(&self) -> Option<SocketAddr> {
+        self.sql.as_ref().map(|listening| listening.address)
+    }
+
     /// How the log writes, in words; none when it keeps nothing.
     pub fn log_description(&self) -> Option<String> {
         self.opened.local.as_ref().map(|local| local.description())
@@ -194,7 +207,11 @@ impl Running {
     pub async fn shutdown(self) {
         // The receivers live in the tasks; one that has ended needs no telling.
         let _ = self.stop.send(true);
-        for task in [self.serving, self.sweeping, self.scaling] {
+        let sql = self.sql.map(|listening| listening.stopped);
+        for task in [self.serving, self.sweeping, self.scaling]
+            .into_iter()
+            .chain(sql)
+        {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the server ended badly");
             }

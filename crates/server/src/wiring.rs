@@ -11,3 +11,4 @@ pub mod archives;
 pub mod views;
 pub mod services;
 pub mod measures;
+pub mod sql_port;

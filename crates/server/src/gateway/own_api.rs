@@ -39,7 +39,7 @@ pub async fn answer(
         },
         _ => {
             let text = "no such path; there are /_tidemill/health, /_tidemill/ledger, \
-                        /_tidemill/metrics and /_localstack/health";
+                        /_tidemill/metrics, /_tidemill/views and /_localstack/health";
             json_answer(404, &json!({ "error": text }))
         }
     }

@@ -212,6 +212,6 @@ fn foreign() -> Response {
 /// What a browser, or somebody with curl, is told at the root.
 fn welcome() -> Response {
     let text = "Tidemill is running. Point an AWS client at this address (endpoint_url), or look at\n\
-                /_tidemill/health, /_tidemill/ledger and /_tidemill/metrics.\n";
+                /_tidemill/health, /_tidemill/ledger, /_tidemill/metrics and /_tidemill/views.\n";
     Response::new(200, "text/plain; charset=utf-8", text)
 }

@@ -14,7 +14,41 @@ pub fn families(services: &Services) -> Vec<Family> {
     let mut families = services.streams.metrics();
     families.extend(of_functions(&services.functions));
     families.extend(of_mappings(&services.mappings));
+    #[cfg(feature = "views")]
+    families.extend(of_views(&services.views));
     families
+}
+
+/// How far views are. Their number is bounded.
+#[cfg(feature = "views")]
+fn of_views(views: &tidemill_views::service::Views) -> [Family; 3] {
+    let mut answerable = Family::new(
+        "tidemill_view_answerable",
+        Kind::Gauge,
+        "1 when a view can be answered: its counts add up to its positions, and nothing overflowed",
+    );
+    let mut records = Family::new(
+        "tidemill_view_records",
+        Kind::Gauge,
+        "Positions that are in the answers of a view, over all shards",
+    );
+    let mut lag = Family::new(
+        "tidemill_view_lag_seconds",
+        Kind::Gauge,
+        "How long ago a view was last known to lack no record; 0 when it lacks none",
+    );
+    for status in views.list() {
+        let labels = [
+            ("view", status.view.name.clone()),
+            ("stream_name", status.view.stream.name.clone()),
+        ];
+        answerable.push(&labels, f64::from(u8::from(status.sight.is_ok())));
+        if let Ok(as_of) = &status.sight {
+            records.push(&labels, as_of.positions.values().sum::<u64>() as f64);
+            lag.push(&labels, as_of.lag.as_secs_f64());
+        }
+    }
+    [answerable, records, lag]
 }
 
 fn of_functions(functions: &Functions) -> impl Iterator<Item = Family> {
