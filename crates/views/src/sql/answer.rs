@@ -129,7 +129,7 @@ impl Answering {
 }
 
 /// `_k0`, …, `_a0`, … of these types.
-fn groups_schema(keys: &[Type], aggregates: &[Aggregate]) -> SchemaRef {
+pub(super) fn groups_schema(keys: &[Type], aggregates: &[Aggregate]) -> SchemaRef {
     let field = |name: String, of: Type| Field::new(name, arrow_type(of), true);
     let keys = keys.iter().enumerate();
     let keys = keys.map(|(index, of)| field(format!("_k{index}"), *of));

@@ -19,7 +19,7 @@ use crate::schema::Schema;
 use crate::state::{Aggregate, Function};
 use crate::value::Type;
 
-use super::answer::Answering;
+use super::answer::{Answering, groups_schema};
 use super::engine::{said, state};
 use super::prepare::{Names, only_where};
 use super::program::{Computed, ComputedCall, Program};
@@ -63,28 +63,46 @@ pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refu
 }
 
 /// An expression as it was written and as the engine is to have it.
-struct Written {
+pub struct Written {
     text: String,
     prepared: Expr,
 }
 
+impl Written {
+    /// Of an expression whose names are columns already.
+    pub fn of(expression: &Expr) -> Written {
+        Written {
+            text: expression.to_string(),
+            prepared: expression.clone(),
+        }
+    }
+}
+
 /// The parts of a call.
-struct Parts {
-    argument: Option<Written>,
-    order: Option<Written>,
-    filter: Option<Written>,
+pub struct Parts {
+    /// Over what.
+    pub argument: Option<Written>,
+    /// By what.
+    pub order: Option<Written>,
+    /// Which records count.
+    pub filter: Option<Written>,
 }
 
 /// A definition whose names are columns.
-struct Prepared {
-    used: Vec<usize>,
-    filter: Option<Written>,
-    keys: Vec<Written>,
-    calls: Vec<Parts>,
+pub struct Prepared {
+    /// Which columns are named.
+    pub used: Vec<usize>,
+    /// Which records count.
+    pub filter: Option<Written>,
+    /// What is grouped by.
+    pub keys: Vec<Written>,
+    /// What adds up.
+    pub calls: Vec<Parts>,
 }
 
 impl Prepared {
-    fn of(definition: &Definition, columns: &ArrowSchema) -> Result<Prepared, Refusal> {
+    /// Of `definition` over `columns`.
+    pub fn of(definition: &Definition, columns: &ArrowSchema) -> Result<Prepared, Refusal> {
         let columns = columns.fields().iter().map(|field| field.name().as_str());
         let mut names = Names::of(columns.collect());
         let mut written = |expression: &Expr| {
@@ -166,7 +184,7 @@ fn refused(text: &str, error: &DataFusionError) -> Refusal {
 }
 
 /// Makes expressions over some columns.
-struct Compiler {
+pub struct Compiler {
     state: SessionState,
     seen: SchemaRef,
     names: DFSchema,
@@ -183,15 +201,38 @@ impl Compiler {
         }
     }
 
-    fn expression(&self, written: &Written) -> Result<(Arc<dyn PhysicalExpr>, DataType), Refusal> {
+    /// Over the records that `program` is for.
+    pub fn of_records(program: &Program) -> Compiler {
+        let seen = program.columns.project(&program.used);
+        Compiler::over(seen.expect("the columns that are used are columns"))
+    }
+
+    /// Over the groups that `program` gives.
+    pub fn of_groups(program: &Program) -> Compiler {
+        let groups = groups_schema(&program.key_types, &program.aggregates);
+        Compiler::over(groups.as_ref().clone())
+    }
+
+    /// The columns.
+    pub fn names(&self) -> &DFSchema {
+        &self.names
+    }
+
+    /// `written` as the engine reads it, before it brings types together.
+    pub fn logical(&self, written: &Written) -> Result<LogicalExpr, Refusal> {
         let expression = ExprWithAlias {
             expr: written.prepared.clone(),
             alias: None,
         };
         let made = self
             .state
-            .create_logical_expr_from_sql_expr(expression, &self.names)
-            .and_then(|logical| self.rewritten(logical))
+            .create_logical_expr_from_sql_expr(expression, &self.names);
+        made.map_err(|error| refused(&written.text, &error))
+    }
+
+    fn expression(&self, written: &Written) -> Result<(Arc<dyn PhysicalExpr>, DataType), Refusal> {
+        let made = self
+            .rewritten(self.logical(written)?)
             .and_then(|logical| self.state.create_physical_expr(logical, &self.names))
             .and_then(|physical| {
                 let of = physical.data_type(&self.seen)?;
