@@ -365,10 +365,10 @@ def test_totals_hold_through_kills_under_load_and_never_go_back(durable_views):
         except (BotoCoreError, AssertionError):
             pass  # The server is gone.
 
+    seen = 0
     for round_ in range(3):
         producer = threading.Thread(target=produce, args=(server.client("kinesis"),), daemon=True)
         producer.start()
-        seen = 0
         for _ in range(20 + 15 * round_):
             assert calls.acquire(timeout=30)
             count = sum(row[0] for row in rows(query(server, f"SELECT * FROM {view}")).values())

@@ -47,8 +47,22 @@ pub struct Contents {
     pub broken: Option<String>,
     /// When it was last known to have everything.
     pub complete_at: Timestamp,
+    /// What there was when this pass began; nothing is answered before it has that.
+    target: Option<Positions>,
     /// How often everything has begun anew. What was read before the last time is not added after it.
     pass: u64,
+}
+
+impl Contents {
+    /// How many positions are missing of what there was when this pass began; none when nobody has
+    /// looked yet. An answer before that would be older than one that was given before a crash.
+    pub fn missing(&self) -> Option<u64> {
+        let missing = self.target.as_ref()?.iter().map(|(shard, end)| {
+            let reached = self.positions.get(shard).copied().unwrap_or(0);
+            end.saturating_sub(reached)
+        });
+        Some(missing.sum())
+    }
 }
 
 /// What a view holds; shared by who adds and who reads.
@@ -88,6 +102,16 @@ impl Held {
             ..Contents::default()
         };
         pass
+    }
+
+    /// Says what there was when this pass began.
+    pub fn aim(&self, pass: u64, target: Positions) {
+        let mut contents = self.contents();
+        if contents.pass == pass {
+            contents.target = Some(target);
+        }
+        drop(contents);
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Adds `mapped`, which is what `spans` came to, but those of them that are `gone`. Each span begins

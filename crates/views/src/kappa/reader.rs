@@ -63,6 +63,7 @@ impl Reader {
         let accounted = contents.counts.sum();
         let why = match &contents.broken {
             Some(why) => why.clone(),
+            None if contents.missing() != Some(0) => rebuilding(contents),
             None if positions == accounted => return Ok(()),
             None => format!("{accounted} of {positions} positions are accounted for"),
         };
@@ -102,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// Waits until what has to be in an answer is there.
+    /// Waits until what was there before and what has to be in an answer is there.
     async fn wait_for(&self, demanded: &[MinPosition]) -> Result<(), ReadError> {
         let mut changes = self.held.changes();
         let is_there = |demanded: &MinPosition| {
@@ -114,8 +115,12 @@ impl Reader {
                     .is_some_and(|end| *end > demanded.position)
             }
         };
+        let is_rebuilt = || {
+            let contents = self.held.contents();
+            contents.missing() == Some(0) || contents.broken.is_some()
+        };
         let waiting = async {
-            while !demanded.iter().all(is_there) {
+            while !(is_rebuilt() && demanded.iter().all(is_there)) {
                 if changes.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
@@ -132,6 +137,13 @@ impl Reader {
                 text.map_or(Ok(()), |text| Err(self.demand(text)))
             }
         }
+    }
+}
+
+fn rebuilding(contents: &Contents) -> String {
+    match contents.missing() {
+        Some(missing) => format!("it is being rebuilt, and {missing} records are still missing"),
+        None => "it is being rebuilt from the master dataset".to_owned(),
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! What must hold: the master dataset first, then the stream from where that ends; nothing of the stream
 //! is freed before the master dataset has it, so when a record is not in the stream any more it is in the
-//! dataset, and everything begins anew from there. A failure is tried again after a pause.
+//! dataset, and everything begins anew from there. Nothing is answered before everything is there that was
+//! there when it began, so no answer is older than one that was given before a crash. A failure is tried
+//! again after a pause.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,6 +107,11 @@ impl Replay {
         let this = self.clone();
         let archived = spawn_blocking(move || this.add_archived(pass)).await;
         archived.expect("adding up does not panic")?;
+        let shards = self.parts.source.shards(self.stream())?;
+        self.held.aim(
+            pass,
+            shards.iter().map(|shard| (shard.id, shard.end)).collect(),
+        );
         let mut feeders = JoinSet::new();
         let mut fed: BTreeSet<ShardId> = BTreeSet::new();
         loop {
