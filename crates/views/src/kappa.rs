@@ -8,6 +8,7 @@
 //! wait for after a crash.
 
 mod columns;
+mod cells;
 mod groups;
 mod held;
 mod replay;

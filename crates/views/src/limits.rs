@@ -12,3 +12,5 @@ pub const INFERENCE_RECORDS: usize = 1000;
 pub const INFERENCE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a named query, at most.
 pub const ENDPOINT_BYTES_MAX: usize = 64 * 1024;
+/// Groups of a view, at most: one with five sums and counts takes about half a kilobyte, and all are held.
+pub const GROUPS_MAX: usize = 4_000_000;

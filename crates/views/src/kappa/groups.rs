@@ -1,4 +1,8 @@
 //! Groups and their states, in the order of their keys: [`Groups`].
+//!
+//! A batch is added column by column: first the group of each row is found by the bytes of its key, then
+//! each aggregate takes in its column. What must hold: the answer does not depend on the batches that the
+//! records came in; no more than [`GROUPS_MAX`] groups are held.
 
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
@@ -8,19 +12,23 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema};
 use thiserror::Error;
 
-use crate::record_map::{Mapped, RecordMap, arrow_type};
-use crate::state::{Row, State, StateError};
-use crate::value::Value;
+use crate::limits::GROUPS_MAX;
+use crate::record_map::{Mapped, MappedCall, RecordMap, arrow_type};
+use crate::state::{Function, Row, State, StateError};
+use crate::value::{Place, Value};
 use crate::view_reader::KeyFilter;
 
+use super::cells::Cells;
 use super::columns::{column, value};
 
 type Key = Vec<Option<Value>>;
 
 /// Groups of one view.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Groups {
-    states: BTreeMap<Key, Vec<State>>,
+    /// Where a group stands, by the bytes of its key, which are ordered as keys are.
+    index: BTreeMap<Box<[u8]>, usize>,
+    groups: Vec<(Key, Vec<State>)>,
 }
 
 /// Why groups have no answer.
@@ -33,6 +41,12 @@ pub enum GroupsError {
         group: String,
         /// Why.
         error: StateError,
+    },
+    /// They are too many to be held.
+    #[error("the view has more than {most} groups: group by something coarser, or filter")]
+    Many {
+        /// How many there may be.
+        most: usize,
     },
     /// They cannot be columns.
     #[error("the groups cannot be written as columns: {0}")]
@@ -51,38 +65,94 @@ fn failed(key: &Key, error: StateError) -> GroupsError {
 }
 
 impl Groups {
-    /// Adds the records that `mapped` has, as `map` gave it.
+    /// Adds the records that `mapped` has, as `map` gave it. After an error they are not to be used.
     pub fn add(&mut self, map: &dyn RecordMap, mapped: &Mapped) -> Result<(), GroupsError> {
-        for (row, place) in mapped.places.iter().enumerate() {
-            let key: Key = mapped
-                .keys
-                .iter()
-                .map(|column| value(column, row))
-                .collect();
-            let states = match self.states.get_mut(&key) {
-                Some(states) => states,
+        self.add_within(map, mapped, GROUPS_MAX)
+    }
+
+    fn add_within(
+        &mut self,
+        map: &dyn RecordMap,
+        mapped: &Mapped,
+        most: usize,
+    ) -> Result<(), GroupsError> {
+        let rows = self.rows(map, mapped, most)?;
+        for (index, call) in mapped.calls.iter().enumerate() {
+            self.add_call(index, call, &rows, &mapped.places)?;
+        }
+        Ok(())
+    }
+
+    /// The group of each row; one that is new is made.
+    fn rows(
+        &mut self,
+        map: &dyn RecordMap,
+        mapped: &Mapped,
+        most: usize,
+    ) -> Result<Vec<usize>, GroupsError> {
+        let cells: Vec<Cells<'_>> = mapped.keys.iter().map(Cells::of).collect();
+        let mut bytes = Vec::new();
+        let mut rows = Vec::with_capacity(mapped.places.len());
+        for row in 0..mapped.places.len() {
+            bytes.clear();
+            for cells in &cells {
+                cells.encode(row, &mut bytes);
+            }
+            let at = match self.index.get(bytes.as_slice()) {
+                Some(at) => *at,
                 None => {
-                    let fresh = map.aggregates().iter().copied().map(State::new);
-                    self.states.entry(key.clone()).or_insert(fresh.collect())
+                    let at = self.groups.len();
+                    if at == most {
+                        return Err(GroupsError::Many { most });
+                    }
+                    let keys = mapped.keys.iter().map(|column| value(column, row));
+                    let states = map.aggregates().iter().copied().map(State::new);
+                    self.groups.push((keys.collect(), states.collect()));
+                    self.index.insert(bytes.as_slice().into(), at);
+                    at
                 }
             };
-            for (state, call) in states.iter_mut().zip(&mapped.calls) {
-                if call
-                    .counts
-                    .as_ref()
-                    .is_some_and(|counts| !counts.value(row))
-                {
-                    continue;
-                }
-                let argument = call.argument.as_ref().and_then(|column| value(column, row));
-                let order = call.order.as_ref().and_then(|column| value(column, row));
-                let added = state.add(Row {
-                    value: argument.as_ref(),
-                    order: order.as_ref(),
-                    place: *place,
-                });
-                added.map_err(|error| failed(&key, error))?;
+            rows.push(at);
+        }
+        Ok(rows)
+    }
+
+    /// Lets the aggregate at `index` of each row's group take in what `call` has for it.
+    fn add_call(
+        &mut self,
+        index: usize,
+        call: &MappedCall,
+        rows: &[usize],
+        places: &[Place],
+    ) -> Result<(), GroupsError> {
+        let arguments = call.argument.as_ref().map(Cells::of);
+        let orders = call.order.as_ref().map(Cells::of);
+        let (mut argument, mut order) = (Value::Boolean(false), Value::Boolean(false));
+        for (row, (at, place)) in rows.iter().zip(places).enumerate() {
+            let counts = call.counts.as_ref();
+            if counts.is_some_and(|counts| !counts.value(row)) {
+                continue;
             }
+            let (key, states) = &mut self.groups[*at];
+            let state = &mut states[index];
+            let is_count = state.aggregate().function() == Function::Count;
+            let has_value = arguments.as_ref().is_some_and(|cells| match cells {
+                // Which text it is, a count does not ask.
+                Cells::Text(_) if is_count => {
+                    argument = Value::Text(String::new());
+                    !cells.is_null(row)
+                }
+                _ => cells.read(row, &mut argument),
+            });
+            let has_order = orders
+                .as_ref()
+                .is_some_and(|cells| cells.read(row, &mut order));
+            let added = state.add(Row {
+                value: has_value.then_some(&argument),
+                order: has_order.then_some(&order),
+                place: *place,
+            });
+            added.map_err(|error| failed(key, error))?;
         }
         Ok(())
     }
@@ -94,8 +164,8 @@ impl Groups {
         filters: &[KeyFilter],
     ) -> Result<RecordBatch, GroupsError> {
         let passes = |key: &Key| filters.iter().all(|filter| passes(filter, key));
-        let groups = self.states.iter().filter(|(key, _)| passes(key));
-        let groups: Vec<(&Key, &Vec<State>)> = groups.collect();
+        let groups = self.index.values().map(|at| &self.groups[*at]);
+        let groups: Vec<&(Key, Vec<State>)> = groups.filter(|(key, _)| passes(key)).collect();
         let mut fields = Vec::new();
         let mut columns = Vec::new();
         for (index, of) in map.keys().iter().enumerate() {
@@ -125,3 +195,6 @@ fn passes(filter: &KeyFilter, key: &Key) -> bool {
     };
     (filter.from.as_ref(), filter.to.as_ref()).contains(value)
 }
+
+#[cfg(test)]
+mod tests;
