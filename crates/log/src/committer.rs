@@ -15,9 +15,11 @@ use bytes::Bytes;
 
 use tidemill_model::{Clock, Entropy};
 
+use crate::ahead::{Ahead, NEXT_FILE, Unneeded};
 use crate::ballast::Ballast;
-use crate::chunk::{ChunkRow, chunk_path};
-use crate::disk::{DiskFile, join, remove};
+use crate::buffers::Buffers;
+use crate::chunk::ChunkRow;
+use crate::disk::{DiskFile, is_full, join, remove};
 use crate::files::Files;
 use crate::frame::{
     BLOCK_BYTES, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameKind, FrameWriter,
@@ -25,6 +27,7 @@ use crate::frame::{
 use crate::frame::{DIRECTORY, file_path};
 use crate::limits::FILE_RUNS_MAX;
 use crate::port::PartitionId;
+use crate::rounds::breather;
 use crate::run::{
     Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries,
     put_files, put_partition,
@@ -52,6 +55,8 @@ pub enum Durability {
 pub struct World {
     /// Where the log stands, and what readers have open of it.
     pub files: Arc<Files>,
+    /// Who works ahead.
+    pub ahead: Arc<Ahead>,
     /// When frames and files were written.
     pub clock: Arc<dyn Clock>,
     /// Salts.
@@ -67,6 +72,8 @@ pub struct Writing {
     pub file_bytes: u64,
     /// So much room is held for the time when the disk is full.
     pub ballast_bytes: u64,
+    /// So many sealed files are sorted by a thread; none when no thread sorts.
+    pub sorted_after_files: Option<usize>,
 }
 
 /// So many bytes of zeros go ahead of the frames at once. Larger makes one put wait longer; smaller
@@ -81,6 +88,7 @@ pub struct Committer {
     world: World,
     writing: Writing,
     ballast: Ballast,
+    buffers: Arc<Buffers>,
     /// The older files, with their ends.
     files: Vec<FileRow>,
     next_file: u64,
@@ -97,6 +105,8 @@ struct Current {
     chain: Chain,
     /// How many runs of entries it has.
     runs: u64,
+    /// Whether the file behind it has been asked for.
+    is_next_wanted: bool,
 }
 
 /// Why something could not be written.
@@ -110,9 +120,9 @@ enum Failure {
 
 /// A failure before the frame that it was for was whole on the disk.
 fn before_frame(error: io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Failure::Full(error),
-        _ => Failure::Unknown(error),
+    match is_full(&error) {
+        true => Failure::Full(error),
+        false => Failure::Unknown(error),
     }
 }
 
@@ -130,6 +140,7 @@ impl Committer {
             world,
             writing,
             ballast,
+            buffers: Arc::default(),
             files,
             next_file,
             current: None,
@@ -141,13 +152,14 @@ impl Committer {
     pub fn begin(&mut self, table: &Table, chunks: &[ChunkRow]) -> io::Result<bool> {
         let beginning = self.encode_checkpoint(table, chunks);
         self.put_to_use(beginning).map_err(Failure::error)?;
-        self.remove_unused(|file| table.is_unused(Home::Wal(file)));
+        self.remove_unused(table);
         Ok(self.ballast.is_held() || self.ballast.hold(&**self.world.files.disk()))
     }
 
     /// Writes what is put in line until the log is closed or fails.
     pub fn run(mut self, shared: &Shared) {
         while let Some(group) = shared.next_group() {
+            self.take_breath(shared);
             let served = self.serve(shared, group);
             let ended = served.or_else(|(failure, group)| self.settle(shared, failure, group));
             if ended.is_err() {
@@ -157,6 +169,18 @@ impl Committer {
                 tracing::info!("there is room on the disk again");
                 shared.empty();
             }
+        }
+    }
+
+    /// Waits where sorting cannot follow. What the sorter has the log say waits too, and no longer.
+    fn take_breath(&self, shared: &Shared) {
+        let Some(after_files) = self.writing.sorted_after_files else {
+            return;
+        };
+        let breather = breather(shared.lock().sealed.len(), after_files);
+        if !breather.is_zero() {
+            tracing::debug!(?breather, "sorting cannot follow");
+            shared.rest(breather);
         }
     }
 
@@ -196,6 +220,7 @@ impl Committer {
             Failure::Full(error) => match self.cut_off() {
                 Ok(()) => {
                     tracing::error!(%error, "the disk is full: only what can free room is taken");
+                    self.world.ahead.call_off();
                     self.ballast.drop_it(&**self.world.files.disk());
                     shared.fill(error.to_string(), group);
                     return Ok(());
@@ -232,7 +257,7 @@ impl Committer {
             chain,
             ..
         } = *self.current();
-        let writer = encode(&group);
+        let writer = encode(&self.buffers, &group);
         let (payload_bytes, runs) = (writer.payload_bytes(), writer.runs());
         let (frame, next) = writer.finish(FrameKind::Commands, chain, self.world.clock.now());
         let cached = Arc::new(CachedFrame {
@@ -264,6 +289,7 @@ impl Committer {
         current.chain = next;
         current.runs += u64::from(runs);
         self.next_lsn = next.lsn;
+        self.want_next_file();
         if has_commands {
             self.clean(shared)
                 .map_err(|failure| (failure, Vec::new()))?;
@@ -311,6 +337,18 @@ impl Committer {
         }
     }
 
+    /// Asks for the next file in time: not before it is likely that there will be one.
+    fn want_next_file(&mut self) {
+        let file_bytes = self.writing.file_bytes;
+        let is_synced = self.writing.durability == Durability::Sync;
+        let current = self.current_mut();
+        let is_likely = current.offset >= file_bytes / 4 || current.runs >= FILE_RUNS_MAX / 4;
+        if is_synced && is_likely && !current.is_next_wanted {
+            current.is_next_wanted = true;
+            self.world.ahead.want_next();
+        }
+    }
+
     fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
         let current = self.current();
         if current.offset < self.writing.file_bytes && current.runs < FILE_RUNS_MAX {
@@ -355,7 +393,7 @@ impl Committer {
         let files: Vec<FileRow> = files()
             .filter(|row| !table.is_unused(Home::Wal(row.tail.file)))
             .collect();
-        let mut writer = FrameWriter::with_capacity(checkpoint_bytes(table, &files));
+        let mut writer = FrameWriter::with_capacity(&self.buffers, checkpoint_bytes(table, &files));
         for (partition, kept) in table.partitions() {
             put_partition(writer.run(), partition, &kept.row);
         }
@@ -388,20 +426,34 @@ impl Committer {
             newest: number,
             salt: chain.salt,
         };
+        let next = is_synced.then(|| self.world.ahead.take_next()).flatten();
+        let zeroed = match next {
+            Some(_) => self.world.ahead.file_bytes().max(bytes.len() as u64),
+            None => bytes.len() as u64,
+        };
         let prepare = || {
-            let file = match is_synced {
-                true => disk.create_written_through(&path)?,
-                false => disk.create(&path)?,
+            let file = match (&next, is_synced) {
+                (Some(next), _) => Arc::clone(next),
+                (None, true) => disk.create_written_through(&path)?,
+                (None, false) => disk.create(&path)?,
             };
             file.write_at(0, &bytes)?;
             if !file.is_written_through() {
                 file.sync()?;
             }
+            if next.is_some() {
+                disk.rename(NEXT_FILE, &path)?;
+            }
             disk.sync_directory(DIRECTORY)?;
             superblock.prepare(disk)?;
             Ok(file)
         };
-        let file = prepare().map_err(before_frame)?;
+        let file = prepare().map_err(|error| {
+            if next.is_some() && is_full(&error) {
+                remove(disk, NEXT_FILE);
+            }
+            before_frame(error)
+        })?;
         Superblock::put_in_place(disk).map_err(Failure::Unknown)?;
         self.next_file = number + 1;
         self.next_lsn = chain.lsn;
@@ -411,9 +463,10 @@ impl Committer {
             number,
             file,
             offset: bytes.len() as u64,
-            zeroed: bytes.len() as u64,
+            zeroed,
             chain,
             runs: 0,
+            is_next_wanted: false,
         });
         Ok(())
     }
@@ -432,17 +485,17 @@ impl Committer {
             // What makes them unneeded must not be lost when they are gone.
             self.current().file.sync().map_err(Failure::Unknown)?;
         }
-        self.remove_unused(|file| files.contains(&file));
-        let disk = &**self.world.files.disk();
-        for number in chunks {
-            remove(disk, &chunk_path(number));
-            self.world.files.forget(Home::Chunk(number));
-        }
-        for number in snapshots {
-            let name = snapshot_file::file_name(number);
-            remove(disk, &join(snapshot_file::DIRECTORY, &name));
-        }
-        if shared.is_full() {
+        self.files.retain(|row| !files.contains(&row.tail.file));
+        let homes = files.into_iter().map(Home::Wal);
+        let homes = homes.chain(chunks.into_iter().map(Home::Chunk));
+        let mut unneeded: Vec<_> = homes.map(Unneeded::of).collect();
+        unneeded.extend(snapshots.into_iter().map(|number| Unneeded {
+            path: join(snapshot_file::DIRECTORY, &snapshot_file::file_name(number)),
+            home: None,
+        }));
+        let is_full = shared.is_full();
+        self.world.ahead.remove(unneeded, is_full);
+        if is_full {
             // What is left may be few entries in large files.
             shared.want_sorter();
         }
@@ -466,16 +519,14 @@ impl Committer {
         }
     }
 
-    fn remove_unused(&mut self, is_unused: impl Fn(u64) -> bool) {
-        let disk = &**self.world.files.disk();
-        self.files.retain(|row| {
-            let unused = is_unused(row.tail.file);
-            if unused {
-                remove(disk, &file_path(row.tail.file));
-                self.world.files.forget(Home::Wal(row.tail.file));
-            }
-            !unused
-        });
+    fn remove_unused(&mut self, table: &Table) {
+        let homes = self.files.iter().map(|row| Home::Wal(row.tail.file));
+        let unused = homes.filter(|home| table.is_unused(*home));
+        self.world
+            .ahead
+            .remove(unused.map(Unneeded::of).collect(), true);
+        self.files
+            .retain(|row| !table.is_unused(Home::Wal(row.tail.file)));
     }
 
     fn current(&self) -> &Current {
@@ -533,7 +584,7 @@ fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
 }
 
 /// The runs of `group`, sorted by partition and then by kind.
-fn encode(group: &[Waiting]) -> FrameWriter {
+fn encode(buffers: &Arc<Buffers>, group: &[Waiting]) -> FrameWriter {
     let mut entries: Vec<&PlacedEntry> =
         group.iter().flat_map(|waiting| &waiting.entries).collect();
     entries.sort_unstable_by_key(|entry| (entry.partition, entry.position));
@@ -543,7 +594,7 @@ fn encode(group: &[Waiting]) -> FrameWriter {
         .collect();
     commands.sort_by_key(|(partition, command)| (*partition, command.kind()));
     let bytes = group.iter().map(|waiting| waiting.bytes).sum();
-    let mut writer = FrameWriter::with_capacity(bytes);
+    let mut writer = FrameWriter::with_capacity(buffers, bytes);
     let mut commands = commands.into_iter().peekable();
     for run in entries.chunk_by(|left, right| left.partition == right.partition) {
         let partition = run[0].partition;

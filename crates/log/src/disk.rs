@@ -41,11 +41,26 @@ pub trait Disk: Send + Sync {
         self.create(path)
     }
 
+    /// A new file of `bytes` zeros, which are on the disk, and otherwise as from
+    /// [`Disk::create_written_through`]. Others that write meanwhile are disturbed little.
+    fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.create_written_through(path)?;
+        file.write_at(0, &vec![0; bytes as usize])?;
+        file.sync()?;
+        Ok(file)
+    }
+
     /// Cuts a file off behind its first `bytes`; that lasts once the file has been synced.
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()>;
 
     /// An existing file for reading and syncing. Fails with `NotFound`.
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// As [`Disk::open`], for reading beside others that should not notice: no more is read than is asked
+    /// for, whatever the system would read ahead.
+    fn open_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
 
     /// Gives a file another name in the same directory, in place of what has that name; atomically.
     fn rename(&self, before: &str, after: &str) -> io::Result<()>;
@@ -149,6 +164,14 @@ pub fn read_whole(disk: &dyn Disk, path: &str) -> io::Result<Vec<u8>> {
     let read = file.read_at(0, &mut bytes)?;
     bytes.truncate(read);
     Ok(bytes)
+}
+
+/// Whether there was no room.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Removes a file. One that stays takes room and does no harm: the next start removes it.

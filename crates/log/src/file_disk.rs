@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
@@ -104,16 +104,25 @@ impl FileDisk {
 
 /// Opens a new file for reading and for writing past the cache, durably.
 fn create_direct(path: &Path) -> io::Result<File> {
-    let flags = (OFlags::DIRECT | OFlags::DSYNC).bits();
-    let flags = i32::try_from(flags).map_err(io::Error::other)?;
-    let mut options = OpenOptions::new();
-    options
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .custom_flags(flags)
-        .open(path)
+    let mut options = with_flags(OFlags::DIRECT | OFlags::DSYNC)?;
+    options.create_new(true).open(path)
 }
+
+fn with_flags(flags: OFlags) -> io::Result<OpenOptions> {
+    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(flags);
+    Ok(options)
+}
+
+/// Zeros where the system wants them in memory to write them past the cache.
+#[repr(align(4096))]
+struct Zeros([u8; ZEROS_BYTES]);
+
+static ZEROS: Zeros = Zeros([0; ZEROS_BYTES]);
+
+/// So many zeros are written at once: what a frame may have to wait for on its way to the disk.
+const ZEROS_BYTES: usize = 128 * 1024;
 
 /// Whether a block can be written through at `path` and read back; leaves nothing there.
 fn probe(path: &Path) -> io::Result<()> {
@@ -136,11 +145,10 @@ fn probe(path: &Path) -> io::Result<()> {
 
 /// Where the file system cannot reserve room, it has to be written.
 fn write_zeros(file: &File, bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; ALIGNED_BYTES];
     let mut offset = 0;
     while offset < bytes {
-        let count = (bytes - offset).min(zeros.len() as u64);
-        file.write_all_at(&zeros[..count as usize], offset)?;
+        let count = (bytes - offset).min(ZEROS_BYTES as u64);
+        file.write_all_at(&ZEROS.0[..count as usize], offset)?;
         offset += count;
     }
     Ok(())
@@ -189,6 +197,23 @@ impl Disk for FileDisk {
         Ok(Arc::new(DirectFile::new(file)))
     }
 
+    fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.root.join(path);
+        let zeroing = match self.buffered {
+            Some(_) => OFlags::empty(),
+            // One sync at the end: each on the way would take turns with those of the log.
+            None => OFlags::DIRECT,
+        };
+        let file = with_flags(zeroing)?.create_new(true).open(&path)?;
+        write_zeros(&file, bytes)?;
+        file.sync_all()?;
+        if self.buffered.is_some() {
+            return Ok(Arc::new(OpenFile(file)));
+        }
+        let file = with_flags(OFlags::DIRECT | OFlags::DSYNC)?.open(&path)?;
+        Ok(Arc::new(DirectFile::new(file)))
+    }
+
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options
@@ -199,6 +224,12 @@ impl Disk for FileDisk {
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(OpenFile(File::open(self.root.join(path))?)))
+    }
+
+    fn open_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let file = File::open(self.root.join(path))?;
+        rustix::fs::fadvise(&file, 0, None, Advice::Random)?;
+        Ok(Arc::new(OpenFile(file)))
     }
 
     fn way_of_writing(&self) -> String {

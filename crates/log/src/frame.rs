@@ -43,12 +43,15 @@
 //! validate was damaged later.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use crc32c::crc32c;
 use thiserror::Error;
 
 use tidemill_model::Timestamp;
+
+use crate::buffers::Buffers;
 
 /// Where the write-ahead log stands on the disk.
 pub const DIRECTORY: &str = "wal";
@@ -264,6 +267,7 @@ impl FileHeader {
 /// A frame in the making: runs are put behind one another into its buffer.
 #[derive(Debug)]
 pub struct FrameWriter {
+    buffers: Arc<Buffers>,
     buffer: Vec<u8>,
     /// Where the frame begins in the buffer: at a multiple of the block size in memory, so that it can be
     /// written past the cache as it is. A buffer that had to grow may have lost that.
@@ -272,13 +276,14 @@ pub struct FrameWriter {
 }
 
 impl FrameWriter {
-    /// With room for `payload_bytes`, so that the buffer is allocated once.
-    pub fn with_capacity(payload_bytes: usize) -> FrameWriter {
+    /// With room for `payload_bytes`, so that the buffer is had once, from `buffers`.
+    pub fn with_capacity(buffers: &Arc<Buffers>, payload_bytes: usize) -> FrameWriter {
         let size = (FRAME_HEADER_BYTES + payload_bytes).next_multiple_of(BLOCK_BYTES);
-        let mut buffer: Vec<u8> = Vec::with_capacity(size + BLOCK_BYTES);
+        let mut buffer = buffers.take(size + BLOCK_BYTES);
         let start = buffer.as_ptr().align_offset(BLOCK_BYTES);
         buffer.resize(start + FRAME_HEADER_BYTES, 0);
         FrameWriter {
+            buffers: Arc::clone(buffers),
             buffer,
             start,
             runs: 0,
@@ -327,7 +332,7 @@ impl FrameWriter {
         let checksum = crc32c(&header[..FRAME_HEADER_BYTES - 4]);
         put(header, FRAME_HEADER_BYTES - 4, &checksum.to_le_bytes());
         (
-            Bytes::from(self.buffer).slice(self.start..),
+            self.buffers.share(self.buffer).slice(self.start..),
             Chain {
                 salt: chain.salt,
                 lsn: chain.lsn + 1,

@@ -12,6 +12,7 @@
 //! | piece of a chunk | [`CHUNK_PIECE_BYTES`] | what a put may have to wait for on its way to the disk |
 //! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
 //! | bytes of the chunks merged at once | [`MERGE_BYTES_MAX`] | bounds what one merge writes again |
+//! | unused buffers of frames | [`BUFFERS_BYTES_MAX`] | kept so that frames need no fresh memory |
 //! | open files | [`OPEN_FILES_MAX`] | of those that are read |
 //! | block rows in memory | [`INDEXES_MAX`] | of the extents read last |
 //! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
@@ -51,6 +52,9 @@ pub const CHUNK_SYNC_BYTES: usize = 4 * 1024 * 1024;
 
 /// The most bytes of chunks that are merged into one.
 pub const MERGE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How many bytes of buffers are kept for frames to come.
+pub const BUFFERS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How many files are kept open for reading.
 pub const OPEN_FILES_MAX: usize = 64;

@@ -21,12 +21,13 @@ use tokio::task::spawn_blocking;
 
 use tidemill_model::{BoxFuture, Clock, Entropy, Timestamp};
 
+use crate::ahead::Ahead;
 use crate::ballast;
 use crate::chunk;
 use crate::committer::{Committer, Durability, World, Writing};
 use crate::disk::{Disk, remove};
 use crate::files::Files;
-use crate::frame::{DIRECTORY, file_path};
+use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
@@ -126,7 +127,10 @@ pub struct LocalLog {
     shared: Arc<Shared>,
     sorter: Arc<Sorter>,
     scheduling: Scheduling,
+    ahead: Arc<Ahead>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Ends behind the others, which give it work.
+    working_ahead: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LocalLog {
@@ -152,7 +156,9 @@ impl LocalLog {
             remove(&*disk, leftover);
         }
         let files = Arc::new(Files::new(disk));
+        let file_bytes = options.file_bytes.next_multiple_of(BLOCK_BYTES as u64);
         let world = World {
+            ahead: Arc::new(Ahead::new(Arc::clone(&files), file_bytes)),
             files: Arc::clone(&files),
             clock: Arc::clone(&clock),
             entropy,
@@ -166,11 +172,17 @@ impl LocalLog {
         recovered: Recovered,
         options: &LocalOptions,
     ) -> Result<LocalLog, LocalError> {
-        let World { files, clock, .. } = world.clone();
+        let World {
+            files,
+            ahead,
+            clock,
+            ..
+        } = world.clone();
         let writing = Writing {
             durability: options.durability,
             file_bytes: options.file_bytes,
             ballast_bytes: options.ballast_bytes,
+            sorted_after_files: sorts_by_itself(options).then_some(options.sort_after_files),
         };
         let (next_file, next_lsn) = (recovered.next_file, recovered.next_lsn);
         let older = recovered.files.iter().map(|row| row.tail.file);
@@ -200,10 +212,17 @@ impl LocalLog {
         let (committing, scheduling) = start(committer, &shared, wanted_scheduling(options))
             .map_err(|error| failure("the committer thread", &error))?;
         let mut threads = vec![committing];
-        if options.sorts_by_itself && options.sort_after_files > 0 {
+        if sorts_by_itself(options) {
             let thread = start_sorting(&sorter);
             threads.push(thread.map_err(|error| failure("the sorter thread", &error))?);
         }
+        let working_ahead = match options.sorts_by_itself {
+            true => {
+                let thread = start_working_ahead(&ahead, &shared);
+                Some(thread.map_err(|error| failure("the thread that works ahead", &error))?)
+            }
+            false => None,
+        };
         let writing = files.disk().way_of_writing();
         tracing::info!(%scheduling, writing, "the log is open");
         Ok(LocalLog {
@@ -212,13 +231,25 @@ impl LocalLog {
             shared,
             sorter,
             scheduling,
+            ahead,
             threads: Mutex::new(threads),
+            working_ahead: Mutex::new(working_ahead),
         })
     }
 
     /// Sorts what there is to be sorted, without a pace; gives the number of rounds. Blocks.
     pub fn sort(&self) -> Result<usize, SortError> {
         self.sorter.sort(false)
+    }
+
+    /// Does one thing that the committer has asked for, where no thread does: makes the next file, for
+    /// one. A disk that fails is not trusted further. Blocks.
+    pub fn work_ahead(&self) -> Result<(), AppendError> {
+        self.ahead.step().map_err(|error| {
+            let detail = ahead_failure(&error);
+            self.shared.poison(detail.clone(), Vec::new());
+            AppendError::Poisoned { detail }
+        })
     }
 
     /// How the thread that writes is scheduled, and how it writes: the figures of a run mean nothing
@@ -253,10 +284,21 @@ impl LocalLog {
             let mut threads = self.threads.lock().expect("no holder of this lock panics");
             std::mem::take(&mut *threads)
         };
+        let working_ahead = {
+            let mut thread = self
+                .working_ahead
+                .lock()
+                .expect("no holder of this lock panics");
+            thread.take()
+        };
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the log panicked");
             }
+        }
+        self.ahead.close();
+        if working_ahead.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("a thread of the log panicked");
         }
     }
 
@@ -296,6 +338,10 @@ fn wanted_scheduling(options: &LocalOptions) -> Scheduling {
     }
 }
 
+fn sorts_by_itself(options: &LocalOptions) -> bool {
+    options.sorts_by_itself && options.sort_after_files > 0
+}
+
 fn sorting(options: &LocalOptions) -> Sorting {
     Sorting {
         after_files: options.sort_after_files,
@@ -303,6 +349,25 @@ fn sorting(options: &LocalOptions) -> Sorting {
         compress: options.compress,
         bytes_per_second: options.sort_bytes_per_second,
     }
+}
+
+fn ahead_failure(error: &std::io::Error) -> String {
+    format!("ahead of the log: {error}")
+}
+
+fn start_working_ahead(
+    ahead: &Arc<Ahead>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<JoinHandle<()>> {
+    ahead.expect_thread();
+    let (ahead, shared) = (Arc::clone(ahead), Arc::clone(shared));
+    std::thread::Builder::new()
+        .name("tidemill-ahead".to_owned())
+        .spawn(move || {
+            if let Err(error) = ahead.run() {
+                shared.poison(ahead_failure(&error), Vec::new());
+            }
+        })
 }
 
 fn start_sorting(sorter: &Arc<Sorter>) -> std::io::Result<JoinHandle<()>> {

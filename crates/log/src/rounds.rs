@@ -6,6 +6,8 @@
 //! part of others that are gone, or with so many small chunks that it ends up in one much larger, so
 //! that it is written again a few times at most. Pure.
 
+use std::time::Duration;
+
 use crate::chunk::ChunkRow;
 use crate::limits::MERGE_BYTES_MAX;
 use crate::port::Retention;
@@ -14,6 +16,16 @@ use crate::table::{Home, Needed};
 /// The most files that are sorted together, so that where sorting has fallen behind, the write-ahead log
 /// gets shorter soon.
 const ROUND_FILES_MAX: usize = 16;
+
+/// With so many times the files that are worth a round, sorting goes as fast as it can.
+const BEHIND: usize = 2;
+
+/// With so many times the files that are worth a round, those who put have to wait.
+const FAR_BEHIND: usize = 3;
+
+/// How long a frame waits for each file beyond that, and at most.
+const BREATHER: Duration = Duration::from_millis(1);
+const BREATHER_MAX: Duration = Duration::from_millis(20);
 
 /// So many small chunks of one retention are merged into one.
 const MERGE_CHUNKS: usize = 8;
@@ -61,6 +73,19 @@ pub fn next_round(
     Retention::ALL
         .into_iter()
         .find_map(|retention| merge(retention, chunks))
+}
+
+/// Whether sorting has to catch up with `sealed` files of the write-ahead log.
+pub fn is_behind(sealed: usize, after_files: usize) -> bool {
+    sealed > BEHIND * after_files
+}
+
+/// How long the next frame is held back, so that the write-ahead log, and with it the next start, stays
+/// short where sorting cannot follow.
+pub fn breather(sealed: usize, after_files: usize) -> Duration {
+    let beyond = sealed.saturating_sub(FAR_BEHIND * after_files);
+    let beyond = u32::try_from(beyond).unwrap_or(u32::MAX);
+    BREATHER.saturating_mul(beyond).min(BREATHER_MAX)
 }
 
 fn merge(retention: Retention, chunks: &[(ChunkRow, Needed)]) -> Option<Round> {
@@ -129,6 +154,13 @@ mod tests {
         after_files: 4,
         files_max: usize::MAX,
     };
+
+    #[test]
+    fn frames_are_held_back_the_longer_the_further_sorting_is_behind() {
+        let millis = |sealed| breather(sealed, 4).as_millis();
+        assert!(!is_behind(8, 4) && is_behind(9, 4));
+        assert_eq!([0, 12, 13, 17, 1000].map(millis), [0, 0, 1, 5, 20]);
+    }
 
     #[test]
     fn sealed_files_are_sorted_when_there_are_enough() {

@@ -21,7 +21,7 @@ use crate::files::Files;
 use crate::limits::SEALED_EXTENTS_MAX;
 use crate::port::{PartitionId, Position, Retention, ServiceTag};
 use crate::reader::for_each_entry;
-use crate::rounds::{Measure, Round, next_round};
+use crate::rounds::{Measure, Round, is_behind, next_round};
 use crate::shared::Shared;
 use crate::status::Status;
 use crate::table::{Extent, Home};
@@ -29,8 +29,8 @@ use crate::table::{Extent, Home};
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
 
-/// How files are read ahead of a round.
-const AHEAD_BYTES: usize = 1024 * 1024;
+/// How files are read ahead of a round: what a frame may have to wait for on its way to the disk.
+const AHEAD_BYTES: usize = 128 * 1024;
 
 /// How a log sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Sorter {
     /// Brings `source` into the system's cache in one go: its entries are read in another order than
     /// they stand in.
     fn read_ahead(&self, source: Home) {
-        let Ok(file) = self.files.open(source) else {
+        let Ok(file) = self.files.disk().open_beside(&source.to_string()) else {
             // Removed meanwhile, or not readable: reading its entries will tell.
             return;
         };
@@ -410,6 +410,7 @@ impl Pace<'_> {
 
     /// Whether the write-ahead log has got long, so that sorting has to catch up.
     fn is_behind(&self) -> bool {
-        self.sorter.shared.lock().sealed.len() > 4 * self.sorter.sorting.after_files
+        let sealed = self.sorter.shared.lock().sealed.len();
+        is_behind(sealed, self.sorter.sorting.after_files)
     }
 }

@@ -70,12 +70,24 @@ impl Disk for CountedDisk {
         Ok(self.counted(path, self.disk.create_written_through(path)?))
     }
 
+    fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.create_zeroed(path, bytes)?;
+        let mut written = self.written.lock().expect("no holder of this lock panics");
+        written.bytes += bytes;
+        drop(written);
+        Ok(self.counted(path, file))
+    }
+
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
         self.disk.truncate(path, bytes)
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(path, self.disk.open(path)?))
+    }
+
+    fn open_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(path, self.disk.open_beside(path)?))
     }
 
     fn rename(&self, before: &str, after: &str) -> io::Result<()> {

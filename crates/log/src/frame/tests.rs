@@ -29,7 +29,7 @@ const CHAIN: Chain = Chain {
 };
 
 fn frame(payloads: &[&[u8]]) -> (Bytes, Chain) {
-    let mut writer = FrameWriter::with_capacity(0);
+    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
     let entries: Vec<PlacedEntry> = payloads
         .iter()
         .enumerate()
@@ -160,7 +160,7 @@ fn a_write_that_was_cut_short_is_a_torn_tail() {
 #[test]
 fn a_bad_frame_before_a_good_one_is_no_torn_tail() {
     let (first, next) = frame(&[b"first"]);
-    let mut writer = FrameWriter::with_capacity(0);
+    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
     put_command(writer.run(), PartitionId(1), &Command::Delete);
     let (second, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
     let mut file = vec![0; first.len()];
@@ -203,7 +203,7 @@ proptest! {
             bytes: numbers.2,
             checksum: numbers.3,
         };
-        let mut writer = FrameWriter::with_capacity(0);
+        let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
         put_entries(writer.run(), &entries.iter().collect::<Vec<_>>());
         put_command(writer.run(), PartitionId(numbers.0), &Command::Snapshot(pointer));
         let (frame, _) = writer.finish(FrameKind::Commands, CHAIN, Timestamp::EPOCH);

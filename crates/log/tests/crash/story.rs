@@ -40,6 +40,7 @@ pub enum Change {
     Snapshot(PartitionId, Snapshot),
     /// Changes nothing that can be seen: entries move from the write-ahead log into chunks.
     Sort,
+    WorkAhead,
 }
 
 impl Expected {
@@ -74,7 +75,7 @@ impl Model {
             Change::Snapshot(partition, snapshot) => {
                 self.partitions.entry(*partition).or_default().snapshot = Some(snapshot.clone());
             }
-            Change::Sort => {}
+            Change::Sort | Change::WorkAhead => {}
         }
     }
 }
@@ -158,7 +159,7 @@ impl Workload {
         let slot = self.slot();
         let partition = self.partition(slot);
         let end = model.partitions.get(&partition).map_or(0, Expected::end);
-        match self.chance.below(22) {
+        match self.chance.below(24) {
             0..=1 => Change::Trim(partition, self.chance.below(end + 3)),
             2 => Change::Trim(partition, end),
             3 => Change::Seal(partition),
@@ -175,6 +176,7 @@ impl Workload {
                 Change::Snapshot(partition, snapshot)
             }
             7..=8 => Change::Sort,
+            9..=10 => Change::WorkAhead,
             _ => self.append(model),
         }
     }
@@ -197,6 +199,7 @@ pub async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendErro
         Change::Delete(partition) => log.delete(partition).await,
         Change::Snapshot(partition, snapshot) => log.snapshot(partition, snapshot).await,
         Change::Sort => sort(log),
+        Change::WorkAhead => log.work_ahead(),
     }
 }
 

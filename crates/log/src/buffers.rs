@@ -1,0 +1,126 @@
+//! The buffers that frames are made in: [`Buffers`] gives them out again when nobody reads them any more.
+//!
+//! What must hold: a buffer is given out while nothing refers to its old content; what is kept unused is
+//! bounded. Why: memory that was never touched has to be found by the system, page for page, and the
+//! committer would wait for that with each new frame.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+
+use crate::limits::BUFFERS_BYTES_MAX;
+
+/// A buffer grows in steps of this many bytes, so that those of frames about as large are alike.
+const STEP_BYTES: usize = 8 * 1024;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    unused: Mutex<Unused>,
+}
+
+#[derive(Debug, Default)]
+struct Unused {
+    by_capacity: BTreeMap<usize, Vec<Vec<u8>>>,
+    bytes: usize,
+}
+
+impl Buffers {
+    /// An empty buffer with room for `bytes`.
+    pub fn take(&self, bytes: usize) -> Vec<u8> {
+        let mut unused = self.unused.lock().expect("no holder of this lock panics");
+        let wanted = bytes.next_multiple_of(STEP_BYTES);
+        let fitting = unused
+            .by_capacity
+            .range_mut(wanted..=wanted + wanted / 4)
+            .next();
+        let Some((capacity, alike)) = fitting else {
+            drop(unused);
+            return Vec::with_capacity(wanted);
+        };
+        let capacity = *capacity;
+        let buffer = alike.pop().expect("an empty list is removed");
+        if alike.is_empty() {
+            unused.by_capacity.remove(&capacity);
+        }
+        unused.bytes -= capacity;
+        buffer
+    }
+
+    /// `buffer` as bytes that can be shared. It comes back when the last of them is dropped.
+    pub fn share(self: &Arc<Buffers>, buffer: Vec<u8>) -> Bytes {
+        let buffers = Arc::clone(self);
+        Bytes::from_owner(Shared { buffer, buffers })
+    }
+
+    fn put_back(&self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        let mut unused = self.unused.lock().expect("no holder of this lock panics");
+        if unused.bytes + capacity <= BUFFERS_BYTES_MAX {
+            buffer.clear();
+            unused.bytes += capacity;
+            unused.by_capacity.entry(capacity).or_default().push(buffer);
+        }
+    }
+}
+
+struct Shared {
+    buffer: Vec<u8>,
+    buffers: Arc<Buffers>,
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.buffers.put_back(std::mem::take(&mut self.buffer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_comes_back_when_its_last_reader_has_gone() {
+        let buffers = Arc::new(Buffers::default());
+        let mut buffer = buffers.take(5000);
+        let place = buffer.as_ptr();
+        buffer.extend([1; 5000]);
+        let bytes = buffers.share(buffer);
+        let slice = bytes.slice(10..20);
+        drop(bytes);
+        let other = buffers.take(5000);
+        assert_ne!(other.as_ptr(), place, "it is still read");
+        assert_eq!(*slice, [1; 10]);
+        drop(slice);
+        let again = buffers.take(6000);
+        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+    }
+
+    #[test]
+    fn a_much_larger_buffer_is_not_given_for_few_bytes() {
+        let buffers = Arc::new(Buffers::default());
+        drop(buffers.share(buffers.take(100_000)));
+        assert!(buffers.take(1000).capacity() < 100_000);
+        assert!(buffers.take(90_000).capacity() >= 100_000);
+    }
+
+    #[test]
+    fn what_is_unused_is_bounded() {
+        let buffers = Arc::new(Buffers::default());
+        let taken = (0..BUFFERS_BYTES_MAX / 100_000 + 10).map(|_| buffers.take(100_000));
+        let taken: Vec<_> = taken.collect();
+        for buffer in taken {
+            drop(buffers.share(buffer));
+        }
+        let unused = buffers.unused.lock().unwrap();
+        assert!(unused.bytes <= BUFFERS_BYTES_MAX, "{}", unused.bytes);
+        assert!(unused.bytes > BUFFERS_BYTES_MAX / 2, "{}", unused.bytes);
+    }
+}
