@@ -305,7 +305,8 @@ async fn outlive_a_power_cut(seed: u64) {
                 ..LocalOptions::default()
             },
         );
-        let log: Arc<dyn Log> = Arc::new(log.unwrap_or_else(|error| panic!("{seed}: {error}")));
+        let local = Arc::new(log.unwrap_or_else(|error| panic!("{seed}: {error}")));
+        let log: Arc<dyn Log> = local.clone();
         let mut state = state_log(&log).snapshot_every(4);
         let sum = state.register(Sum::default());
         state
@@ -322,6 +323,8 @@ async fn outlive_a_power_cut(seed: u64) {
         while let Ok(outcome) = sum.submit(1).await {
             answered = outcome;
         }
+        // A power cut ends the program too: no thread of it may see the disk come back.
+        local.close();
         disk.crash(seed << 8 | life);
     }
 }
