@@ -331,6 +331,14 @@ def test_the_command_line_makes_lists_shows_queries_and_drops(views, tmp_path):
     assert tidemill(views.server, "drop", name)[0] == 3
 
 
+def test_the_command_line_says_how_columns_are_declared(views):
+    stream = views.stream(1)
+    sql = f'CREATE VIEW {name_of(stream)} AS SELECT store, count(*) AS n FROM STREAM "{stream}" GROUP BY store'
+    status, _, err = tidemill(views.server, "create", sql)
+    assert status == 3
+    assert f"CREATE SCHEMA FOR STREAM {stream}" in err
+
+
 def everything_put(mill, stream):
     """All records of a stream as GetRecords gives them."""
     sales = []

@@ -133,6 +133,8 @@ pub enum Failure {
         code: String,
         /// The server's words.
         message: String,
+        /// What it says to do, if it does.
+        hint: Option<String>,
     },
     /// No answer came.
     #[error("no answer from {endpoint}: {detail}")]
@@ -438,6 +440,7 @@ fn refused(answer: &Answer) -> Failure {
             status: answer.status,
             code: "refused".to_owned(),
             message: message.to_owned(),
+            hint: body["hint"].as_str().map(str::to_owned),
         };
     }
     let Some(code) = code else {
@@ -457,6 +460,7 @@ fn refused(answer: &Answer) -> Failure {
         status: answer.status,
         code: code.to_owned(),
         message: message.unwrap_or_default().to_owned(),
+        hint: None,
     }
 }
 

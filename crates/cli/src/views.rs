@@ -163,6 +163,9 @@ async fn ask(
         .map_err(|failure| {
             let next = match &failure {
                 Failure::Unanswered { .. } => format!("{} start", output::program()),
+                Failure::Refused {
+                    hint: Some(hint), ..
+                } => hint.clone(),
                 _ => format!("{} views --help", output::program()),
             };
             let error = match failure {

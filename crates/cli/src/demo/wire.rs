@@ -159,6 +159,7 @@ mod tests {
             status,
             code: code.to_owned(),
             message: String::new(),
+            hint: None,
         };
         let unanswered = Failure::Unanswered {
             endpoint: String::new(),
