@@ -3,10 +3,10 @@
 //!
 //! What must hold: the next file has a name that no recovery reads until the committer has written its
 //! beginning and takes it; a file is handed over for removal only when what makes it unneeded is durable.
-//! So whatever is left undone here
-//! is removed by the next start. Why: growing a file and removing one
+//! So whatever is left undone here is removed by the next start. Why: growing a file and removing one
 //! changes what the file system knows of it, and waits for much more than the bytes of a frame; writes
-//! over zeros change only bytes. What fails here harms nobody: the committer does without.
+//! over zeros change only bytes. Without room for the next file the committer does without; a disk that
+//! fails ends the log, here as anywhere.
 
 use std::collections::VecDeque;
 use std::io;
@@ -58,6 +58,7 @@ struct State {
     /// What is made meanwhile is not wanted any more.
     is_called_off: bool,
     next: Option<Arc<dyn DiskFile>>,
+    /// No more than there are files.
     unneeded: VecDeque<Unneeded>,
     is_closing: bool,
 }

@@ -25,7 +25,7 @@ use crate::ahead::Ahead;
 use crate::ballast;
 use crate::chunk;
 use crate::committer::{Committer, Durability, World, Writing};
-use crate::disk::{Disk, remove};
+use crate::disk::{Disk, is_full, remove};
 use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
@@ -691,7 +691,7 @@ fn put_pointer(
 /// A disk that fails anywhere is not trusted further: the log is poisoned, unless there was no room.
 fn snapshot_failure(shared: &Shared, error: &std::io::Error) -> AppendError {
     let detail = format!("snapshot: {error}");
-    if error.kind() == std::io::ErrorKind::StorageFull {
+    if is_full(error) {
         return AppendError::Full { detail };
     }
     shared.poison(detail.clone(), Vec::new());

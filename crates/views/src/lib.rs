@@ -10,6 +10,7 @@
 
 mod limits;
 pub mod value;
+pub mod columns;
 mod encoding;
 pub mod state;
 pub mod positions;

@@ -7,14 +7,10 @@
 //! and does not take others with it.
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
 use thiserror::Error;
 
 use crate::state::Aggregate;
 use crate::value::{Place, Type};
-
-/// Digits of every decimal column.
-const DECIMAL_DIGITS: u8 = 38;
 
 /// What is done with each record, compiled from a definition and a schema.
 pub trait RecordMap: Send + Sync {
@@ -30,7 +26,7 @@ pub trait RecordMap: Send + Sync {
 }
 
 /// What rows come to. Places, keys and calls have one row for each record that passed the filter, in the
-/// order of the rows; their columns are of [`arrow_type`].
+/// order of the rows; their columns are of [`arrow_type`](crate::columns::arrow_type).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapped {
     /// Where the records stand.
@@ -71,16 +67,4 @@ pub enum MapError {
         /// What it says.
         what: String,
     },
-}
-
-/// The Arrow type of columns of `of`, wherever there are any.
-pub fn arrow_type(of: Type) -> DataType {
-    match of {
-        Type::Boolean => DataType::Boolean,
-        Type::Integer => DataType::Int64,
-        Type::Decimal { scale } => DataType::Decimal128(DECIMAL_DIGITS, scale as i8),
-        Type::Float => DataType::Float64,
-        Type::Text => DataType::Utf8,
-        Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-    }
 }

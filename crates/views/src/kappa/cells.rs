@@ -119,7 +119,7 @@ impl<'a> Cells<'a> {
 
 #[cfg(test)]
 mod tests {
-    use crate::kappa::columns;
+    use crate::columns;
     use crate::value::Type;
 
     use super::*;

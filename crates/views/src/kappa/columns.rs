@@ -1,16 +1,11 @@
-//! Between columns of Arrow and values.
-
-use std::sync::Arc;
+//! Out of columns of Arrow, values again.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
-    TimestampMicrosecondArray,
-};
-use arrow_schema::{ArrowError, DataType};
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 
-use crate::value::{Type, Value};
+use crate::value::Value;
 
 /// The value in a row of a column whose type is one of ours.
 pub fn value(column: &ArrayRef, row: usize) -> Option<Value> {
@@ -30,62 +25,4 @@ pub fn value(column: &ArrayRef, row: usize) -> Option<Value> {
         }
         other => unreachable!("a map gives columns of our types, and {other} is none"),
     })
-}
-
-/// A column of values of `of`.
-pub fn column(of: Type, values: Vec<Option<Value>>) -> Result<ArrayRef, ArrowError> {
-    let values = values.into_iter();
-    Ok(match of {
-        Type::Boolean => Arc::new(values.map(boolean).collect::<BooleanArray>()),
-        Type::Integer => Arc::new(values.map(whole).collect::<Int64Array>()),
-        Type::Timestamp => {
-            let micros = values.map(whole).collect::<TimestampMicrosecondArray>();
-            Arc::new(micros.with_timezone("UTC"))
-        }
-        Type::Float => Arc::new(values.map(float).collect::<Float64Array>()),
-        Type::Text => Arc::new(values.map(text).collect::<StringArray>()),
-        Type::Decimal { scale } => {
-            let units = values.map(decimal).collect::<Decimal128Array>();
-            Arc::new(units.with_precision_and_scale(38, scale as i8)?)
-        }
-    })
-}
-
-fn boolean(value: Option<Value>) -> Option<bool> {
-    match value? {
-        Value::Boolean(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn whole(value: Option<Value>) -> Option<i64> {
-    match value? {
-        Value::Integer(value) | Value::Timestamp(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn float(value: Option<Value>) -> Option<f64> {
-    match value? {
-        Value::Float(value) => Some(value.get()),
-        other => wrong(&other),
-    }
-}
-
-fn text(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::Text(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn decimal(value: Option<Value>) -> Option<i128> {
-    match value? {
-        Value::Decimal(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn wrong<T>(value: &Value) -> T {
-    unreachable!("a column has values of its type only, not {value:?}")
 }

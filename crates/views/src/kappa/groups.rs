@@ -12,14 +12,15 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Field, Schema};
 use thiserror::Error;
 
+use crate::columns::{arrow_type, column};
 use crate::limits::GROUPS_MAX;
-use crate::record_map::{Mapped, MappedCall, RecordMap, arrow_type};
+use crate::record_map::{Mapped, MappedCall, RecordMap};
 use crate::state::{Function, Row, State, StateError};
 use crate::value::{Place, Value};
 use crate::view_reader::KeyFilter;
 
 use super::cells::Cells;
-use super::columns::{column, value};
+use super::columns::value;
 
 type Key = Vec<Option<Value>>;
 

@@ -21,10 +21,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int32Array,
-    Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, new_null_array,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -37,13 +37,13 @@ use sha2::{Digest, Sha256};
 
 use tidemill_model::{Record, ShardId};
 
+use crate::columns;
 use crate::payload;
 use crate::schema::Schema;
-use crate::value::{Type, Value};
+use crate::value::Type;
 
 /// Rows of a row group: bounds what a reader has to hold, and is what it can skip.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
-const DECIMAL_DIGITS: u8 = 38;
 /// How many columns every table has; `_bad` is the last of them.
 const SYSTEM_COLUMNS: usize = 7;
 
@@ -66,29 +66,18 @@ pub fn arrow_schema(schema: &Schema) -> SchemaRef {
         ("_shard", DataType::Int32),
         ("_position", DataType::Int64),
         ("_sequence_number", DataType::Utf8),
-        ("_arrival", timestamp()),
+        ("_arrival", columns::arrow_type(Type::Timestamp)),
         ("_partition_key", DataType::Utf8),
         ("_payload", DataType::Binary),
     ];
     let needed = needed.map(|(name, of)| Field::new(name, of, false));
     let bad = Field::new("_bad", DataType::Utf8, true);
     let declared = schema.columns().iter().map(|column| {
-        let of = match column.format.holds() {
-            Type::Boolean => DataType::Boolean,
-            Type::Integer => DataType::Int64,
-            Type::Decimal { scale } => DataType::Decimal128(DECIMAL_DIGITS, scale as i8),
-            Type::Float => DataType::Float64,
-            Type::Text => DataType::Utf8,
-            Type::Timestamp => timestamp(),
-        };
+        let of = columns::arrow_type(column.format.holds());
         Field::new(&column.name, of, true)
     });
     let fields: Vec<Field> = needed.into_iter().chain([bad]).chain(declared).collect();
     Arc::new(ArrowSchema::new(fields))
-}
-
-fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 /// The rows of `records`, which are sorted by shard and position.
@@ -124,66 +113,9 @@ pub fn batch(schema: &Schema, records: &[(ShardId, &Record)]) -> Result<RecordBa
         Arc::new(StringArray::from_iter(bad)),
     ];
     for (column, values) in schema.columns().iter().zip(columns) {
-        arrays.push(array(column.format.holds(), values)?);
+        arrays.push(columns::column(column.format.holds(), values)?);
     }
     RecordBatch::try_new(arrow_schema(schema), arrays)
-}
-
-fn array(of: Type, values: Vec<Option<Value>>) -> Result<ArrayRef, ArrowError> {
-    let values = values.into_iter();
-    Ok(match of {
-        Type::Boolean => Arc::new(values.map(boolean).collect::<BooleanArray>()),
-        Type::Integer => Arc::new(values.map(integer).collect::<Int64Array>()),
-        Type::Decimal { scale } => {
-            let units = values.map(decimal).collect::<Decimal128Array>();
-            Arc::new(units.with_precision_and_scale(DECIMAL_DIGITS, scale as i8)?)
-        }
-        Type::Float => Arc::new(values.map(float).collect::<Float64Array>()),
-        Type::Text => Arc::new(values.map(text).collect::<StringArray>()),
-        Type::Timestamp => {
-            let micros = values.map(integer).collect::<TimestampMicrosecondArray>();
-            Arc::new(micros.with_timezone("UTC"))
-        }
-    })
-}
-
-fn boolean(value: Option<Value>) -> Option<bool> {
-    match value? {
-        Value::Boolean(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn integer(value: Option<Value>) -> Option<i64> {
-    match value? {
-        Value::Integer(value) | Value::Timestamp(value) => Some(value),
-        other => wrong(&other),
-    }
-}
-
-fn decimal(value: Option<Value>) -> Option<i128> {
-    match value? {
-        Value::Decimal(units) => Some(units),
-        other => wrong(&other),
-    }
-}
-
-fn float(value: Option<Value>) -> Option<f64> {
-    match value? {
-        Value::Float(value) => Some(value.get()),
-        other => wrong(&other),
-    }
-}
-
-fn text(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::Text(text) => Some(text),
-        other => wrong(&other),
-    }
-}
-
-fn wrong<T>(value: &Value) -> T {
-    unreachable!("a payload gives values of their column's type only, not {value:?}")
 }
 
 /// `rows` as a Parquet file.

@@ -25,8 +25,8 @@ use sqlparser::parser::Parser;
 
 use tidemill_model::Timestamp;
 
+use crate::columns::arrow_type;
 use crate::definition::{Definition, Refusal, Standing};
-use crate::record_map::arrow_type;
 use crate::state::{Aggregate, State};
 use crate::value::{Type, Value};
 

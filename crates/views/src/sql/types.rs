@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 
-use crate::record_map::arrow_type;
+use crate::columns::arrow_type;
 use crate::value::{DECIMAL_MAX, Type};
 
 /// Which of our types holds every value of `of`; none when none does.

@@ -13,7 +13,8 @@ use arrow_array::{
 use arrow_schema::{Field, Schema as ArrowSchema};
 use std::sync::Arc;
 
-use tidemill_views::record_map::{Mapped, RecordMap, arrow_type};
+use tidemill_views::columns::arrow_type;
+use tidemill_views::record_map::{Mapped, RecordMap};
 use tidemill_views::state::Row;
 use tidemill_views::{State, Type, Value};
 
