@@ -58,6 +58,7 @@ impl Layers for Kappa {
             view,
             definition,
             map,
+            plan: _,
             stop,
         } = launch;
         let held = Arc::new(Held::new(Arc::clone(&map)));

@@ -43,6 +43,22 @@ pub fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     joined
 }
 
+/// The positions that stand in any of `spans`, each once: sorted, and without empty spans.
+pub fn covered(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.retain(|span| span.from < span.to);
+    spans.sort();
+    let mut covered: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match covered.last_mut() {
+            Some(last) if last.shard == span.shard && last.to >= span.from => {
+                last.to = last.to.max(span.to);
+            }
+            _ => covered.push(span),
+        }
+    }
+    covered
+}
+
 /// How many positions `spans` have together.
 pub fn count(spans: &[Span]) -> u64 {
     spans.iter().map(Span::count).sum()
@@ -111,6 +127,18 @@ mod tests {
         assert_eq!(written(&spans), "0:0-5,0:6-7,1:3-12");
         assert_eq!(read("0:0-5,0:6-7,1:3-12"), Some(spans));
         assert_eq!(read(""), Some(vec![]));
+    }
+
+    #[test]
+    fn what_overlaps_is_covered_once() {
+        let spans = vec![
+            span(0, 5, 9),
+            span(1, 0, 1),
+            span(0, 6, 7),
+            span(0, 9, 12),
+            span(0, 3, 3),
+        ];
+        assert_eq!(covered(spans), [span(0, 5, 12), span(1, 0, 1)]);
     }
 
     #[test]

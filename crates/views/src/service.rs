@@ -9,6 +9,7 @@
 mod ports;
 mod failure;
 mod sample;
+mod plan;
 mod exactness;
 mod json;
 mod arrow_stream;

@@ -43,7 +43,7 @@ use sum::Sum;
 use truth::Truth;
 
 /// The version that every family writes.
-const VERSION: u8 = 1;
+pub const VERSION: u8 = 1;
 
 /// What an aggregate looks at in one record of its group.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! What a view holds: its groups, up to which positions, and how that adds up, [`Held`].
 //!
-//! What must hold: groups, positions and counts change together. `rows_in + filtered + poisoned + gone` is
-//! the number of positions before the vector; an answer is given only while that is so.
+//! What must hold: groups, positions and counts change together. `rows_in + filtered + poisoned +
+//! excluded + gone` is the number of positions before the vector; an answer is given only while that is so.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -23,6 +23,8 @@ pub struct Counts {
     pub filtered: u64,
     /// Records whose expressions failed.
     pub poisoned: u64,
+    /// Records that the stream's exclusions name.
+    pub excluded: u64,
     /// Positions whose records retention took before the master dataset had them.
     pub gone: u64,
 }
@@ -30,7 +32,7 @@ pub struct Counts {
 impl Counts {
     /// All of them.
     pub fn sum(self) -> u64 {
-        self.rows_in + self.filtered + self.poisoned + self.gone
+        self.rows_in + self.filtered + self.poisoned + self.excluded + self.gone
     }
 }
 
@@ -130,6 +132,7 @@ impl Held {
         counts.rows_in += mapped.places.len() as u64;
         counts.filtered += mapped.filtered;
         counts.poisoned += mapped.poisoned;
+        counts.excluded += mapped.excluded;
         counts.gone += positions::count(gone);
         if let Err(error) = contents.groups.add(&*self.map, mapped) {
             contents.broken.get_or_insert(error.to_string());

@@ -14,6 +14,7 @@ use crate::view_reader::{AsOf, ReadError, ViewReader};
 use super::Shared;
 use super::exactness;
 use super::failure::Failure;
+use super::plan::plan;
 use super::ports::{Launch, Launched};
 
 /// A view of the catalog, running, or not able to.
@@ -81,6 +82,7 @@ impl Shared {
             view: view.clone(),
             definition: definition.clone(),
             map,
+            plan: plan(view, &[]),
             stop,
         });
         let Launched {

@@ -48,8 +48,10 @@ pub struct Launch {
     pub view: View,
     /// Its statement, split.
     pub definition: Definition,
-    /// What is done with each record.
+    /// What is done with each record; those that are excluded are left out in it.
     pub map: Arc<dyn RecordMap>,
+    /// Names all that decides what the view computes: what was kept under another plan is of no use.
+    pub plan: String,
     /// Becomes true, or is dropped, when it is to stop.
     pub stop: watch::Receiver<bool>,
 }

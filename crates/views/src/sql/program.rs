@@ -196,6 +196,7 @@ impl Program {
             calls,
             filtered,
             poisoned: 0,
+            excluded: 0,
         })
     }
 }
@@ -243,6 +244,7 @@ impl Pieces {
                 .collect(),
             filtered: self.kept.iter().map(|piece| piece.filtered).sum(),
             poisoned: self.poisoned,
+            excluded: 0,
         })
     }
 }

@@ -113,6 +113,7 @@ fn mapped(data: &[Datum]) -> Mapped {
         ],
         filtered: 0,
         poisoned: 0,
+        excluded: 0,
     }
 }
 
