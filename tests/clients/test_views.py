@@ -123,7 +123,7 @@ def test_a_view_says_what_it_is_and_what_was_inferred(views):
     assert answer["inferred_columns"] == ["amount", "at", "n", "store"]
     assert any("field tags is no column" in notice for notice in answer["notices"])
     view = answer["view"]
-    assert (view["class"], view["stream_name"], view["kept_by"]) == ("exact", stream, "replay")
+    assert (view["class"], view["stream_name"], view["kept_by"]) == ("exact", stream, "layers")
     assert [(column["name"], column["type"]) for column in view["columns"]] == [
         ("store", "TEXT"),
         ("sales", "BIGINT"),

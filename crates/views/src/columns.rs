@@ -1,11 +1,14 @@
-//! Columns of Arrow: of which type they are, [`arrow_type`], and made from values, [`column`].
+//! Columns of Arrow: of which type they are, [`arrow_type`], made from values, [`column`], and read again,
+//! [`value`].
 //!
 //! What must hold: every column of one of our types is of the same Arrow type, wherever it stands.
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -83,4 +86,24 @@ fn decimal(value: Option<Value>) -> Option<i128> {
 
 fn wrong<T>(value: &Value) -> T {
     unreachable!("a column has values of its type only, not {value:?}")
+}
+
+/// The value in a row of a column whose type is one of ours.
+pub fn value(column: &ArrayRef, row: usize) -> Option<Value> {
+    if column.is_null(row) {
+        return None;
+    }
+    Some(match column.data_type() {
+        DataType::Boolean => Value::Boolean(column.as_boolean().value(row)),
+        DataType::Int64 => Value::Integer(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Decimal128(..) => {
+            Value::Decimal(column.as_primitive::<Decimal128Type>().value(row))
+        }
+        DataType::Float64 => Value::float(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row).to_owned()),
+        DataType::Timestamp(..) => {
+            Value::Timestamp(column.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
+        other => unreachable!("columns are of our types, and {other} is none"),
+    })
 }

@@ -5,8 +5,9 @@
 //! that they meet. States merge: in any split, order and tree they come to what one pass comes to
 //! ([`state`]). And what is done with a record depends on the record alone: [`definition`] refuses what
 //! is not known to. [`record_map`] is what a record comes to, [`sql`] what makes such maps: the one place
-//! that sees the SQL engine. [`archiver`] brings records from a stream into the master dataset. What tables and
-//! states look like on disk is frozen, with a version in it. Modules stand lowest first.
+//! that sees the SQL engine. [`archiver`] brings records from a stream into the master dataset, and [`layers`]
+//! keep views out of both. What tables and states look like on disk is frozen, with a version in it. Modules
+//! stand lowest first.
 
 mod limits;
 pub mod value;
@@ -26,13 +27,17 @@ pub mod catalog;
 pub mod master;
 pub mod record_map;
 pub mod view_reader;
+mod cells;
+pub mod groups;
+pub mod part;
+pub mod batch_view;
 pub mod archiver;
 #[cfg(feature = "sql")]
 pub mod sql;
 #[cfg(feature = "sql")]
 pub mod service;
 #[cfg(feature = "sql")]
-pub mod kappa;
+pub mod layers;
 
 pub use disk_store::DiskStore;
 pub use schema::Schema;

@@ -12,7 +12,7 @@ use tidemill_model::source::{Fetched, ReadLimit, SourceError, SourceShard, Start
 use tidemill_model::{BoxFuture, Clock, Record, Region, ShardId, Source, StreamArn};
 use tidemill_testkit::{SimClock, SimDisk};
 use tidemill_views::catalog::{Catalog, Refused};
-use tidemill_views::kappa::{Kappa, KappaParts};
+use tidemill_views::layers::{LayersParts, Running};
 use tidemill_views::master::Subject;
 use tidemill_views::service::{
     Archiving, ArchivingFailure, Failure, Home, Views, ViewsParts, rows_of,
@@ -168,7 +168,7 @@ impl World {
         control.open().await.expect("the log can be read");
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let layers = Kappa::new(KappaParts {
+        let layers = Running::new(LayersParts {
             clock: clock.clone(),
             source: self.flights.clone(),
             store: Arc::new(DiskStore::new(disk)),

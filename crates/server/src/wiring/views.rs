@@ -9,7 +9,7 @@ use tidemill_streams::Streams;
 use tidemill_views::Schema;
 use tidemill_views::archiver;
 use tidemill_views::catalog::Catalog;
-use tidemill_views::kappa::{Kappa, KappaParts};
+use tidemill_views::layers::{LayersParts, Running};
 use tidemill_views::service::{Archiving, ArchivingFailure, Home, Views, ViewsParts};
 
 use crate::config::{Config, ConfigFile};
@@ -61,7 +61,7 @@ pub async fn assemble(
         }),
     });
     archives.recover().await;
-    let layers = Kappa::new(KappaParts {
+    let layers = Running::new(LayersParts {
         clock: clock.clone(),
         source: archives.source().clone(),
         store: archives.store().clone(),

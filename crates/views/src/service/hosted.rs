@@ -49,7 +49,7 @@ pub struct Status {
     pub reason: String,
     /// `lambda` or `kappa`.
     pub mode: &'static str,
-    /// What keeps it: `replay`.
+    /// What keeps it: `layers` or `replay`.
     pub kept_by: &'static str,
     /// Its columns and their types.
     pub columns: Vec<(String, String)>,

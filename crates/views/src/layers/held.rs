@@ -1,0 +1,357 @@
+//! What a view holds: its batch view and what came behind it, in parts, [`Held`]; and what an answer is
+//! made of, [`Pin`].
+//!
+//! Parts are never changed. A record is added by putting a part of its own behind the others, parts that
+//! follow one another are put together into one, and absorbing takes a new batch view and drops the parts
+//! that are in it, in one step. So whoever has pinned the parts of one moment can take its time. What must
+//! hold: batch view and parts tile, shard by shard, from 0 to the head; what became of the records adds up
+//! to that, in each of them. Both are checked for every answer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use tidemill_model::Timestamp;
+
+use crate::batch_view::BatchView;
+use crate::groups::GroupsError;
+use crate::part::{Part, follow};
+use crate::positions::{Positions, Span};
+
+/// Answers that can be given again, at most.
+const REMEMBERED: usize = 64;
+/// From how many epochs an answer can be given again: each may hold a batch view of its own.
+const REMEMBERED_EPOCHS: u64 = 2;
+/// Parts that are not closed, beyond which they become one.
+const OPEN_MAX: usize = 64;
+/// Closed parts, beyond which two of them become one.
+const CLOSED_MAX: usize = 32;
+
+/// What is known at one moment.
+#[derive(Clone, Default)]
+pub struct Contents {
+    /// What the batch layer has.
+    pub batch: Arc<BatchView>,
+    /// What came behind that, in the order in which it was added.
+    pub parts: Vec<Arc<Part>>,
+    /// How many of the parts, the first, are closed: only these are absorbed.
+    pub closed: usize,
+    /// One past the last position of each shard that is in them.
+    pub head: Positions,
+    /// Why there is no answer, for good.
+    pub broken: Option<String>,
+    /// When it was last known to have everything.
+    pub complete_at: Timestamp,
+    /// What there was when this pass began; nothing is answered before it has that.
+    target: Option<Positions>,
+    /// How often the parts have begun anew. What was read before the last time is not added after it.
+    pass: u64,
+    /// What was answered, the newest last.
+    remembered: VecDeque<Arc<Pin>>,
+}
+
+/// What an answer is made of: never changed, and whole.
+#[derive(Clone)]
+pub struct Pin {
+    /// How often the parts had begun anew.
+    pub pass: u64,
+    /// What the batch layer had.
+    pub batch: Arc<BatchView>,
+    /// What came behind that.
+    pub parts: Vec<Arc<Part>>,
+    /// One past the last position of each shard that is in them.
+    pub head: Positions,
+}
+
+impl Pin {
+    /// Whether batch view and parts tile up to the head and everything adds up; or what does not.
+    pub fn check(&self) -> Result<(), String> {
+        let accounted = self.batch.counts.sum();
+        let positions: u64 = self.batch.positions.values().sum();
+        if accounted != positions {
+            return Err(format!(
+                "the batch view accounts for {accounted} of {positions} positions"
+            ));
+        }
+        let mut reached = self.batch.positions.clone();
+        for part in &self.parts {
+            follow(&mut reached, &part.spans).map_err(|span| untiled(&reached, span))?;
+            if !part.is_conserved() {
+                let counts = part.counts;
+                return Err(format!("{counts:?} do not add up to {:?}", part.spans));
+            }
+        }
+        match reached == self.head {
+            true => Ok(()),
+            false => Err("what it is made of does not end at its head".to_owned()),
+        }
+    }
+}
+
+fn untiled(reached: &Positions, span: Span) -> String {
+    let end = reached.get(&span.shard).copied().unwrap_or(0);
+    let Span { shard, from, .. } = span;
+    format!("{shard} is known up to {end}, and then from {from} on")
+}
+
+impl Contents {
+    /// How many positions are missing of what there was when this pass began; none when nobody has
+    /// looked yet. An answer before that would be older than one that was given before a crash.
+    pub fn missing(&self) -> Option<u64> {
+        let missing = self.target.as_ref()?.iter().map(|(shard, end)| {
+            let reached = self.head.get(shard).copied().unwrap_or(0);
+            end.saturating_sub(reached)
+        });
+        Some(missing.sum())
+    }
+
+    /// What an answer of now is made of.
+    pub fn pin(&self) -> Pin {
+        Pin {
+            pass: self.pass,
+            batch: Arc::clone(&self.batch),
+            parts: self.parts.clone(),
+            head: self.head.clone(),
+        }
+    }
+
+    /// What an answer at `wanted` is made of, when that is where parts end or was answered lately.
+    pub fn pin_at(&self, wanted: &Positions) -> Option<Pin> {
+        let remembered = self.remembered.iter().rev();
+        if let Some(pin) = remembered.into_iter().find(|pin| pin.head == *wanted) {
+            return Some(Pin::clone(pin));
+        }
+        let mut head = self.batch.positions.clone();
+        let mut parts = Vec::new();
+        let mut rest = self.parts.iter();
+        while head != *wanted {
+            let part = rest.next()?;
+            follow(&mut head, &part.spans).ok()?;
+            parts.push(Arc::clone(part));
+        }
+        Some(Pin {
+            parts,
+            head,
+            ..self.pin()
+        })
+    }
+
+    fn forget_old(&mut self) {
+        let epoch = self.batch.epoch;
+        let is_old = |pin: &Arc<Pin>| pin.batch.epoch + REMEMBERED_EPOCHS <= epoch;
+        while self.remembered.len() > REMEMBERED || self.remembered.front().is_some_and(is_old) {
+            self.remembered.pop_front();
+        }
+    }
+}
+
+/// What a view holds; shared by those who add, absorb and read.
+#[derive(Default)]
+pub struct Held {
+    contents: Mutex<Contents>,
+    /// Held by who puts parts together, which takes its time.
+    combining: Mutex<()>,
+    audits: Mutex<Audits>,
+    /// Counts changes.
+    changes: watch::Sender<u64>,
+}
+
+/// What audits of a batch view came to since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audits {
+    /// Ranges of keys that were computed again.
+    pub ranges: u64,
+    /// The groups in them.
+    pub groups: u64,
+    /// Ranges that differed.
+    pub mismatches: u64,
+    /// When the last one was done.
+    pub last: Option<Timestamp>,
+}
+
+impl Held {
+    /// What it holds now.
+    pub fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().expect("no holder of this lock panics")
+    }
+
+    /// Tells of changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Begins anew behind `batch`.
+    pub fn begin(&self, batch: BatchView) {
+        let mut contents = self.contents();
+        *contents = Contents {
+            pass: contents.pass + 1,
+            head: batch.positions.clone(),
+            batch: Arc::new(batch),
+            remembered: std::mem::take(&mut contents.remembered),
+            broken: contents.broken.take(),
+            ..Contents::default()
+        };
+        contents.forget_old();
+    }
+
+    /// The pass that records are added in.
+    pub fn pass(&self) -> u64 {
+        self.contents().pass
+    }
+
+    /// Says what there was when this pass began, once.
+    pub fn aim(&self, pass: u64, target: Positions) {
+        let mut contents = self.contents();
+        if contents.pass == pass {
+            contents.target.get_or_insert(target);
+        }
+        drop(contents);
+        self.changed();
+    }
+
+    /// Whether something was added since it began.
+    pub fn is_aimed(&self) -> bool {
+        self.contents().target.is_some()
+    }
+
+    /// Puts `part` behind the others; it begins where its shards end.
+    pub fn push(&self, pass: u64, part: Part) {
+        let mut contents = self.contents();
+        if contents.pass != pass {
+            return;
+        }
+        let followed = follow(&mut contents.head, &part.spans);
+        assert_eq!(followed, Ok(()), "parts are added in their order");
+        contents.parts.push(Arc::new(part));
+        drop(contents);
+        self.changed();
+    }
+
+    /// From now on there is no answer, because of `why`.
+    pub fn break_for(&self, why: String) {
+        self.contents().broken.get_or_insert(why);
+        self.changed();
+    }
+
+    /// Remembers an answer, so that it can be given again.
+    pub fn remember(&self, pin: Pin) {
+        let mut contents = self.contents();
+        if contents
+            .remembered
+            .back()
+            .is_none_or(|last| last.head != pin.head)
+        {
+            contents.remembered.push_back(Arc::new(pin));
+            contents.forget_old();
+        }
+    }
+
+    /// Puts the parts that are not closed together, when they have become many and nobody else does it.
+    pub fn condense(&self) -> Result<(), GroupsError> {
+        let Ok(_combining) = self.combining.try_lock() else {
+            return Ok(());
+        };
+        let (pass, open) = self.open();
+        if open.len() > OPEN_MAX {
+            let one = Part::of(&open)?;
+            self.replace_open(pass, open.len(), one);
+        }
+        Ok(())
+    }
+
+    /// Closes what came in.
+    pub fn close(&self) -> Result<(), GroupsError> {
+        let _combining = self.combine();
+        let (pass, open) = self.open();
+        if !open.is_empty() {
+            let closed = Part::of(&open)?;
+            if self.replace_open(pass, open.len(), closed) {
+                self.contents().closed += 1;
+            }
+        }
+        while let Some((at, pair)) = self.crowded() {
+            let joined = Part::of(&pair)?;
+            let mut contents = self.contents();
+            contents.parts.splice(at..at + 2, [Arc::new(joined)]);
+            contents.closed -= 1;
+        }
+        Ok(())
+    }
+
+    fn combine(&self) -> MutexGuard<'_, ()> {
+        self.combining
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> (u64, Vec<Arc<Part>>) {
+        let contents = self.contents();
+        (contents.pass, contents.parts[contents.closed..].to_vec())
+    }
+
+    /// Puts `one` in place of the first `count` parts that are not closed, if the pass is still on.
+    fn replace_open(&self, pass: u64, count: usize, one: Part) -> bool {
+        let mut contents = self.contents();
+        let at = contents.closed;
+        if contents.pass == pass {
+            contents.parts.splice(at..at + count, [Arc::new(one)]);
+        }
+        contents.pass == pass
+    }
+
+    /// Two closed parts that should be one, with the place of the first, when there are too many.
+    fn crowded(&self) -> Option<(usize, Vec<Arc<Part>>)> {
+        let contents = self.contents();
+        if contents.closed <= CLOSED_MAX {
+            return None;
+        }
+        let pairs = contents.parts[..contents.closed].windows(2).enumerate();
+        let (at, pair) =
+            pairs.min_by_key(|(_, pair)| pair[0].groups.len() + pair[1].groups.len())?;
+        Some((at, pair.to_vec()))
+    }
+
+    /// The closed parts that lie before `archived`: the first ones, as many as there are. All that are
+    /// closed when nothing has to be archived.
+    pub fn absorbable(&self, archived: Option<&Positions>) -> Vec<Arc<Part>> {
+        let contents = self.contents();
+        let is_archived = |part: &&Arc<Part>| {
+            archived.is_none_or(|archived| {
+                let mut spans = part.spans.iter();
+                spans.all(|span| archived.get(&span.shard).is_some_and(|end| span.to <= *end))
+            })
+        };
+        let closed = contents.parts[..contents.closed].iter();
+        closed.take_while(is_archived).cloned().collect()
+    }
+
+    /// Takes `batch`, which is the one before with the first `count` parts in it.
+    pub fn swap(&self, batch: BatchView, count: usize) {
+        let mut contents = self.contents();
+        contents.parts.drain(..count);
+        contents.closed -= count;
+        contents.batch = Arc::new(batch);
+        contents.forget_old();
+        drop(contents);
+        self.changed();
+    }
+
+    /// What audits came to.
+    pub fn audits(&self) -> Audits {
+        *self.audits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes an audit of a range with so many groups.
+    pub fn audited(&self, now: Timestamp, groups: u64, differs: bool) {
+        let mut audits = self.audits.lock().unwrap_or_else(PoisonError::into_inner);
+        audits.ranges += 1;
+        audits.groups += groups;
+        audits.mismatches += u64::from(differs);
+        audits.last = Some(now);
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,45 @@
+//! How often layers do what they do: [`Settings`].
+
+use std::time::Duration;
+
+/// How often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// After how long what came in is closed, so that it can be absorbed whole.
+    pub close: Duration,
+    /// How often the batch view absorbs what is closed and archived.
+    pub absorb: Duration,
+    /// How often a range of the batch view is computed again and compared.
+    pub audit: Duration,
+    /// The pause after a failure; it doubles with each one in a row, up to 64 times.
+    pub pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            close: Duration::from_secs(5),
+            absorb: Duration::from_secs(60),
+            audit: Duration::from_secs(3600),
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Settings {
+    /// Absorbing each `absorb`, if that was said.
+    pub fn absorbing(absorb: Option<Duration>) -> Settings {
+        let defaults = Settings::default();
+        let absorb = absorb.unwrap_or(defaults.absorb);
+        Settings {
+            close: defaults.close.min(absorb),
+            absorb,
+            ..defaults
+        }
+    }
+
+    /// The pause after so many failures in a row.
+    pub fn pause_after(&self, failures: u32) -> Duration {
+        self.pause * 2_u32.pow(failures.saturating_sub(1).min(6))
+    }
+}

@@ -1,0 +1,142 @@
+"""The batch view over the real server: it is absorbed while records come, other engines read its files, and
+a damaged one is computed again."""
+
+import json
+
+import duckdb
+import polars
+import pytest
+
+from harness import Mill, Server, eventually
+from test_views import by_store, name_of, put, query, rows, sale, told
+
+SHARDS = 3
+
+
+@pytest.fixture
+def batched(tmp_path):
+    """A durable server whose epochs are short."""
+    config = tmp_path / "tidemill.toml"
+    config.write_text("[views]\nepoch_millis = 100\n")
+    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
+    server.start()
+    yield Mill(server)
+    if server.process is not None:
+        server.kill()
+
+
+def begun(mill, sales, mode=""):
+    """A view over a stream with these sales that absorbs each second."""
+    stream = mill.stream(SHARDS)
+    put(mill.kinesis, stream, sales)
+    view = name_of(stream)
+    sql = f"""CREATE VIEW {view} WITH (absorb = '1 second'{mode}) AS
+        SELECT store, count(*) AS sales, sum(amount) AS total, max(n) AS greatest
+        FROM STREAM "{stream}" GROUP BY store"""
+    told(mill.server, "POST", "", {"sql": sql}, 201)
+    return stream, view
+
+
+def answered(server, view, **demands):
+    answer = query(server, f"SELECT * FROM {view}", **demands)
+    return rows(answer), answer["as_of"][0]
+
+
+def absorbed(server, view, epoch, count):
+    """Waits until the batch view of a later epoch has `count` records; gives its manifest."""
+    folder = next((server.data_dir / "views" / "batch").glob(f"{view}-*"))
+
+    def newest():
+        manifests = [json.loads(path.read_text())["body"] for path in sorted(folder.glob("manifest-*.json"))]
+        return manifests and manifests[-1]["epoch"] > epoch and manifests[-1]["counts"]["rows_in"] == count and manifests[-1]
+
+    return folder, eventually(newest, f"{count} records are in the batch view")
+
+
+def test_answers_hold_while_epochs_are_absorbed_and_after_a_kill(batched):
+    sales = [sale(number) for number in range(200)]
+    stream, view = begun(batched, sales)
+    seen, epochs = 0, set()
+    for batch in range(60):
+        more = [sale(1000 + 10 * batch + number) for number in range(10)]
+        numbers = [one["SequenceNumber"] for one in put(batched.kinesis, stream, more)]
+        sales += more
+        found, as_of = answered(batched.server, view, min_position=[f"{stream}/{number}" for number in numbers])
+        assert found == by_store(sales)
+        epochs.add(as_of["epoch"])
+        assert len(sales) > seen
+        seen = len(sales)
+    _, manifest = absorbed(batched.server, view, 0, len(sales))
+    assert answered(batched.server, view)[0] == by_store(sales)
+    batched.server.kill()
+    batched.server.start()
+    found, as_of = eventually(lambda: answered(batched.server, view), "the view is answered")
+    assert found == by_store(sales)
+    assert as_of["epoch"] >= manifest["epoch"] > 0
+
+
+def test_an_answer_is_repeated_at_its_vector(batched):
+    sales = [sale(number) for number in range(50)]
+    stream, view = begun(batched, sales)
+    first, as_of = answered(batched.server, view)
+    assert first == by_store(sales)
+    put(batched.kinesis, stream, [sale(number) for number in range(50, 90)])
+    eventually(lambda: answered(batched.server, view)[0] != first, "more is there")
+    assert answered(batched.server, view, as_of=as_of["vector"])[0] == first
+    absorbed(batched.server, view, 0, 90)
+    batched.server.kill()
+    batched.server.start()
+    eventually(lambda: answered(batched.server, view), "the view is answered")
+    again, then = answered(batched.server, view, as_of=as_of["vector"])
+    assert (again, then["vector"]) == (first, as_of["vector"])
+
+
+@pytest.mark.parametrize("reader", ["duckdb", "polars"])
+def test_other_engines_read_the_files_of_a_batch_view(batched, reader):
+    sales = [sale(number) for number in range(300)]
+    stream, view = begun(batched, sales)
+    folder, manifest = absorbed(batched.server, view, 0, len(sales))
+    files = [str(folder / file["name"]) for file in manifest["files"]]
+    columns = ["_k0", "_a0", "_a1", "_a2"]
+    if reader == "duckdb":
+        found = duckdb.sql(f"SELECT {', '.join(columns)} FROM read_parquet({files})").fetchall()
+    else:
+        found = polars.read_parquet(files, columns=columns).rows()
+    assert {row[0]: tuple(row[1:]) for row in found} == by_store(sales)
+    at = answered(batched.server, view, as_of=manifest["positions"])
+    assert at[0] == by_store(sales)
+
+
+def test_a_damaged_batch_view_is_computed_again(batched):
+    sales = [sale(number) for number in range(120)]
+    stream, view = begun(batched, sales)
+    folder, manifest = absorbed(batched.server, view, 0, len(sales))
+    batched.server.kill()
+    path = folder / manifest["files"][0]["name"]
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    batched.server.start()
+    found, _ = eventually(lambda: answered(batched.server, view), "the view is answered")
+    assert found == by_store(sales)
+    absorbed(batched.server, view, manifest["epoch"], len(sales))
+
+
+def test_a_dropped_view_leaves_no_files(batched):
+    sales = [sale(number) for number in range(20)]
+    stream, view = begun(batched, sales)
+    folder, _ = absorbed(batched.server, view, 0, len(sales))
+    told(batched.server, "DELETE", f"/{view}")
+    assert not list(folder.glob("*"))
+
+
+def test_kappa_keeps_nothing_and_answers_the_same(batched):
+    sales = [sale(number) for number in range(120)]
+    stream, view = begun(batched, sales, ", mode = 'kappa'")
+    assert told(batched.server, "GET", f"/{view}")["kept_by"] == "replay"
+    eventually(lambda: answered(batched.server, view)[0] == by_store(sales), "all is there")
+    batched.server.kill()
+    batched.server.start()
+    found, as_of = eventually(lambda: answered(batched.server, view), "the view is answered")
+    assert (found, as_of["epoch"]) == (by_store(sales), 0)
+    assert not (batched.server.data_dir / "views" / "batch").exists()
