@@ -39,18 +39,23 @@ def begun(mill, sales, mode=""):
 
 def answered(server, view, **demands):
     answer = query(server, f"SELECT * FROM {view}", **demands)
-    return rows(answer), answer["as_of"][0]
+    return rows(answer), answer["meta"]["as_of"][0]
 
 
 def absorbed(server, view, epoch, count):
     """Waits until the batch view of a later epoch has `count` records; gives its manifest."""
-    folder = next((server.data_dir / "views" / "batch").glob(f"{view}-*"))
 
     def newest():
-        manifests = [json.loads(path.read_text())["body"] for path in sorted(folder.glob("manifest-*.json"))]
-        return manifests and manifests[-1]["epoch"] > epoch and manifests[-1]["counts"]["rows_in"] == count and manifests[-1]
+        for path in (server.data_dir / "views" / "batch").glob(f"{view}-*/manifest-*.json"):
+            try:
+                manifest = json.loads(path.read_text())["body"]
+            except FileNotFoundError:
+                continue  # A newer one has taken its place.
+            if manifest["epoch"] > epoch and manifest["counts"]["rows_in"] == count:
+                return path.parent, manifest
+        return None
 
-    return folder, eventually(newest, f"{count} records are in the batch view")
+    return eventually(newest, f"{count} records are in the batch view")
 
 
 def test_answers_hold_while_epochs_are_absorbed_and_after_a_kill(batched):
