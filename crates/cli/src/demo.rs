@@ -53,6 +53,10 @@ const POLL_PAUSE: Duration = Duration::from_millis(250);
 
 /// Shards for a file of landings: with AWS's limits, three million take some minutes.
 const FILE_SHARDS: u32 = 16;
+/// What the embedded server is configured with: batch views are to absorb while the demo looks on.
+const SETTINGS: &str = "[views]\nepoch_millis = 250\n";
+/// Where that stands, in the data directory.
+const SETTINGS_FILE: &str = "demo.toml";
 /// Answers to questions about a file of landings, at least.
 const FILE_ANSWERS: usize = 10_000;
 
@@ -150,9 +154,17 @@ impl Host {
             None if options.data_dir.is_some() => drawn(),
             None => String::new(),
         };
+        let config_file = directory.join(SETTINGS_FILE);
+        let written = std::fs::create_dir_all(&directory)
+            .and_then(|()| std::fs::write(&config_file, SETTINGS));
+        written.or_try(format!(
+            "{} demo --data-dir ./tidemill-demo",
+            output::program()
+        ))?;
         let config = Config {
             storage: Storage::Directory(directory),
             port: 0,
+            config_file: Some(config_file),
             ..Config::default()
         };
         let server = tidemill_server::start(config).await;

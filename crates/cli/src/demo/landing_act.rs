@@ -142,7 +142,7 @@ async fn set_up(wire: &Wire, stream: &str, shards: u32, view: &str) -> Result<St
     let declared = statement(wire, declare).await;
     declared.context("the columns could not be declared")?;
     let create = format!(
-        "CREATE VIEW {view} AS SELECT origin, date_bin(INTERVAL '1 hour', departed) AS hour, \
+        "CREATE VIEW {view} WITH (absorb = '1 second') AS SELECT origin, date_bin(INTERVAL '1 hour', departed) AS hour, \
          count(*) AS flights, sum(delay) AS delay FROM STREAM \"{stream}\" GROUP BY origin, hour"
     );
     let made = statement(wire, create).await;
@@ -309,7 +309,7 @@ impl LandingReport {
             "{} flights of 2001 in the order of landing. When they were reported is derived; departures, \
              delays and distances are real.\n\
              The view {} ({}) has {} buckets of hour and airport. {} answers, {} of them while flights \
-             landed: {} wrong.\n\
+             landed, over {} states of its batch view: {} wrong.\n\
              A boundary in time, asked {} times, would have got {} of {} buckets wrong, for {} late flights.",
             grouped(self.flights),
             self.view,
@@ -317,6 +317,7 @@ impl LandingReport {
             grouped(self.buckets),
             grouped(self.answers),
             grouped(self.answers_meanwhile),
+            grouped(self.epochs),
             grouped(self.wrong),
             grouped(boundary.questions),
             grouped(boundary.wrong_buckets),
