@@ -42,6 +42,8 @@ def test_the_demo_accounts_for_every_flight_and_a_second_time_too(tmp_path):
         assert (data["queue"]["records"], data["queue"]["rows"]) == (606, 606)
         assert data["stream_holds"] == {"records": 27_004, "missing": 0}
         assert data["producer"]["throttled"] > 0
+        assert data["landings"]["wrong"] == 0
+        assert data["landings"]["epochs"] > 1, "the batch view was swapped while it was asked"
 
 
 def test_the_demo_accounts_for_every_flight_through_a_kill_and_a_restart(tmp_path):

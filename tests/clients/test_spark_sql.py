@@ -1,19 +1,16 @@
-"""Views as Spark computes them, from the SQL that is written for it, compared with what they answer here.
-
-Spark is large, so it is not among the requirements: `pip install pyspark==4.3.0` and a JVM, and this runs.
+"""Views as Spark computes them, from the SQL that is written for it, compared with what they answer here; by
+Spark itself, and by Sail, which has its dialect without a JVM.
 """
 
 import datetime
-import os
 import subprocess
-import time
 
 import pytest
 
+from engines import ENGINES, session
 from harness import BINARY
 
 WRITER = BINARY.parent / "examples" / "write_spark"
-sql = pytest.importorskip("pyspark.sql", reason="pyspark is missing: pip install pyspark==4.3.0")
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +21,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def spark(folder):
-    # The driver gives times in the zone of this process.
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    settings = {"spark.sql.session.timeZone": "UTC", "spark.ui.enabled": "false"}
-    builder = sql.SparkSession.builder.master("local[2]")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    spark = builder.getOrCreate()
-    spark.read.parquet(str(folder / "sales.parquet")).createOrReplaceTempView("sales")
-    yield spark
-    spark.stop()
+@pytest.fixture(scope="module", params=ENGINES)
+def spark(request, folder):
+    with session(request.param) as spark:
+        spark.read.parquet(str(folder / "sales.parquet")).createOrReplaceTempView("sales")
+        yield spark
 
 
 def text(value):

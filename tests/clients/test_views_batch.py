@@ -3,6 +3,7 @@ a damaged one is computed again."""
 
 import json
 
+import deltalake
 import duckdb
 import polars
 import pytest
@@ -145,3 +146,24 @@ def test_kappa_keeps_nothing_and_answers_the_same(batched):
     found, as_of = eventually(lambda: answered(batched.server, view), "the view is answered")
     assert (found, as_of["epoch"]) == (by_store(sales), 0)
     assert not (batched.server.data_dir / "views" / "batch").exists()
+
+
+def test_duckdb_recomputes_the_answers_that_were_given_meanwhile(batched):
+    sales = [sale(number) for number in range(100)]
+    stream, view = begun(batched, sales)
+    answers, batch = [], 0
+    while len({as_of["epoch"] for _, as_of in answers}) < 3:
+        batch += 1
+        more = [sale(1000 + 10 * batch + number) for number in range(10)]
+        put(batched.kinesis, stream, more)
+        sales += more
+        answers.append(answered(batched.server, view))
+    absorbed(batched.server, view, 0, len(sales))
+    archive = told(batched.server, "GET", f"/archives/{stream}")
+    files = deltalake.DeltaTable(str(batched.server.data_dir / archive["folder"])).file_uris()
+    table = duckdb.read_parquet(files)
+    for found, as_of in answers[:: max(1, len(answers) // 100)]:
+        ends = [end.split(":") for end in as_of["vector"].split(",")]
+        before = [f"(_shard = {shard} AND _position < {end})" for shard, end in ends]
+        recomputed = table.filter(" OR ".join(before)).aggregate("store, count(*), sum(amount), max(n)")
+        assert {row[0]: tuple(row[1:]) for row in recomputed.fetchall()} == found

@@ -11,7 +11,11 @@ use anyhow::{Context, Result};
 use crate::step::{Step, works};
 
 const FOLDER: &str = ".venv";
-const REQUIREMENTS: [&str; 2] = ["tests/requirements.txt", "tests/requirements-views.txt"];
+const REQUIREMENTS: [&str; 3] = [
+    "tests/requirements.txt",
+    "tests/requirements-views.txt",
+    "tests/requirements-spark.txt",
+];
 /// The folder of the tests that need it.
 const TESTS: &str = "tests/clients";
 
@@ -59,6 +63,8 @@ pub fn prepare(root: &Path) -> Result<Python> {
         REQUIREMENTS[0],
         "-r",
         REQUIREMENTS[1],
+        "-r",
+        REQUIREMENTS[2],
     ];
     Step::new("install the Python packages", root, &interpreter)
         .with(&install)

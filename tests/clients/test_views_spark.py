@@ -1,0 +1,34 @@
+"""The master dataset and the files of a batch view as Spark and Sail read them, by their lists of files."""
+
+import deltalake
+import pytest
+
+from engines import ENGINES, session
+from test_views import by_store, sale, told
+from test_views_batch import absorbed, answered, batched, begun  # noqa: F401
+
+
+@pytest.fixture(params=ENGINES)
+def spark(request):
+    with session(request.param) as spark:
+        yield spark
+
+
+def test_they_come_to_the_sums_of_the_answer(batched, spark):  # noqa: F811
+    sales = [sale(number) for number in range(300)]
+    stream, view = begun(batched, sales)
+    folder, manifest = absorbed(batched.server, view, 0, len(sales))
+    expected, as_of = answered(batched.server, view)
+    assert expected == by_store(sales)
+    assert as_of["vector"] == manifest["positions"]
+
+    files = [str(folder / file["name"]) for file in manifest["files"]]
+    states = spark.read.parquet(*files).select("_k0", "_a0", "_a1", "_a2").collect()
+    assert {row[0]: tuple(row[1:]) for row in states} == expected
+
+    archive = told(batched.server, "GET", f"/archives/{stream}")
+    table = deltalake.DeltaTable(str(batched.server.data_dir / archive["folder"]))
+    # A table that was compacted has files that are no part of it any more, so the list is the log's.
+    spark.read.parquet(*table.file_uris()).createOrReplaceTempView("sales")
+    recomputed = spark.sql("SELECT store, count(*), sum(amount), max(n) FROM sales GROUP BY store").collect()
+    assert {row[0]: tuple(row[1:]) for row in recomputed} == expected
