@@ -1,12 +1,12 @@
 //! Answers out of a batch view and the parts behind it: [`Serving`].
 //!
 //! Groups that no part has touched are answered as the batch view has them, finished. The others are
-//! merged: what the batch view knows of them and then what each part does. Merged groups are kept from one
-//! answer to the next, so that only what came in between is merged again; that decides how fast an answer
-//! is and nothing else.
+//! merged: what the batch view knows of them and then what each part does. Merged groups, and the rows they
+//! came to in each range of keys, are kept from one answer to the next, so that only what came in between
+//! is merged and finished again; that decides how fast an answer is and nothing else.
 
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_select::interleave::interleave_record_batch;
@@ -34,8 +34,9 @@ struct Merged {
     epoch: u64,
     through: Positions,
     groups: Groups,
-    /// `_k0`, …, `_a0`, … of all of them; none when one has no answer.
-    finals: Option<RecordBatch>,
+    /// `_k0`, …, `_a0`, … of all groups in each range of the batch view, once somebody has asked; none
+    /// when one of them has no answer.
+    rows: Vec<OnceLock<Option<RecordBatch>>>,
 }
 
 impl Serving {
@@ -55,7 +56,7 @@ impl Serving {
         let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         // Pinned while nobody else merges: what is merged is never ahead of the pin.
         let pin = held.contents().pin();
-        let taken = advanced(merged.take(), &pin, map);
+        let taken = advanced(merged.take(), &pin);
         let taken = match taken {
             Ok(taken) => taken,
             Err(error) => return (pin, Err(error)),
@@ -73,7 +74,7 @@ impl Serving {
         map: &dyn RecordMap,
         filters: &[KeyFilter],
     ) -> Result<Vec<RecordBatch>, GroupsError> {
-        let merged = advanced(None, pin, map)?;
+        let merged = advanced(None, pin)?;
         rows(pin, &merged, map, filters)
     }
 }
@@ -102,11 +103,7 @@ fn point(pin: &Pin, map: &dyn RecordMap, key: &[u8]) -> Result<Vec<RecordBatch>,
 }
 
 /// What `merged` and the parts of `pin` that are not in it come to.
-fn advanced(
-    merged: Option<Arc<Merged>>,
-    pin: &Pin,
-    map: &dyn RecordMap,
-) -> Result<Arc<Merged>, GroupsError> {
+fn advanced(merged: Option<Arc<Merged>>, pin: &Pin) -> Result<Arc<Merged>, GroupsError> {
     let usable = merged.and_then(|merged| {
         let news = news(&merged, pin)?;
         Some((merged, news))
@@ -117,12 +114,18 @@ fn advanced(
         None => (nothing(pin), pin.parts.iter().collect()),
     };
     for part in news {
+        let groups = &part.groups;
         merged
             .groups
-            .merge_over(part.groups.iter(), |key| pin.batch.get(key))?;
+            .merge_over(groups.iter(), |key| pin.batch.get(key))?;
+        let ranges = pin.batch.ranges();
+        for (rows, (_, (from, to))) in merged.rows.iter_mut().zip(ranges) {
+            if groups.within(from, to).next().is_some() {
+                *rows = OnceLock::new();
+            }
+        }
     }
     merged.through = pin.head.clone();
-    merged.finals = merged.groups.finals(map, &[]).ok();
     Ok(Arc::new(merged))
 }
 
@@ -132,7 +135,7 @@ fn nothing(pin: &Pin) -> Merged {
         epoch: pin.batch.epoch,
         through: pin.batch.positions.clone(),
         groups: Groups::default(),
-        finals: None,
+        rows: vec![OnceLock::new(); pin.batch.ranges().count()],
     }
 }
 
@@ -165,28 +168,37 @@ fn rows(
     filters: &[KeyFilter],
 ) -> Result<Vec<RecordBatch>, GroupsError> {
     let mut rows = Vec::new();
-    let mut at = 0;
-    for (file, range) in pin.batch.ranges() {
-        let touched = merged.groups.within(range.0, range.1);
-        let touched: Vec<(&[u8], &Group)> = touched.collect();
-        let from = at;
-        at += touched.len();
-        if (file.is_none() && touched.is_empty()) || !may_pass(range, filters) {
+    for (kept, (file, range)) in merged.rows.iter().zip(pin.batch.ranges()) {
+        if !may_pass(range, filters) {
             continue;
         }
-        let finished = file.map_or(Some(None), |file| file.finals().map(Some));
-        rows.push(match (finished, &merged.finals) {
-            (Some(None), Some(merged)) => merged.slice(from, touched.len()),
-            (Some(Some(finished)), _) if touched.is_empty() => finished.clone(),
-            (Some(Some(finished)), Some(merged)) => {
-                let merged = merged.slice(from, touched.len());
-                let file = file.expect("finished groups are of a file");
-                interleave_record_batch(&[finished, &merged], &places(file, &touched))?
-            }
-            _ => one_by_one(file, &touched, map, filters)?,
+        let touched = || -> Vec<(&[u8], &Group)> {
+            let touched = merged.groups.within(range.0, range.1);
+            touched.collect()
+        };
+        rows.push(match kept.get_or_init(|| finished(file, &touched(), map)) {
+            Some(rows) => rows.clone(),
+            None => one_by_one(file, &touched(), map, filters)?,
         });
     }
     Ok(rows)
+}
+
+/// `_k0`, …, `_a0`, … of the groups of a range; none when one of them has no answer.
+fn finished(
+    file: Option<&Arc<ViewFile>>,
+    touched: &[(&[u8], &Group)],
+    map: &dyn RecordMap,
+) -> Option<RecordBatch> {
+    let groups: Vec<&Group> = touched.iter().map(|(_, group)| *group).collect();
+    match file {
+        None => finals(map, &groups).ok(),
+        Some(file) if touched.is_empty() => file.finals().cloned(),
+        Some(file) => {
+            let (untouched, merged) = (file.finals()?, finals(map, &groups).ok()?);
+            interleave_record_batch(&[untouched, &merged], &places(file, touched)).ok()
+        }
+    }
 }
 
 /// Where the groups of a range stand, in the order of their keys: in the file (0) or, when they were
