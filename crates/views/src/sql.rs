@@ -15,6 +15,7 @@ mod engine;
 mod types;
 mod prepare;
 mod query_error;
+mod as_of;
 mod answer;
 mod program;
 mod compile;

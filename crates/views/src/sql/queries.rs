@@ -32,8 +32,10 @@ use tokio::sync::{Semaphore, oneshot};
 
 use tidemill_model::Clock;
 
+use crate::positions::Positions;
 use crate::view_reader::{AsOf, QueryOptions, ViewSource};
 
+use super::as_of::without_as_of;
 use super::engine;
 use super::groups_table::GroupsTable;
 use super::query_error::{Kind, QueryError};
@@ -105,8 +107,10 @@ impl Queries {
         text: &str,
         options: QueryOptions,
     ) -> Result<Answered, QueryError> {
-        let statement = parse(text)?;
-        let plan = self.plan(statement).await?;
+        check_size(text)?;
+        let (text, as_of) = without_as_of(text)?;
+        let options = at(options, as_of)?;
+        let plan = self.plan(parse(&text)?).await?;
         self.run_within(plan, options, None).await
     }
 
@@ -185,9 +189,22 @@ impl Queries {
     }
 }
 
+/// `options`, at the vector that a query names itself, if it names one.
+pub fn at(options: QueryOptions, as_of: Option<Positions>) -> Result<QueryOptions, QueryError> {
+    match (&options.as_of, &as_of) {
+        (Some(demanded), Some(named)) if demanded != named => {
+            let what = "the query names another vector than was demanded beside it";
+            Err(QueryError::new(Kind::Invalid, what))
+        }
+        _ => {
+            let as_of = as_of.or_else(|| options.as_of.clone());
+            Ok(QueryOptions { as_of, ..options })
+        }
+    }
+}
+
 /// Reads `text`, which is one statement.
 fn parse(text: &str) -> Result<ast::Statement, QueryError> {
-    check_size(text)?;
     let statements = Parser::parse_sql(&PostgreSqlDialect {}, text);
     let mut statements =
         statements.map_err(|error| QueryError::new(Kind::Syntax, error.to_string()))?;

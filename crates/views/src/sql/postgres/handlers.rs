@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use async_trait::async_trait;
-use datafusion::logical_expr::LogicalPlan;
 use futures_util::Sink;
 use pgwire::api::auth::StartupHandler;
 use pgwire::api::auth::noop::NoopStartupHandler;
@@ -26,7 +25,7 @@ use super::messages::coded;
 use super::parameters;
 use super::request::{Request, request};
 use super::rows::text_field;
-use super::session::{Session, check_startup};
+use super::session::{Planned, Session, check_startup};
 use super::split::statements;
 
 /// All handlers of the server.
@@ -107,7 +106,7 @@ impl NoopStartupHandler for Startup {
 #[derive(Clone, Debug)]
 pub enum Prepared {
     /// A query; its parameters come later.
-    Query(Arc<LogicalPlan>),
+    Query(Arc<Planned>),
     /// Anything else.
     Other(Request),
 }
@@ -145,7 +144,7 @@ impl QueryParser for Reader {
 
     fn get_parameter_types(&self, prepared: &Prepared) -> PgWireResult<Vec<Type>> {
         match prepared {
-            Prepared::Query(plan) => parameters::types(plan),
+            Prepared::Query(planned) => parameters::types(&planned.plan),
             Prepared::Other(_) => Ok(Vec::new()),
         }
     }
@@ -156,9 +155,9 @@ impl QueryParser for Reader {
         format: Option<&Format>,
     ) -> PgWireResult<Vec<FieldInfo>> {
         match prepared {
-            Prepared::Query(plan) => {
+            Prepared::Query(planned) => {
                 let format = format.unwrap_or(&Format::UnifiedText);
-                arrow_schema_to_pg_fields(plan.schema().as_arrow(), format, None)
+                arrow_schema_to_pg_fields(planned.plan.schema().as_arrow(), format, None)
             }
             Prepared::Other(Request::Show(name)) if name == "all" => {
                 Ok(vec![text_field("name"), text_field("setting")])
@@ -183,8 +182,9 @@ impl Statements {
     {
         match request(statement) {
             Request::Query(text) => {
-                let plan = self.session.plan(&text).await?;
-                self.session.rows(client, plan, &Format::UnifiedText).await
+                let planned = self.session.plan(&text).await?;
+                let format = Format::UnifiedText;
+                self.session.rows(client, planned, &format).await
             }
             other => self.session.other(client, &other).await,
         }
@@ -240,10 +240,13 @@ impl ExtendedQueryHandler for Statements {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         match &portal.statement.statement {
-            Prepared::Query(plan) => {
-                let plan = parameters::bound(plan, portal)?;
+            Prepared::Query(planned) => {
+                let planned = Planned {
+                    plan: parameters::bound(&planned.plan, portal)?,
+                    as_of: planned.as_of.clone(),
+                };
                 let format = &portal.result_column_format;
-                self.session.rows(client, plan, format).await
+                self.session.rows(client, planned, format).await
             }
             Prepared::Other(request) => self.session.other(client, request).await,
         }

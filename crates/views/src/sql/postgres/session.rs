@@ -19,17 +19,28 @@ use pgwire::messages::startup::ParameterStatus;
 use pgwire::types::format::FormatOptions;
 use sqlparser::ast::{self, VisitMut, VisitorMut};
 
+use crate::positions::Positions;
 use crate::view_reader::QueryOptions;
 
-use super::super::queries::{Queries, check_size};
+use super::super::as_of::without_as_of;
+use super::super::queries::{Queries, at, check_size};
 use super::super::query_error::{Kind, QueryError};
 use super::super::settings::{
     AS_OF, CLIENT_MIN_MESSAGES, LAST_AS_OF, MIN_POSITION, NOTICES, SETTINGS, STATEMENT_TIMEOUT,
     min_positions, setting, span, vector,
 };
-use super::messages::{as_of, coded, error, notice};
+use super::messages::{as_of as line, coded, error, notice};
 use super::request::Request;
 use super::rows::{one_text, response};
+
+/// A query that is ready to be computed.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// How.
+    pub plan: LogicalPlan,
+    /// The vector that it names, if it names one.
+    pub as_of: Option<Positions>,
+}
 
 /// Does what clients ask for.
 pub struct Session {
@@ -44,9 +55,10 @@ impl Session {
         Session { queries, parser }
     }
 
-    /// The plan of a query.
-    pub async fn plan(&self, text: &str) -> PgWireResult<LogicalPlan> {
+    /// The plan of a query, and the vector that it names.
+    pub async fn plan(&self, text: &str) -> PgWireResult<Planned> {
         check_size(text).map_err(error)?;
+        let (text, as_of) = without_as_of(text).map_err(error)?;
         // The catalogue has the names of functions where that of Postgres has their numbers.
         let text = text.replace("'pg_catalog.array_in'::regproc", "'array_in'");
         let text = text.replace("'array_in'::regproc", "'array_in'");
@@ -62,14 +74,15 @@ impl Session {
             return Err(error(QueryError::new(Kind::Syntax, what)));
         };
         let _ = VisitMut::visit(&mut statement, &mut Fields);
-        self.queries.plan(statement).await.map_err(error)
+        let plan = self.queries.plan(statement).await.map_err(error)?;
+        Ok(Planned { plan, as_of })
     }
 
     /// The rows of a query, after notices of what they are as of.
     pub async fn rows<C>(
         &self,
         client: &mut C,
-        plan: LogicalPlan,
+        Planned { plan, as_of }: Planned,
         format: &Format,
     ) -> PgWireResult<Response>
     where
@@ -77,12 +90,13 @@ impl Session {
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let options = FormatOptions::from_client_metadata(client.metadata());
+        let demanded = at(demands(client), as_of).map_err(error)?;
         let answered = self
             .queries
-            .run_within(plan, demands(client), timeout(client))
+            .run_within(plan, demanded, timeout(client))
             .await
             .map_err(error)?;
-        let lines: Vec<String> = answered.as_of.iter().map(as_of).collect();
+        let lines: Vec<String> = answered.as_of.iter().map(line).collect();
         if !lines.is_empty() {
             let last = lines.join("; ");
             client.metadata_mut().insert(LAST_AS_OF.to_owned(), last);
