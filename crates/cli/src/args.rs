@@ -18,7 +18,9 @@ use tidemill_log::inspect::PartitionName;
 use tidemill_model::AccountId;
 
 pub use bench::{Bench, BenchLog, BenchStreams, BenchWhat, LogPart};
-pub use views::{NamedView, Server, Views, ViewsCreate, ViewsQuery};
+pub use views::{
+    NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsUndo,
+};
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.
 #[derive(Debug, Parser)]

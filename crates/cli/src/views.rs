@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use tidemill_bench::client::Failure;
 
-use crate::args::{self, NamedView, Server, Views, ViewsCreate, ViewsQuery};
+use crate::args::{
+    self, NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsUndo,
+};
 use crate::connection;
 use crate::output::{self, Ending, Failed, OrTry};
 
@@ -19,11 +21,17 @@ const ROOT: &str = "/_tidemill/views";
 pub async fn run(command: Views) -> Result<Ending, Failed> {
     let name = command.name_and_json().0;
     match command {
-        Views::Create(options) => create(name, options).await,
+        Views::Create(options) | Views::Alter(options) => create(name, options).await,
         Views::List(server) => list(name, server).await,
         Views::Show(options) => show(name, options).await,
         Views::Drop(options) => drop_view(name, options).await,
         Views::Query(options) => query(name, options).await,
+        Views::Diff(options) => diff(name, options).await,
+        Views::Promote(options) => about(name, "PROMOTE VIEW", options).await,
+        Views::Rollback(options) => about(name, "ROLLBACK VIEW", options).await,
+        Views::Exclude(options) => exclude(name, options).await,
+        Views::Exclusions(server) => exclusions(name, server).await,
+        Views::Undo(options) => undo(name, options).await,
     }
 }
 
@@ -35,18 +43,94 @@ async fn create(name: &str, options: ViewsCreate) -> Result<Ending, Failed> {
             .or_try(format!("{} views create --help", output::program()))?,
         (None, None) => unreachable!("clap demands one of them"),
     };
-    let answer = ask(
-        &options.server,
-        Method::POST,
-        "",
-        Some(&json!({ "sql": sql })),
-    )
-    .await?;
-    say(name, &options.server, &answer, |answer| {
+    carry_out(name, &options.server, &sql).await
+}
+
+/// Has a statement carried out, and says what there is to tell of it.
+async fn carry_out(name: &str, server: &Server, sql: &str) -> Result<Ending, Failed> {
+    let input = json!({ "sql": sql });
+    let answer = ask(server, Method::POST, "", Some(&input)).await?;
+    say(name, server, &answer, |answer| {
         for notice in answer["notices"].as_array().into_iter().flatten() {
             eprintln!("{}", plain(notice));
         }
         plain(&answer["done"])
+    })
+}
+
+/// A statement of two words about one view.
+async fn about(name: &str, words: &str, options: NamedView) -> Result<Ending, Failed> {
+    let sql = format!("{words} {}", identifier(&options.name));
+    carry_out(name, &options.server, &sql).await
+}
+
+async fn diff(name: &str, options: NamedView) -> Result<Ending, Failed> {
+    let path = format!("/{}/diff", encoded(&options.name));
+    let answer = ask(&options.server, Method::GET, &path, None).await?;
+    let ending = match answer["is_equal"].as_bool() {
+        Some(true) => Ending::Ok,
+        _ => Ending::Finding,
+    };
+    if options.server.json {
+        output::print(&output::envelope(name, ending, &answer, &[]));
+    } else {
+        let lines = answer["lines"].as_array().into_iter().flatten().map(plain);
+        output::print(&lines.collect::<Vec<_>>().join("\n"));
+    }
+    Ok(ending)
+}
+
+async fn exclude(name: &str, options: ViewsExclude) -> Result<Ending, Failed> {
+    let sql = format!(
+        "EXCLUDE FROM STREAM {} SHARD {} [{}, {}) REASON {}",
+        identifier(&options.stream),
+        literal(&options.shard),
+        literal(&options.from),
+        literal(&options.to),
+        literal(&options.reason),
+    );
+    carry_out(name, &options.server, &sql).await
+}
+
+async fn undo(name: &str, options: ViewsUndo) -> Result<Ending, Failed> {
+    let reason = literal(&options.reason);
+    let sql = format!("UNDO EXCLUSION {} REASON {reason}", options.exclusion);
+    carry_out(name, &options.server, &sql).await
+}
+
+async fn exclusions(name: &str, server: Server) -> Result<Ending, Failed> {
+    let answer = ask(&server, Method::GET, "/exclusions", None).await?;
+    say(name, &server, &answer, |answer| {
+        let exclusions = answer["exclusions"].as_array();
+        let exclusions = exclusions.map(Vec::as_slice).unwrap_or_default();
+        if exclusions.is_empty() {
+            return "Nothing is excluded.".to_owned();
+        }
+        let titles = [
+            "exclusion",
+            "stream",
+            "shard",
+            "from",
+            "to",
+            "reason",
+            "since",
+            "undone",
+        ];
+        let mut table = output::table(&titles);
+        for one in exclusions {
+            let fields = [
+                "exclusion",
+                "stream_name",
+                "shard",
+                "from",
+                "to",
+                "reason",
+                "at",
+            ];
+            let fields = fields.map(|field| plain(&one[field])).into_iter();
+            table.add_row(fields.chain([plain(&one["undone"]["reason"])]));
+        }
+        table.to_string()
     })
 }
 
@@ -82,7 +166,12 @@ async fn show(name: &str, options: NamedView) -> Result<Ending, Failed> {
     })
 }
 
-async fn drop_view(name: &str, options: NamedView) -> Result<Ending, Failed> {
+async fn drop_view(name: &str, options: ViewsDrop) -> Result<Ending, Failed> {
+    if options.next || options.previous {
+        let place = if options.next { "NEXT" } else { "PREVIOUS" };
+        let sql = format!("DROP VIEW {} {place}", identifier(&options.name));
+        return carry_out(name, &options.server, &sql).await;
+    }
     let path = format!("/{}", encoded(&options.name));
     let answer = ask(&options.server, Method::DELETE, &path, None).await?;
     say(name, &options.server, &answer, |answer| {
@@ -179,12 +268,22 @@ async fn ask(
         })
 }
 
+/// A name in SQL.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text in SQL.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// A name as a part of a path.
 fn encoded(name: &str) -> String {
     let mut path = String::new();
     for byte in name.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' => {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'@' => {
                 path.push(char::from(byte));
             }
             other => path.push_str(&format!("%{other:02X}")),

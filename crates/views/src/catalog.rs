@@ -1,15 +1,22 @@
-//! What views, schemas and named queries exist: [`Catalog`], the replicated state of this crate.
+//! What views, schemas, exclusions and named queries exist: [`Catalog`], the replicated state of this crate.
 //!
 //! Pure. What must hold: a view's command carries its text and its schema, checked before it was
 //! submitted, so a replay makes the same view whatever the program has learnt since; what two requests
 //! could both find free is decided where the command is applied. Columns of a stream's schema are only
 //! ever added, behind those there are: the tables are, and views that were made before mean theirs.
 
+mod refused;
+mod exclusions;
+mod versions;
+
+pub use exclusions::{Exclusion, Exclusions, NewExclusion, Undone};
+pub use refused::Refused;
+pub use versions::{Beside, Versions};
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use tidemill_log::{Position, RestoreError, ServiceTag, StateMachine};
 use tidemill_model::{StreamArn, Timestamp};
@@ -20,10 +27,14 @@ use crate::schema::Schema;
 /// A view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct View {
-    /// Differs from that of every other view, one that had the same name included.
+    /// Differs from that of every other view and of every other version of it, one that had the same name
+    /// included.
     pub id: u64,
     /// Its name.
     pub name: String,
+    /// Which of its versions this is, from 1.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// The stream that it is over.
     pub stream: StreamArn,
     /// Which of the streams that had this name.
@@ -34,6 +45,18 @@ pub struct View {
     pub schema: Schema,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// Views that were made before they could be altered have no number.
+fn first_version() -> u32 {
+    1
+}
+
+impl View {
+    /// What it is called while another version is served. No view has such a name.
+    pub fn beside(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
 }
 
 /// A view to make.
@@ -83,10 +106,48 @@ pub enum Command {
         /// What to make.
         view: NewView,
     },
-    /// Drops a view.
+    /// Drops a view, with all its versions.
     DropView {
         /// Its name.
         name: String,
+    },
+    /// Makes the next version of a view.
+    AlterView {
+        /// What to make.
+        view: NewView,
+    },
+    /// Serves the next version of a view from now on.
+    PromoteView {
+        /// The view.
+        name: String,
+        /// The number of the version, which was looked at.
+        version: u32,
+    },
+    /// Serves the previous version of a view again.
+    RollBackView {
+        /// The view.
+        name: String,
+        /// The number of the version, which was looked at.
+        version: u32,
+    },
+    /// Drops a version that is not served.
+    DropVersion {
+        /// The view.
+        name: String,
+        /// Which version.
+        place: Beside,
+    },
+    /// Says that records of a stream are not to be counted.
+    Exclude {
+        /// Which.
+        exclusion: NewExclusion,
+    },
+    /// Says that they are to be counted again.
+    UndoExclusion {
+        /// The number of the exclusion.
+        id: u64,
+        /// Why.
+        reason: String,
     },
     /// Says which columns a stream has.
     DeclareSchema {
@@ -107,68 +168,15 @@ pub enum Command {
     },
 }
 
-/// Why a command changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refused {
-    /// The name is taken.
-    #[error("there is a view {name} already: drop it first, or choose another name")]
-    ViewExists {
-        /// The name.
-        name: String,
-    },
-    /// There is none.
-    #[error("there is no view {name}")]
-    NoView {
-        /// The name asked for.
-        name: String,
-    },
-    /// There are too many.
-    #[error("there are {limit} views already, which is as many as there can be")]
-    TooManyViews {
-        /// How many there can be.
-        limit: usize,
-    },
-    /// Such a name cannot be had.
-    #[error("{name:?} cannot be a name: {why}")]
-    Name {
-        /// The name.
-        name: String,
-        /// Why.
-        why: &'static str,
-    },
-    /// What there is stays.
-    #[error(
-        "the columns of stream {stream} are {columns}: others can only be added behind them; for \
-         another type, add a column of another name with FROM 'field'"
-    )]
-    ColumnsChanged {
-        /// The stream.
-        stream: String,
-        /// Its columns.
-        columns: String,
-    },
-    /// The name is taken.
-    #[error("there is a query {name} already: drop it first, or choose another name")]
-    EndpointExists {
-        /// The name.
-        name: String,
-    },
-    /// There is none.
-    #[error("there is no query {name}")]
-    NoEndpoint {
-        /// The name asked for.
-        name: String,
-    },
-    /// There are too many.
-    #[error("there are {limit} named queries already, which is as many as there can be")]
-    TooManyEndpoints {
-        /// How many there can be.
-        limit: usize,
-    },
-}
-
 /// Names that stand for something else in the paths of the API.
-const RESERVED: [&str; 5] = ["archives", "endpoints", "query", "schemas", "statements"];
+const RESERVED: [&str; 6] = [
+    "archives",
+    "endpoints",
+    "exclusions",
+    "query",
+    "schemas",
+    "statements",
+];
 
 /// Whether views and named queries can be called `name`.
 pub fn check_name(name: &str) -> Result<(), Refused> {
@@ -189,20 +197,28 @@ pub fn check_name(name: &str) -> Result<(), Refused> {
     Err(Refused::Name { name, why })
 }
 
-/// What views, schemas and named queries exist.
+/// What views, schemas, exclusions and named queries exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
     next_id: u64,
+    /// Those that are served.
     views: BTreeMap<String, View>,
+    /// Of those that were altered.
+    versions: BTreeMap<String, Versions>,
+    exclusions: Exclusions,
     schemas: BTreeMap<StreamArn, StreamSchema>,
     endpoints: BTreeMap<String, Endpoint>,
 }
 
-/// The catalog as its snapshot has it.
+/// The catalog as its snapshot has it. A snapshot from before there were versions and exclusions has none.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     next_id: u64,
     views: Vec<View>,
+    #[serde(default)]
+    versions: Vec<Versions>,
+    #[serde(default)]
+    exclusions: Exclusions,
     schemas: Vec<StreamSchema>,
     endpoints: Vec<Endpoint>,
 }
@@ -217,6 +233,25 @@ impl Catalog {
     pub fn view(&self, name: &str) -> Result<&View, Refused> {
         let name = name.to_owned();
         self.views.get(&name).ok_or(Refused::NoView { name })
+    }
+
+    /// All versions of all views, and what they are called.
+    pub fn called(&self) -> impl Iterator<Item = (String, &View)> {
+        let served = self.views.iter().map(|(name, view)| (name.clone(), view));
+        let beside = self.versions.values().flat_map(Versions::all);
+        served.chain(beside.map(|view| (view.beside(), view)))
+    }
+
+    /// The versions of the view called `name` beside the one that is served.
+    pub fn versions(&self, name: &str) -> Result<Versions, Refused> {
+        self.view(name)?;
+        let altered = self.versions.get(name).cloned();
+        Ok(altered.unwrap_or_else(|| Versions::none(name)))
+    }
+
+    /// The records that no view counts.
+    pub fn exclusions(&self) -> &Exclusions {
+        &self.exclusions
     }
 
     /// The columns of a stream, if they are known.
@@ -263,20 +298,63 @@ impl Catalog {
         if self.views.contains_key(&new.name) {
             return Err(Refused::ViewExists { name: new.name });
         }
-        if self.views.len() >= VIEWS_MAX {
+        let name = new.name.clone();
+        let view = self.numbered(at, new, 1)?;
+        self.views.insert(name, view);
+        Ok(())
+    }
+
+    fn numbered(&mut self, at: Timestamp, new: NewView, version: u32) -> Result<View, Refused> {
+        if self.called().count() >= VIEWS_MAX {
             return Err(Refused::TooManyViews { limit: VIEWS_MAX });
         }
-        let view = View {
-            id: self.next_id,
-            name: new.name.clone(),
+        let id = self.next_id;
+        self.next_id += 1;
+        Ok(View {
+            id,
+            name: new.name,
+            version,
             stream: new.stream,
             incarnation: new.incarnation,
             statement: new.statement,
             schema: new.schema,
             created_at: at,
-        };
-        self.next_id += 1;
-        self.views.insert(new.name, view);
+        })
+    }
+
+    fn alter_view(&mut self, at: Timestamp, new: NewView) -> Result<(), Refused> {
+        let (name, served) = (new.name.clone(), self.view(&new.name)?);
+        if (&new.stream, new.incarnation) != (&served.stream, served.incarnation) {
+            let stream = served.stream.name.clone();
+            return Err(Refused::OtherStream { name, stream });
+        }
+        let mut versions = self.versions(&name)?;
+        versions.check_alter()?;
+        versions.latest += 1;
+        versions.next = Some(self.numbered(at, new, versions.latest)?);
+        self.versions.insert(name, versions);
+        Ok(())
+    }
+
+    fn drop_view(&mut self, name: String) -> Result<(), Refused> {
+        self.versions.remove(&name);
+        match self.views.remove(&name) {
+            Some(_) => Ok(()),
+            None => Err(Refused::NoView { name }),
+        }
+    }
+
+    /// Changes which version is served.
+    fn exchange(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut Versions, &mut View) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let mut versions = self.versions(name)?;
+        if let Some(served) = self.views.get_mut(name) {
+            change(&mut versions, served)?;
+        }
+        self.versions.insert(name.to_owned(), versions);
         Ok(())
     }
 
@@ -314,10 +392,19 @@ impl StateMachine for Catalog {
     fn apply(&mut self, at: Timestamp, _position: Position, command: Command) -> Self::Outcome {
         match command {
             Command::CreateView { view } => self.create_view(at, view),
-            Command::DropView { name } => match self.views.remove(&name) {
-                Some(_) => Ok(()),
-                None => Err(Refused::NoView { name }),
-            },
+            Command::DropView { name } => self.drop_view(name),
+            Command::AlterView { view } => self.alter_view(at, view),
+            Command::PromoteView { name, version } => {
+                self.exchange(&name, |versions, served| versions.promote(served, version))
+            }
+            Command::RollBackView { name, version } => self.exchange(&name, |versions, served| {
+                versions.roll_back(served, version)
+            }),
+            Command::DropVersion { name, place } => {
+                self.exchange(&name, |versions, _| versions.drop_at(place))
+            }
+            Command::Exclude { exclusion } => self.exclusions.add(at, exclusion),
+            Command::UndoExclusion { id, reason } => self.exclusions.undo(at, id, reason),
             Command::DeclareSchema { schema } => self.declare(schema),
             Command::CreateEndpoint { name, sql } => self.create_endpoint(at, name, sql),
             Command::DropEndpoint { name } => match self.endpoints.remove(&name) {
@@ -331,6 +418,8 @@ impl StateMachine for Catalog {
         let kept = Kept {
             next_id: self.next_id,
             views: self.views.values().cloned().collect(),
+            versions: self.versions.values().cloned().collect(),
+            exclusions: self.exclusions.clone(),
             schemas: self.schemas.values().cloned().collect(),
             endpoints: self.endpoints.values().cloned().collect(),
         };
@@ -342,11 +431,16 @@ impl StateMachine for Catalog {
     fn restore(snapshot: &[u8]) -> Result<Catalog, RestoreError> {
         let kept: Kept = serde_json::from_slice(snapshot)?;
         let views = kept.views.into_iter();
+        let versions = kept.versions.into_iter();
         let schemas = kept.schemas.into_iter();
         let endpoints = kept.endpoints.into_iter();
         Ok(Catalog {
             next_id: kept.next_id,
             views: views.map(|view| (view.name.clone(), view)).collect(),
+            versions: versions
+                .map(|versions| (versions.name.clone(), versions))
+                .collect(),
+            exclusions: kept.exclusions,
             schemas: schemas
                 .map(|schema| (schema.stream.clone(), schema))
                 .collect(),

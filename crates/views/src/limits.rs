@@ -1,6 +1,6 @@
 //! The limits of views. All are ours: each bounds what one node has to hold or do.
 
-/// Views of an installation, at most: each costs memory for its speed layer and a task.
+/// Views of an installation, versions beside them included, at most: each costs memory for its speed layer and a task.
 pub const VIEWS_MAX: usize = 100;
 /// Named queries, at most.
 pub const ENDPOINTS_MAX: usize = 1000;
@@ -14,3 +14,7 @@ pub const INFERENCE_BYTES: usize = 8 * 1024 * 1024;
 pub const ENDPOINT_BYTES_MAX: usize = 64 * 1024;
 /// Groups of a view, at most: one with five sums and counts takes about half a kilobyte, and all are held.
 pub const GROUPS_MAX: usize = 4_000_000;
+/// Exclusions of an installation, at most, those that were undone included: all are looked at to plan a view.
+pub const EXCLUSIONS_MAX: usize = 10_000;
+/// Bytes of the reason of an exclusion, at most.
+pub const REASON_BYTES_MAX: usize = 1024;

@@ -1,5 +1,5 @@
-//! [`Views`], the handle that other code holds: views are made, dropped, looked at and queried with it;
-//! cheap to clone.
+//! [`Views`], the handle that other code holds: views are made, altered, dropped, looked at and queried with
+//! it; cheap to clone.
 //!
 //! What must hold: what views there are stands in the catalog; each of them has its layers running while
 //! the server does, started from nothing but its entry there and what is on disk. A view is checked whole
@@ -13,13 +13,18 @@ mod plan;
 mod exactness;
 mod json;
 mod arrow_stream;
+mod called;
 mod hosted;
 mod conditions;
 mod placeholders;
 mod create;
+mod versions;
+mod diff;
+mod exclusions;
 
 pub use arrow_stream::arrow_stream;
 pub use create::Created;
+pub use diff::{Diff, Difference};
 pub use exactness::of as class_of;
 pub use failure::Failure;
 pub use hosted::{Sight, Status};
@@ -35,7 +40,8 @@ use futures_util::future::BoxFuture;
 use tidemill_log::Replicated;
 use tidemill_model::{AccountId, Clock, Region, Source, StreamArn};
 
-use crate::catalog::{self, Catalog, Command, Endpoint, StreamSchema};
+use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema};
+use crate::positions::Positions;
 use crate::sql::{Answered, Kind, Queries, QueryError};
 use crate::statement::{self, Statement};
 use crate::view_reader::{Denied, Done, QueryOptions, ViewReader, ViewSource};
@@ -109,14 +115,12 @@ impl Views {
     /// Starts the layers of all views there are.
     pub async fn recover(&self) {
         let _changing = self.shared.changing.lock().await;
-        let views: Vec<catalog::View> = self.shared.catalog(|catalog| {
-            let views = catalog.views();
-            views.cloned().collect()
+        let views: Vec<(String, catalog::View)> = self.shared.catalog(|catalog| {
+            let views = catalog.called();
+            views.map(|(name, view)| (name, view.clone())).collect()
         });
-        for view in views {
-            let name = view.name.clone();
-            let hosted = self.shared.host(view);
-            self.shared.hosted().insert(name, Arc::new(hosted));
+        for (name, view) in views {
+            self.shared.place(&name, self.shared.host(view));
         }
     }
 
@@ -142,12 +146,17 @@ impl Views {
         self.shared.carry_out(home, text).await
     }
 
-    /// Drops the view called `name`.
+    /// Drops the view called `name`, with all its versions.
     pub async fn drop_view(&self, name: &str) -> Result<(), Failure> {
         self.shared.drop_view(name).await
     }
 
-    /// The views, in the order of their names.
+    /// Compares the served version of the view called `name` with the next, or else with the previous.
+    pub async fn diff(&self, name: &str) -> Result<Diff, Failure> {
+        self.shared.diff(name).await
+    }
+
+    /// The views, in the order of their names; versions that are not served too.
     pub fn list(&self) -> Vec<Status> {
         let hosted: Vec<Arc<Hosted>> = self.shared.hosted().values().cloned().collect();
         hosted.iter().map(|view| view.status()).collect()
@@ -182,6 +191,12 @@ impl Views {
             let views = catalog.views().filter(|view| view.stream == *stream);
             views.map(|view| view.name.clone()).collect()
         })
+    }
+
+    /// The records that no view counts, those that count again too.
+    pub fn exclusions(&self) -> Vec<Exclusion> {
+        self.shared
+            .catalog(|catalog| catalog.exclusions().all().to_vec())
     }
 
     /// The columns of all streams that have some.
@@ -257,16 +272,34 @@ impl Shared {
         Ok(outcome?)
     }
 
-    async fn drop_view(&self, name: &str) -> Result<(), Failure> {
-        let _changing = self.changing.lock().await;
-        let name = name.to_owned();
-        self.submit(Command::DropView { name: name.clone() })
-            .await?;
-        let dropped = self.hosted().remove(&name);
-        if let Some(view) = dropped {
+    /// Lets a version of a view be asked under `name`.
+    fn place(&self, name: &str, hosted: Hosted) {
+        let hosted = match hosted.name() == name {
+            true => hosted,
+            false => hosted.called(name, &Positions::new()),
+        };
+        self.hosted().insert(name.to_owned(), Arc::new(hosted));
+    }
+
+    /// Stops what is called `name`, and removes what it has on disk.
+    async fn remove(&self, name: &str) {
+        let removed = self.hosted().remove(name);
+        if let Some(view) = removed {
             view.ask_to_stop();
             view.stopped().await;
             self.parts.layers.forget(view.view());
+        }
+    }
+
+    async fn drop_view(&self, name: &str) -> Result<(), Failure> {
+        let _changing = self.changing.lock().await;
+        let name = name.to_owned();
+        let versions = self.catalog(|catalog| catalog.versions(&name))?;
+        self.submit(Command::DropView { name: name.clone() })
+            .await?;
+        self.remove(&name).await;
+        for version in versions.all() {
+            self.remove(&version.beside()).await;
         }
         Ok(())
     }
@@ -279,8 +312,39 @@ impl Shared {
                 self.drop_view(&name).await?;
                 Ok(Created::of("DROP VIEW"))
             }
+            Statement::AlterView { statement } => self.alter(home, &statement).await,
+            Statement::DiffView { name } => {
+                let notices = self.diff(&name).await?.lines();
+                Ok(Created {
+                    notices,
+                    ..Created::of("DIFF VIEW")
+                })
+            }
+            Statement::PromoteView { name } => self.promote(&name).await,
+            Statement::RollBackView { name } => self.roll_back(&name).await,
+            Statement::DropVersion { name, place } => self.drop_version(&name, place).await,
+            Statement::Exclude {
+                stream,
+                shard,
+                from,
+                to,
+                reason,
+            } => {
+                let records = (shard, from, to);
+                self.exclude(home, &stream, records, reason).await
+            }
+            Statement::UndoExclusion { id, reason } => self.undo_exclusion(id, reason).await,
+            Statement::ShowExclusions => {
+                let all = self.catalog(|catalog| catalog.exclusions().all().to_vec());
+                Ok(Created {
+                    notices: all.iter().map(ToString::to_string).collect(),
+                    ..Created::of("SHOW EXCLUSIONS")
+                })
+            }
             Statement::Other => {
-                let what = "this is none of CREATE VIEW, DROP VIEW and CREATE SCHEMA FOR STREAM";
+                let what = "this is no statement about views: CREATE, ALTER, DIFF, PROMOTE, \
+                            ROLLBACK or DROP VIEW, EXCLUDE FROM STREAM, UNDO EXCLUSION, CREATE \
+                            SCHEMA FOR STREAM";
                 Err(QueryError::new(Kind::NotSupported, what).into())
             }
         }

@@ -2,16 +2,27 @@
 //!
 //! ```text
 //! CREATE VIEW name [WITH (…)] AS SELECT …                           [`crate::definition`] reads the rest
-//! DROP VIEW name
+//! ALTER VIEW name [WITH (…)] AS SELECT …                            the same, for its next version
+//! DIFF VIEW name
+//! PROMOTE VIEW name
+//! ROLLBACK VIEW name
+//! DROP VIEW name [NEXT | PREVIOUS]
+//! EXCLUDE FROM STREAM name SHARD number [first, end) REASON 'why'
+//! UNDO EXCLUSION number REASON 'why'
+//! SHOW EXCLUSIONS
 //! CREATE SCHEMA FOR STREAM name (column TYPE [FROM 'field.field'], …)
 //! ```
 //!
+//! Records are named by their positions, or by their sequence numbers; the end is one past the last.
 //! The types of columns are SQL's, with four for how a time stands in JSON: `TIMESTAMP` is a text in RFC
 //! 3339, `TIMESTAMP_SECONDS`, `TIMESTAMP_MILLIS` and `TIMESTAMP_MICROS` count since the epoch.
 
 use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::tokenizer::{Token, Tokenizer, Word};
+use sqlparser::tokenizer::{Location, Token, Tokenizer, Word};
 
+use tidemill_model::{SequenceNumber, ShardId};
+
+use crate::catalog::Beside;
 use crate::definition::{Refusal, Standing};
 use crate::schema::{Column, Format, Schema};
 
@@ -25,6 +36,55 @@ pub enum Statement {
         /// Its name.
         name: String,
     },
+    /// A view is to have a next version.
+    AlterView {
+        /// What makes it, as a `CREATE VIEW`.
+        statement: String,
+    },
+    /// The served version of a view is to be compared with the one beside it.
+    DiffView {
+        /// The name of the view.
+        name: String,
+    },
+    /// The next version of a view is to be served.
+    PromoteView {
+        /// The name of the view.
+        name: String,
+    },
+    /// The previous version of a view is to be served.
+    RollBackView {
+        /// The name of the view.
+        name: String,
+    },
+    /// A version that is not served is to go.
+    DropVersion {
+        /// The name of the view.
+        name: String,
+        /// Which version.
+        place: Beside,
+    },
+    /// Records of a stream are not to be counted.
+    Exclude {
+        /// The name of the stream.
+        stream: String,
+        /// Their shard.
+        shard: ShardId,
+        /// The position of the first.
+        from: u64,
+        /// One past the position of the last.
+        to: u64,
+        /// Why.
+        reason: String,
+    },
+    /// They are to be counted again.
+    UndoExclusion {
+        /// The number of the exclusion.
+        id: u64,
+        /// Why.
+        reason: String,
+    },
+    /// What is excluded is to be told.
+    ShowExclusions,
     /// The columns of a stream's payloads are declared.
     CreateSchema {
         /// The name of the stream.
@@ -55,25 +115,31 @@ pub fn read(text: &str) -> Result<Statement, Refusal> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(invalid("the statement", "it is longer than 256 KiB"));
     }
-    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize();
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, text).tokenize_with_location();
     let tokens = tokens.map_err(|error| invalid("the statement", &error.to_string()))?;
     let tokens = tokens
         .into_iter()
-        .filter(|token| !matches!(token, Token::Whitespace(_) | Token::SemiColon));
-    let mut reader = Reader {
-        tokens: tokens.collect(),
-        at: 0,
-    };
+        .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::SemiColon));
+    let (tokens, places) = tokens
+        .map(|token| (token.token, token.span.end))
+        .unzip::<_, _, Vec<Token>, Vec<Location>>();
+    let mut reader = Reader { tokens, at: 0 };
     if reader.words(&["create", "schema", "for", "stream"]) {
         let stream = reader.name("the name of a stream")?;
         let schema = reader.columns()?;
         reader.end()?;
         return Ok(Statement::CreateSchema { stream, schema });
     }
-    if reader.words(&["drop", "view"]) {
-        let name = reader.name("the name of a view")?;
-        reader.end()?;
-        return Ok(Statement::DropView { name });
+    if reader.words(&["alter", "view"]) {
+        let rest = behind(text, places[0]);
+        let statement = format!("CREATE{rest}");
+        return Ok(Statement::AlterView { statement });
+    }
+    if let Some(statement) = reader.of_versions()? {
+        return Ok(statement);
+    }
+    if let Some(statement) = reader.of_records()? {
+        return Ok(statement);
     }
     if reader.words(&["create"]) {
         let rest = reader.tokens[1..].iter();
@@ -87,6 +153,15 @@ pub fn read(text: &str) -> Result<Statement, Refusal> {
         }
     }
     Ok(Statement::Other)
+}
+
+/// What stands behind `place` in `text`.
+fn behind(text: &str, place: Location) -> &str {
+    let lines = text.split_inclusive('\n');
+    let before: usize = lines.take(place.line as usize - 1).map(str::len).sum();
+    let line = &text[before..];
+    let letters = line.char_indices().nth(place.column as usize - 1);
+    letters.map_or("", |(at, _)| &line[at..])
 }
 
 fn invalid(what: impl std::fmt::Display, why: &str) -> Refusal {
@@ -128,6 +203,112 @@ impl Reader {
             Some(Token::Word(word)) => Ok(name_of(&word)),
             Some(Token::SingleQuotedString(text)) => Ok(text),
             other => Err(invalid(shown(other), &format!("{what} belongs here"))),
+        }
+    }
+
+    /// A statement about a view that is there, if that is what comes.
+    fn of_versions(&mut self) -> Result<Option<Statement>, Refusal> {
+        const VERBS: [&str; 4] = ["drop", "diff", "promote", "rollback"];
+        let Some(verb) = VERBS.iter().find(|verb| self.words(&[verb, "view"])) else {
+            return Ok(None);
+        };
+        let name = self.name("the name of a view")?;
+        let place = match *verb {
+            "drop" if self.words(&["next"]) => Some(Beside::Next),
+            "drop" if self.words(&["previous"]) => Some(Beside::Previous),
+            _ => None,
+        };
+        self.end()?;
+        Ok(Some(match (*verb, place) {
+            ("diff", _) => Statement::DiffView { name },
+            ("promote", _) => Statement::PromoteView { name },
+            ("rollback", _) => Statement::RollBackView { name },
+            (_, Some(place)) => Statement::DropVersion { name, place },
+            (_, None) => Statement::DropView { name },
+        }))
+    }
+
+    /// A statement about records that are not to be counted, if that is what comes.
+    fn of_records(&mut self) -> Result<Option<Statement>, Refusal> {
+        if self.words(&["undo", "exclusion"]) {
+            let id = self.number("the number of an exclusion")?;
+            let reason = self.reason()?;
+            return Ok(Some(Statement::UndoExclusion { id, reason }));
+        }
+        if self.words(&["show", "exclusions"]) {
+            self.end()?;
+            return Ok(Some(Statement::ShowExclusions));
+        }
+        if !self.words(&["exclude", "from", "stream"]) {
+            return Ok(None);
+        }
+        let stream = self.name("the name of a stream")?;
+        let shard = self.shard()?;
+        let opens = self.takes(&Token::LBracket);
+        let from = self.position(shard)?;
+        let comma = self.takes(&Token::Comma);
+        let to = self.position(shard)?;
+        if !(opens && comma && self.takes(&Token::RParen)) {
+            let why = "records are [first, end), the end one past the last";
+            return Err(invalid("the records", why).nearest("SHARD 3 [1200, 1350)"));
+        }
+        let reason = self.reason()?;
+        Ok(Some(Statement::Exclude {
+            stream,
+            shard,
+            from,
+            to,
+            reason,
+        }))
+    }
+
+    fn shard(&mut self) -> Result<ShardId, Refusal> {
+        let is_named = self.words(&["shard"]);
+        let shard = match self.take() {
+            Some(Token::Number(text, _) | Token::SingleQuotedString(text)) => text.parse().ok(),
+            _ => None,
+        };
+        let shard = shard.filter(|_| is_named);
+        shard.ok_or_else(|| invalid("the shard", "it is SHARD and its number: SHARD 3"))
+    }
+
+    /// A position, or the sequence number of a record of `shard`.
+    fn position(&mut self, shard: ShardId) -> Result<u64, Refusal> {
+        let token = self.take();
+        if let Some(Token::Number(text, _) | Token::SingleQuotedString(text)) = &token {
+            if let Ok(position) = text.parse() {
+                return Ok(position);
+            }
+            if let Ok(number) = text.parse::<SequenceNumber>() {
+                let is_of_it = number.shard() == shard;
+                let why = format!("it is of {}, not of {shard}", number.shard());
+                return is_of_it
+                    .then(|| number.position_at())
+                    .ok_or_else(|| invalid(text, &why));
+            }
+        }
+        let why = "a position or a sequence number belongs here";
+        Err(invalid(shown(token), why).nearest("SHARD 3 [1200, 1350)"))
+    }
+
+    fn number(&mut self, what: &str) -> Result<u64, Refusal> {
+        let token = self.take();
+        let number = match &token {
+            Some(Token::Number(text, _)) => text.parse().ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| invalid(shown(token), &format!("{what} belongs here")))
+    }
+
+    /// `REASON 'why'`, and the end.
+    fn reason(&mut self) -> Result<String, Refusal> {
+        let is_named = self.words(&["reason"]);
+        match self.take() {
+            Some(Token::SingleQuotedString(reason)) if is_named => {
+                self.end()?;
+                Ok(reason)
+            }
+            other => Err(invalid(shown(other), "REASON 'why' belongs here")),
         }
     }
 
@@ -247,92 +428,4 @@ fn shown(token: Option<Token>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_schema_says_columns_types_and_where_they_stand() {
-        let text = "create schema for stream orders (store TEXT, \"Amount\" DOUBLE PRECISION,
-            price DECIMAL(38, 2) FROM 'price.net', at TIMESTAMP_MILLIS, EventTime timestamp);";
-        let Ok(Statement::CreateSchema { stream, schema }) = read(text) else {
-            panic!("a schema");
-        };
-        assert_eq!(stream, "orders");
-        let columns = schema.columns().iter();
-        let columns: Vec<_> = columns
-            .map(|column| (column.name.as_str(), column.format, column.path.join("/")))
-            .collect();
-        let expected = [
-            ("store", Format::Text, "store".to_owned()),
-            ("Amount", Format::Float, "Amount".to_owned()),
-            (
-                "price",
-                Format::Decimal { scale: 2 },
-                "price/net".to_owned(),
-            ),
-            ("at", Format::TimeMillis, "at".to_owned()),
-            ("eventtime", Format::TimeText, "EventTime".to_owned()),
-        ];
-        assert_eq!(columns, expected);
-    }
-
-    #[test]
-    fn what_is_no_query_is_recognised() {
-        let name = || "sales".to_owned();
-        assert_eq!(
-            read("DROP VIEW Sales"),
-            Ok(Statement::DropView { name: name() })
-        );
-        assert_eq!(
-            read("CREATE VIEW sales AS SELECT 1"),
-            Ok(Statement::CreateView)
-        );
-        assert_eq!(
-            read("CREATE OR REPLACE VIEW x AS SELECT 1"),
-            Ok(Statement::CreateView)
-        );
-        assert_eq!(read("SELECT 1"), Ok(Statement::Other));
-        assert_eq!(read("CREATE TABLE view (x INT)"), Ok(Statement::Other));
-        assert_eq!(read(""), Ok(Statement::Other));
-    }
-
-    #[test]
-    fn a_statement_that_goes_on_otherwise_is_refused_with_what_belongs_there() {
-        let cases = [
-            (
-                "DROP VIEW",
-                "invalid: the end: the name of a view belongs here",
-            ),
-            ("DROP VIEW a, b", "invalid: ,: the statement ends before it"),
-            (
-                "CREATE SCHEMA FOR STREAM s",
-                "invalid: the end: columns stand in (…)",
-            ),
-            (
-                "CREATE SCHEMA FOR STREAM s ()",
-                "invalid: ): the name of a column belongs here",
-            ),
-            (
-                "CREATE SCHEMA FOR STREAM s (a)",
-                "invalid: ): the type of a column belongs here",
-            ),
-            (
-                "CREATE SCHEMA FOR STREAM s (a DECIMAL)",
-                "invalid: decimal: a decimal says its digits: DECIMAL(38, 2)",
-            ),
-            (
-                "CREATE SCHEMA FOR STREAM s (a INT, A TEXT)",
-                "invalid: the schema: there are two columns `a`",
-            ),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(
-                read(text).expect_err("refused").to_string(),
-                expected,
-                "{text}"
-            );
-        }
-        let unknown = read("CREATE SCHEMA FOR STREAM s (a BLOB)").expect_err("refused");
-        assert!(unknown.nearest.contains("DECIMAL(38, scale)"));
-    }
-}
+mod tests;

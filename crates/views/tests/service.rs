@@ -1,8 +1,9 @@
-//! Views from their statements to their answers, over a stream in memory: made, asked, dropped, and taken up
-//! again after a start.
+//! Views from their statements to their answers, over a stream in memory: made, asked, altered, dropped, and
+//! taken up again after a start.
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -30,6 +31,8 @@ const VIEW: &str = "CREATE VIEW delays AS SELECT origin, count(*) AS n, sum(dela
 struct Flights {
     /// The first readable position, and all records.
     shard: Mutex<(u64, Vec<Record>)>,
+    /// Who wants to read has to wait.
+    is_stalled: AtomicBool,
     put: Notify,
 }
 
@@ -41,6 +44,11 @@ impl Flights {
             .1
             .extend((from..from + count).map(|position| record(0, position)));
         drop(shard);
+        self.put.notify_waiters();
+    }
+
+    fn stall(&self, is_stalled: bool) {
+        self.is_stalled.store(is_stalled, Ordering::SeqCst);
         self.put.notify_waiters();
     }
 
@@ -93,15 +101,23 @@ impl Source for Flights {
         from: u64,
         limit: ReadLimit,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
-        let shard = self.shard.lock().expect("no test panics here");
-        let records = shard.1.iter().skip(from.max(shard.0) as usize);
-        let fetched = Fetched {
-            records: records.take(limit.records).cloned().collect(),
-            first_readable: shard.0,
-            end: shard.1.len() as u64,
-            closed: false,
-        };
-        Box::pin(async { Ok(fetched) })
+        Box::pin(async move {
+            loop {
+                let changed = self.put.notified();
+                if !self.is_stalled.load(Ordering::SeqCst) {
+                    break;
+                }
+                changed.await;
+            }
+            let shard = self.shard.lock().expect("no test panics here");
+            let records = shard.1.iter().skip(from.max(shard.0) as usize);
+            Ok(Fetched {
+                records: records.take(limit.records).cloned().collect(),
+                first_readable: shard.0,
+                end: shard.1.len() as u64,
+                closed: false,
+            })
+        })
     }
 
     fn wait<'a>(&'a self, _: &'a StreamArn, _: ShardId, from: u64) -> BoxFuture<'a, ()> {
@@ -321,7 +337,7 @@ async fn what_is_wrong_is_found_before_anything_is_made() {
             "CREATE VIEW v AS SELECT median(x) AS n FROM STREAM flights",
             "batch-only",
         ),
-        ("SELECT 1", "this is none of"),
+        ("SELECT 1", "this is no statement about views"),
     ];
     for (statement, text) in wrong {
         let failure = views
@@ -339,4 +355,246 @@ async fn what_is_wrong_is_found_before_anything_is_made() {
             .expect("no test panics here")
             .is_empty()
     );
+}
+
+/// What a statement that is carried out tells.
+async fn told(views: &Views, statement: &str) -> Vec<String> {
+    let done = views.carry_out(&home(), statement).await;
+    done.unwrap_or_else(|failure| panic!("{statement}: {failure}"))
+        .notices
+}
+
+async fn refusal(views: &Views, statement: &str) -> Failure {
+    let done = views.carry_out(&home(), statement).await;
+    done.expect_err(statement)
+}
+
+/// A view over declared columns, with everything before `end` in it.
+async fn viewed(world: &World, end: u64) -> Views {
+    world.flights.put(end);
+    let views = world.views().await;
+    let declared = "CREATE SCHEMA FOR STREAM flights (origin TEXT, delay BIGINT)";
+    told(&views, declared).await;
+    told(&views, VIEW).await;
+    check(&views, end).await;
+    views
+}
+
+const ALL: &str = "SELECT sum(n) AS n, sum(delay) AS delay FROM delays";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_excluded_is_in_no_answer_until_it_is_undone() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    // Ten of them in all, one of which has no delay.
+    let exclude = "EXCLUDE FROM STREAM flights SHARD 0 [5, 15) REASON 'the clock was wrong'";
+    let notices = told(&views, exclude).await;
+    assert!(
+        notices[0].starts_with("exclusion 1: 10 positions"),
+        "{notices:?}"
+    );
+    assert_eq!(notices[1], "computed anew: delays");
+    let (_, delay) = expected(30);
+    let kept = delay
+        - (5..15)
+            .filter(|at| at % 10 != 9)
+            .map(|at| at - 20)
+            .sum::<i64>();
+    let without = [format!(r#"{{"n":20,"delay":{kept}}}"#)];
+    assert_eq!(rows(&views, ALL, 30).await.expect("answered"), without);
+    views.shutdown().await;
+    let views = world.views().await;
+    assert_eq!(rows(&views, ALL, 30).await.expect("answered"), without);
+    world.flights.put(10);
+    let later = rows(&views, "SELECT sum(n) AS n FROM delays", 40).await;
+    assert_eq!(later.expect("answered"), [r#"{"n":30}"#]);
+    told(&views, "UNDO EXCLUSION 1 REASON 'it was right'").await;
+    check(&views, 40).await;
+    let [fact] = &views.exclusions()[..] else {
+        panic!("one fact");
+    };
+    assert_eq!(fact.reason, "the clock was wrong");
+    let undone = fact.undone.as_ref().expect("undone");
+    assert_eq!(undone.reason, "it was right");
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_records_that_are_there_are_excluded_and_each_once() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    told(
+        &views,
+        "EXCLUDE FROM STREAM flights SHARD 0 [5, 15) REASON 'x'",
+    )
+    .await;
+    let wrong = [
+        (
+            "flights SHARD 0 [29, 31) REASON 'x'",
+            "only what is there can be excluded",
+        ),
+        (
+            "flights SHARD 1 [0, 1) REASON 'x'",
+            "has no shardId-000000000001",
+        ),
+        (
+            "flights SHARD 0 [14, 16) REASON 'x'",
+            "exclusion 1 has [5, 15)",
+        ),
+        ("flights SHARD 0 [20, 20) REASON 'x'", "has no positions"),
+        ("flights SHARD 0 [20, 21) REASON ''", "a reason is needed"),
+        (
+            "nobody SHARD 0 [20, 21) REASON 'x'",
+            "there is no stream nobody",
+        ),
+    ];
+    for (records, text) in wrong {
+        let statement = format!("EXCLUDE FROM STREAM {records}");
+        let failure = refusal(&views, &statement).await.to_string();
+        assert!(failure.contains(text), "{statement}: {failure}");
+    }
+    let none = refusal(&views, "UNDO EXCLUSION 2 REASON 'x'").await;
+    assert!(none.is_not_found());
+    assert_eq!(views.exclusions().len(), 1);
+    views.shutdown().await;
+}
+
+/// The view without one origin and with another sum.
+const ALTERED: &str = "ALTER VIEW delays AS SELECT origin, count(*) AS n, sum(delay) + 1 AS delay \
+                       FROM STREAM flights WHERE origin <> 'A1' GROUP BY origin";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_is_altered_compared_promoted_and_rolled_back() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    let before = rows(&views, ALL, 30).await.expect("answered");
+    let notices = told(&views, ALTERED).await;
+    assert!(notices[0].starts_with("delays@2 is exact"), "{notices:?}");
+    assert_eq!(
+        rows(&views, ALL, 30).await.expect("answered"),
+        before,
+        "it is served as ever"
+    );
+    let sql = r#"SELECT count(*) AS groups FROM "delays@2""#;
+    assert_eq!(
+        rows(&views, sql, 30).await.expect("answered"),
+        [r#"{"groups":6}"#]
+    );
+    let diff = views.diff("delays").await.expect("compared");
+    // Seven origins, and the group of those without one, which the filter leaves out.
+    assert_eq!((diff.equal, diff.differ), (0, 6));
+    assert_eq!((diff.only_in_served, diff.only_in_other), (2, 0));
+    assert_eq!(diff.positions[&ShardId(0)], 30);
+    assert_eq!(diff.compared, ["origin", "n", "delay"]);
+    let nobody = &diff.first[0];
+    assert_eq!(
+        nobody.served.as_deref(),
+        Some(r#"{"origin":null,"n":3,"delay":null}"#)
+    );
+    assert_eq!(nobody.other, None);
+    told(&views, "PROMOTE VIEW delays").await;
+    let sql = "SELECT sum(n) AS n, count(*) AS groups FROM delays";
+    let promoted = [r#"{"n":23,"groups":6}"#];
+    assert_eq!(rows(&views, sql, 30).await.expect("answered"), promoted);
+    let previous = ALL.replace("delays", "\"delays@1\"");
+    assert_eq!(rows(&views, &previous, 30).await.expect("answered"), before);
+    world.flights.put(10);
+    let names = |views: &Views| -> Vec<String> {
+        views.list().into_iter().map(|status| status.name).collect()
+    };
+    views.shutdown().await;
+    let views = world.views().await;
+    assert_eq!(names(&views), ["delays", "delays@1"]);
+    told(&views, "ROLLBACK VIEW delays").await;
+    check(&views, 40).await;
+    assert_eq!(names(&views), ["delays", "delays@2"]);
+    told(&views, "ROLLBACK VIEW delays").await;
+    assert_eq!(
+        rows(&views, sql, 40).await.expect("answered"),
+        [r#"{"n":31,"groups":6}"#]
+    );
+    told(&views, "DROP VIEW delays PREVIOUS").await;
+    assert_eq!(names(&views), ["delays"]);
+    let none = refusal(&views, "ROLLBACK VIEW delays").await;
+    let name = "delays".to_owned();
+    assert_eq!(none, Refused::NoPrevious { name }.into());
+    told(&views, "DROP VIEW delays").await;
+    assert!(views.list().is_empty());
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_has_not_caught_up_is_not_promoted() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    world.flights.stall(true);
+    told(&views, ALTERED).await;
+    let behind = refusal(&views, "PROMOTE VIEW delays").await;
+    assert!(
+        behind.to_string().starts_with("delays@2 has not caught up"),
+        "{behind}"
+    );
+    assert_eq!(views.status("delays").expect("there").view.version, 1);
+    check(&views, 30).await;
+    let again = refusal(&views, ALTERED).await;
+    assert!(
+        again
+            .to_string()
+            .contains("a next version of delays already"),
+        "{again}"
+    );
+    world.flights.stall(false);
+    let sql = r#"SELECT sum(n) AS n FROM "delays@2""#;
+    rows(&views, sql, 30).await.expect("it has caught up");
+    told(&views, "PROMOTE VIEW delays").await;
+    assert_eq!(views.status("delays").expect("there").view.version, 2);
+    told(&views, VIEW.replace("CREATE", "ALTER").as_str()).await;
+    told(&views, "DROP VIEW delays NEXT").await;
+    let none = refusal(&views, "PROMOTE VIEW delays").await;
+    let name = "delays".to_owned();
+    assert_eq!(none, Refused::NoNext { name }.into());
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn versions_of_the_same_statement_are_equal_and_other_groups_are_not_compared() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    told(&views, VIEW.replace("CREATE", "ALTER").as_str()).await;
+    rows(&views, r#"SELECT * FROM "delays@2""#, 30)
+        .await
+        .expect("it has caught up");
+    let diff = views.diff("delays").await.expect("compared");
+    assert!(diff.is_empty() && diff.equal == 8, "{:?}", diff.lines());
+    told(&views, "DROP VIEW delays NEXT").await;
+    let by_delay =
+        "ALTER VIEW delays AS SELECT delay, count(*) AS n FROM STREAM flights GROUP BY delay";
+    told(&views, by_delay).await;
+    rows(&views, r#"SELECT * FROM "delays@3""#, 30)
+        .await
+        .expect("it has caught up");
+    let failure = views.diff("delays").await.expect_err("refused").to_string();
+    assert!(
+        failure.contains("delays groups by (TEXT) and delays@3 by (BIGINT)"),
+        "{failure}"
+    );
+    let elsewhere = "ALTER VIEW delays AS SELECT count(*) AS n FROM STREAM nobody";
+    told(&views, "DROP VIEW delays NEXT").await;
+    let failure = refusal(&views, elsewhere).await.to_string();
+    assert!(failure.contains("is over stream flights"), "{failure}");
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_may_say_itself_what_it_is_as_of() {
+    let world = World::new();
+    let views = viewed(&world, 30).await;
+    let at = |vector: &str| {
+        format!("SELECT sum(n) AS n FROM delays AS OF POSITION '{vector}' WHERE n > 0")
+    };
+    let there = rows(&views, &at("0:30"), 30).await.expect("answered");
+    assert_eq!(there, [r#"{"n":30}"#]);
+    let failure = rows(&views, &at("0:31"), 30).await.expect_err("refused");
+    assert!(failure.to_string().contains("as demanded"), "{failure}");
+    views.shutdown().await;
 }

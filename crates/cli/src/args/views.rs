@@ -13,6 +13,11 @@ Examples:
   tidemill views list
   tidemill views query \"SELECT * FROM sales ORDER BY n DESC LIMIT 10\"
   tidemill views query \"SELECT * FROM sales\" --min-position SEQUENCE_NUMBER
+  tidemill views alter \"ALTER VIEW sales AS SELECT store, sum(amount) AS total FROM STREAM orders GROUP BY store\"
+  tidemill views diff sales
+  tidemill views promote sales
+  tidemill views rollback sales
+  tidemill views exclude orders --shard 3 --from 1200 --to 1350 --reason \"the till was broken\"
   tidemill views drop sales
 ";
 
@@ -28,9 +33,30 @@ pub enum Views {
     /// Show what a view is made of, how exact it is and how far it is.
     #[command(before_help = EXAMPLES)]
     Show(NamedView),
-    /// Drop a view; what is archived of its stream stays.
+    /// Drop a view, or one of its versions; what is archived of its stream stays.
     #[command(before_help = EXAMPLES)]
-    Drop(NamedView),
+    Drop(ViewsDrop),
+    /// Make the next version of a view (ALTER VIEW), beside the one that is served.
+    #[command(before_help = EXAMPLES)]
+    Alter(ViewsCreate),
+    /// Compare the served version of a view with the next one, or else with the previous; 1 when they differ.
+    #[command(before_help = EXAMPLES)]
+    Diff(NamedView),
+    /// Serve the next version of a view, once it has caught up.
+    #[command(before_help = EXAMPLES)]
+    Promote(NamedView),
+    /// Serve the previous version of a view again.
+    #[command(before_help = EXAMPLES)]
+    Rollback(NamedView),
+    /// Leave records out of all views of a stream.
+    #[command(before_help = EXAMPLES)]
+    Exclude(ViewsExclude),
+    /// List what is left out, and what was.
+    #[command(before_help = EXAMPLES)]
+    Exclusions(Server),
+    /// Count the records of an exclusion again.
+    #[command(before_help = EXAMPLES)]
+    Undo(ViewsUndo),
     /// Query views with SQL.
     #[command(before_help = EXAMPLES)]
     Query(ViewsQuery),
@@ -44,6 +70,13 @@ impl Views {
             Views::List(server) => ("views list", server.json),
             Views::Show(options) => ("views show", options.server.json),
             Views::Drop(options) => ("views drop", options.server.json),
+            Views::Alter(options) => ("views alter", options.server.json),
+            Views::Diff(options) => ("views diff", options.server.json),
+            Views::Promote(options) => ("views promote", options.server.json),
+            Views::Rollback(options) => ("views rollback", options.server.json),
+            Views::Exclude(options) => ("views exclude", options.server.json),
+            Views::Exclusions(server) => ("views exclusions", server.json),
+            Views::Undo(options) => ("views undo", options.server.json),
             Views::Query(options) => ("views query", options.server.json),
         }
     }
@@ -65,7 +98,7 @@ pub struct Server {
     pub json: bool,
 }
 
-/// Options of `tidemill views create`.
+/// Options of `tidemill views create` and `tidemill views alter`.
 #[derive(Debug, Args)]
 pub struct ViewsCreate {
     /// The statement.
@@ -84,6 +117,57 @@ pub struct ViewsCreate {
 pub struct NamedView {
     /// The view.
     pub name: String,
+    /// Which server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `tidemill views drop`.
+#[derive(Debug, Args)]
+pub struct ViewsDrop {
+    /// The view.
+    pub name: String,
+    /// Only the version that was made to be served next.
+    #[arg(long, conflicts_with = "previous")]
+    pub next: bool,
+    /// Only the version that was served before.
+    #[arg(long)]
+    pub previous: bool,
+    /// Which server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `tidemill views exclude`.
+#[derive(Debug, Args)]
+pub struct ViewsExclude {
+    /// The stream.
+    pub stream: String,
+    /// The shard, by its number or its name.
+    #[arg(long, value_name = "SHARD")]
+    pub shard: String,
+    /// The first record, by its position or its sequence number.
+    #[arg(long, value_name = "POSITION")]
+    pub from: String,
+    /// The record behind the last one, likewise.
+    #[arg(long, value_name = "POSITION")]
+    pub to: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Which server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `tidemill views undo`.
+#[derive(Debug, Args)]
+pub struct ViewsUndo {
+    /// The number of the exclusion.
+    pub exclusion: u64,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
     /// Which server.
     #[command(flatten)]
     pub server: Server,

@@ -4,8 +4,10 @@
 //! GET POST       /_tidemill/views                       list; carry out a statement such as CREATE VIEW
 //! GET POST       /_tidemill/views/query                 answer `sql`
 //! GET DELETE     /_tidemill/views/VIEW                  describe; drop
+//! GET            /_tidemill/views/VIEW/diff             compare its served version with the one beside it
 //! GET            /_tidemill/views/VIEW/rows?store=BLR   its rows, by values of its columns
 //! GET            /_tidemill/views/schemas               the columns of streams
+//! GET            /_tidemill/views/exclusions            the records that no view counts
 //! GET            /_tidemill/views/endpoints             the named queries
 //! GET PUT DELETE /_tidemill/views/endpoints/NAME        one of them
 //! GET            /_tidemill/views/endpoints/NAME/rows   its answer, with parameters
@@ -67,12 +69,14 @@ pub async fn answer(
         [""] => definitions::all(views, caller, request).await,
         ["query"] => answers::query(views, request).await,
         ["schemas"] => definitions::schemas(views, request),
+        ["exclusions"] => definitions::exclusions(views, request),
         ["archives"] => archives::answer(services, caller, request, "").await,
         ["archives", stream] => archives::answer(services, caller, request, stream).await,
         ["endpoints"] => endpoints::all(views, request),
         ["endpoints", name] => endpoints::one(views, request, name).await,
         ["endpoints", name, "rows"] => endpoints::rows(views, request, name).await,
         [name] => definitions::one(views, request, name).await,
+        [name, "diff"] => definitions::diff(views, request, name).await,
         [name, "rows"] => answers::lookup(views, request, name).await,
         _ => refusal(404, "no such path; docs/views.md has those of the API"),
     }

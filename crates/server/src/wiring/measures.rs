@@ -39,7 +39,7 @@ fn of_views(views: &tidemill_views::service::Views) -> [Family; 3] {
     );
     for status in views.list() {
         let labels = [
-            ("view", status.view.name.clone()),
+            ("view", status.name.clone()),
             ("stream_name", status.view.stream.name.clone()),
         ];
         answerable.push(&labels, f64::from(u8::from(status.sight.is_ok())));

@@ -19,8 +19,10 @@ use super::{Home, Shared, exactness, sample};
 pub struct Created {
     /// What it is called: `CREATE VIEW`.
     pub tag: &'static str,
-    /// The view that was made, if one was.
+    /// What the view is called that was made or is another one now, if one is.
     pub view: Option<String>,
+    /// The number of the exclusion that it is about, if it is about one.
+    pub exclusion: Option<u64>,
     /// What is to be told of it, a line each.
     pub notices: Vec<String>,
     /// The columns that were inferred.
@@ -33,6 +35,7 @@ impl Created {
         Created {
             tag,
             view: None,
+            exclusion: None,
             notices: Vec::new(),
             inferred: Vec::new(),
         }
@@ -46,6 +49,27 @@ impl Created {
     }
 }
 
+/// A definition that a view can be made of.
+pub(super) struct Prepared {
+    pub(super) definition: Definition,
+    stream: StreamArn,
+    incarnation: u64,
+    schema: Schema,
+}
+
+impl Prepared {
+    /// The view, made of `statement`.
+    pub(super) fn view(self, statement: &str) -> NewView {
+        NewView {
+            name: self.definition.name,
+            stream: self.stream,
+            incarnation: self.incarnation,
+            statement: statement.to_owned(),
+            schema: self.schema,
+        }
+    }
+}
+
 impl Shared {
     pub(super) async fn create_view(&self, home: &Home, text: &str) -> Result<Created, Failure> {
         let _changing = self.changing.lock().await;
@@ -55,13 +79,32 @@ impl Shared {
             let name = definition.name.clone();
             return Err(crate::catalog::Refused::ViewExists { name }.into());
         }
-        let stream = home.stream(&definition.stream);
-        let incarnation = self.incarnation(&stream)?;
         let mut created = Created::of("CREATE VIEW");
+        let stream = home.stream(&definition.stream);
+        let prepared = self.prepare(definition, stream, &mut created).await?;
+        let name = prepared.definition.name.clone();
+        let told = told(&prepared.definition);
+        created.notices.insert(0, format!("{name} is {told}"));
+        let view = prepared.view(text);
+        self.submit(Command::CreateView { view }).await?;
+        let view = self.catalog(|catalog| catalog.view(&name).cloned())?;
+        self.place(&name, self.host(view));
+        created.view = Some(name);
+        Ok(created)
+    }
+
+    /// Finds everything that can be wrong with `definition`, and has its stream archived.
+    pub(super) async fn prepare(
+        &self,
+        definition: Definition,
+        stream: StreamArn,
+        created: &mut Created,
+    ) -> Result<Prepared, Failure> {
+        let incarnation = self.incarnation(&stream)?;
         let known = self.catalog(|catalog| catalog.schema(&stream, incarnation).cloned());
         let columns = match known {
             Some(known) => known,
-            None => self.inferred(&stream, incarnation, &mut created).await?,
+            None => self.inferred(&stream, incarnation, created).await?,
         };
         check(&definition, &columns.schema)?;
         self.archive(&stream, &columns.schema).await?;
@@ -69,25 +112,12 @@ impl Shared {
             let schema = columns.clone();
             self.submit(Command::DeclareSchema { schema }).await?;
         }
-        let view = NewView {
-            name: definition.name.clone(),
+        Ok(Prepared {
+            definition,
             stream,
             incarnation,
-            statement: text.to_owned(),
             schema: columns.schema,
-        };
-        self.submit(Command::CreateView { view }).await?;
-        let class = exactness::class(definition.class);
-        let reason = exactness::reason(&definition);
-        created
-            .notices
-            .insert(0, format!("{} is {class}: {reason}", definition.name));
-        let name = definition.name;
-        let view = self.catalog(|catalog| catalog.view(&name).cloned())?;
-        let hosted = self.host(view);
-        self.hosted().insert(name.clone(), hosted.into());
-        created.view = Some(name);
-        Ok(created)
+        })
     }
 
     pub(super) async fn declare(
@@ -116,7 +146,7 @@ impl Shared {
         Ok(Created::of("CREATE SCHEMA"))
     }
 
-    fn incarnation(&self, stream: &StreamArn) -> Result<u64, Failure> {
+    pub(super) fn incarnation(&self, stream: &StreamArn) -> Result<u64, Failure> {
         self.parts
             .source
             .incarnation(stream)
@@ -163,6 +193,12 @@ impl Shared {
     }
 }
 
+/// How exact a view is, and why.
+pub(super) fn told(definition: &Definition) -> String {
+    let class = exactness::class(definition.class);
+    format!("{class}: {}", exactness::reason(definition))
+}
+
 /// Whether a view of `definition` can be computed over these columns.
 fn check(definition: &Definition, schema: &Schema) -> Result<(), Failure> {
     let program = compile(definition, schema)?;
@@ -170,7 +206,7 @@ fn check(definition: &Definition, schema: &Schema) -> Result<(), Failure> {
     Ok(())
 }
 
-fn of_source(error: &SourceError, stream: &StreamArn) -> Failure {
+pub(super) fn of_source(error: &SourceError, stream: &StreamArn) -> Failure {
     let name = stream.name.clone();
     match error {
         SourceError::NoStream { .. } => Failure::NoStream { name },

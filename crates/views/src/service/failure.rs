@@ -2,10 +2,12 @@
 
 use thiserror::Error;
 
+use tidemill_model::ShardId;
+
 use crate::catalog;
 use crate::definition::Refusal;
 use crate::sql::{Kind, QueryError};
-use crate::view_reader::Denied;
+use crate::view_reader::{Denied, ReadError};
 
 /// Why something was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -30,6 +32,40 @@ pub enum Failure {
         /// The stream.
         name: String,
     },
+    /// There is no such shard.
+    #[error("stream {name} has no {shard}")]
+    NoShard {
+        /// The stream.
+        name: String,
+        /// The shard.
+        shard: ShardId,
+    },
+    /// Nobody knows of records to come that they are wrong.
+    #[error(
+        "{shard} of stream {name} ends before position {end}, and only what is there can be excluded"
+    )]
+    NotThereYet {
+        /// The stream.
+        name: String,
+        /// The shard.
+        shard: ShardId,
+        /// One past its last position.
+        end: u64,
+    },
+    /// A version that was to be served has less than the one that is.
+    #[error("{name} has not caught up: {why}")]
+    Behind {
+        /// What the version is called.
+        name: String,
+        /// What is missing.
+        why: String,
+    },
+    /// Two versions that were to be compared cannot be.
+    #[error("the versions cannot be compared: {why}")]
+    Incomparable {
+        /// Why.
+        why: String,
+    },
     /// The streams could not be read.
     #[error("the stream could not be read: {0}")]
     Source(String),
@@ -47,6 +83,12 @@ pub enum Failure {
     /// The log could not be written.
     #[error("the log could not be written: {0}")]
     Storage(String),
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        QueryError::new(Kind::Unanswerable, error.to_string()).into()
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -72,9 +114,12 @@ impl Failure {
     pub fn is_not_found(&self) -> bool {
         match self {
             Failure::Refused(
-                catalog::Refused::NoView { .. } | catalog::Refused::NoEndpoint { .. },
+                catalog::Refused::NoView { .. }
+                | catalog::Refused::NoEndpoint { .. }
+                | catalog::Refused::NoExclusion { .. },
             )
-            | Failure::NoStream { .. } => true,
+            | Failure::NoStream { .. }
+            | Failure::NoShard { .. } => true,
             Failure::Query(error) => error.kind == Kind::NoView,
             _ => false,
         }

@@ -1,4 +1,4 @@
-//! A view of the catalog with its layers: [`Hosted`], and what is told of it, [`Status`].
+//! A version of a view of the catalog with its layers: [`Hosted`], and what is told of it, [`Status`].
 
 use std::sync::{Arc, Mutex};
 
@@ -8,20 +8,26 @@ use tokio::sync::watch;
 
 use crate::catalog::View;
 use crate::definition::{Definition, Mode, split};
+use crate::positions::{Positions, Span};
+use crate::record_map::{Excluding, RecordMap};
 use crate::sql::{Answering, compile};
 use crate::view_reader::{AsOf, ReadError, ViewReader};
 
 use super::Shared;
+use super::called::{Called, renamed};
 use super::exactness;
 use super::failure::Failure;
 use super::plan::plan;
 use super::ports::{Launch, Launched};
 
-/// A view of the catalog, running, or not able to.
+/// A version of a view of the catalog, running, or not able to, under the name that it is called by.
 pub struct Hosted {
     view: View,
-    running: Result<Running, String>,
-    stop: watch::Sender<bool>,
+    name: String,
+    plan: String,
+    running: Arc<Result<Running, String>>,
+    reader: Option<Arc<dyn ViewReader>>,
+    stop: Arc<watch::Sender<bool>>,
 }
 
 struct Running {
@@ -41,6 +47,10 @@ pub type Sight = Result<AsOf, String>;
 pub struct Status {
     /// Its entry in the catalog.
     pub view: View,
+    /// What it is called: `sales` when it is the version that is served, else `sales@2`.
+    pub name: String,
+    /// Names all that decides what it computes.
+    pub plan: String,
     /// `exact` and the like.
     pub class: &'static str,
     /// Within which relative error.
@@ -61,28 +71,41 @@ impl Shared {
     /// Starts the layers of `view`. One that this program does not understand any more is kept and says so.
     pub fn host(&self, view: View) -> Hosted {
         let (stop, stopping) = watch::channel(false);
-        let running = self.run(&view, stopping);
+        let excluded =
+            self.catalog(|catalog| catalog.exclusions().of(&view.stream, view.incarnation));
+        let plan = plan(&view, &excluded);
+        let running = self.run(&view, excluded, &plan, stopping);
         if let Err(why) = &running {
             tracing::error!(view = view.name, why, "a view cannot be run");
         }
+        let reader = running.as_ref().ok();
         Hosted {
+            name: view.name.clone(),
+            plan,
+            reader: reader.map(|running| Arc::clone(&running.reader)),
+            running: Arc::new(running),
+            stop: Arc::new(stop),
             view,
-            running,
-            stop,
         }
     }
 
-    fn run(&self, view: &View, stop: watch::Receiver<bool>) -> Result<Running, String> {
+    fn run(
+        &self,
+        view: &View,
+        excluded: Vec<Span>,
+        plan: &str,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Running, String> {
         let definition = split(&view.statement).map_err(|refusal| refusal.to_string())?;
         let program = compile(&definition, &view.schema).map_err(|refusal| refusal.to_string())?;
-        let map: Arc<dyn crate::record_map::RecordMap> = Arc::new(program);
+        let map: Arc<dyn RecordMap> = Arc::new(Excluding::new(Arc::new(program), excluded));
         let answering = Answering::new(&definition, map.keys(), map.aggregates());
         let answering = answering.map_err(|refusal| refusal.to_string())?;
         let launched = self.parts.layers.launch(Launch {
             view: view.clone(),
             definition: definition.clone(),
             map,
-            plan: plan(view, &[]),
+            plan: plan.to_owned(),
             stop,
         });
         let Launched {
@@ -103,6 +126,27 @@ impl Shared {
 }
 
 impl Hosted {
+    /// The same layers, called `name`; everything before `floor` is in every answer.
+    pub fn called(&self, name: &str, floor: &Positions) -> Hosted {
+        let running = self.running.as_ref().as_ref().ok();
+        let reader = running.map(|running| -> Arc<dyn ViewReader> {
+            Arc::new(Called::new(Arc::clone(&running.reader), name, floor))
+        });
+        Hosted {
+            view: self.view.clone(),
+            name: name.to_owned(),
+            plan: self.plan.clone(),
+            running: Arc::clone(&self.running),
+            reader,
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its entry in the catalog.
     pub fn view(&self) -> &View {
         &self.view
@@ -110,16 +154,15 @@ impl Hosted {
 
     /// Reads it, if it runs.
     pub fn reader(&self) -> Option<Arc<dyn ViewReader>> {
-        let running = self.running.as_ref().ok()?;
-        Some(Arc::clone(&running.reader))
+        self.reader.clone()
     }
 
     /// The columns of its answers.
     pub fn columns(&self) -> Result<&SchemaRef, Failure> {
-        match &self.running {
+        match self.running.as_ref() {
             Ok(running) => Ok(&running.columns),
             Err(why) => Err(Failure::Broken {
-                name: self.view.name.clone(),
+                name: self.name.clone(),
                 why: why.clone(),
             }),
         }
@@ -127,11 +170,14 @@ impl Hosted {
 
     pub fn status(&self) -> Status {
         let view = self.view.clone();
-        let running = match &self.running {
+        let (name, plan) = (self.name.clone(), self.plan.clone());
+        let running = match self.running.as_ref() {
             Ok(running) => running,
             Err(why) => {
                 return Status {
                     view,
+                    name,
+                    plan,
                     class: "unknown",
                     error: None,
                     reason: String::new(),
@@ -145,8 +191,17 @@ impl Hosted {
         let definition = &running.definition;
         let columns = running.columns.fields().iter();
         let columns = columns.map(|field| (field.name().clone(), super::json::type_of(field)));
+        let sight = match (running.sight)() {
+            Ok(as_of) => Ok(AsOf {
+                view: name.clone(),
+                ..as_of
+            }),
+            Err(error) => Err(renamed(error, &name).to_string()),
+        };
         Status {
             view,
+            name,
+            plan,
             class: exactness::class(definition.class),
             error: exactness::error(definition.class),
             reason: exactness::reason(definition),
@@ -156,7 +211,7 @@ impl Hosted {
             },
             kept_by: running.kept_by,
             columns: columns.collect(),
-            sight: (running.sight)().map_err(|error| error.to_string()),
+            sight,
         }
     }
 
@@ -167,7 +222,7 @@ impl Hosted {
 
     /// Completes when its layers have stopped.
     pub async fn stopped(&self) {
-        let Ok(running) = &self.running else {
+        let Ok(running) = self.running.as_ref() else {
             return;
         };
         let stopped = running.stopped.lock();

@@ -52,6 +52,7 @@ mod tests {
         let view = View {
             id: 1,
             name: "v".to_owned(),
+            version: 1,
             stream: stream.parse().expect("an ARN"),
             incarnation: 1,
             statement: "CREATE VIEW v AS SELECT count(*) AS n FROM STREAM orders".to_owned(),

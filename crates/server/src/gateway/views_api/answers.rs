@@ -175,14 +175,13 @@ fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
     let mut parts = Vec::new();
     let mut texts = vec![sql.to_owned()];
     for one in as_of {
-        let view = views.status(&one.view).ok()?.view;
-        parts.push(format!(
-            "{}.{}={}",
-            one.view,
-            view.id,
-            as_vector(&one.positions)
-        ));
-        texts.push(view.statement);
+        let status = views.status(&one.view).ok()?;
+        // The same records give something else when some of them are excluded.
+        let plan = status.plan.get(..8).unwrap_or_default();
+        let (view, id) = (&one.view, status.view.id);
+        let vector = as_vector(&one.positions);
+        parts.push(format!("{view}.{id}.{plan}={vector}"));
+        texts.push(status.view.statement);
     }
     let depends_on_more = texts.iter().any(|text| {
         let text = text.to_lowercase();
@@ -197,9 +196,14 @@ fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
 pub fn failed(failure: &Failure) -> Response {
     let status = match failure {
         _ if failure.is_not_found() => 404,
-        Failure::Refused(Refused::Name { .. }) => 400,
-        Failure::Refused(_) => 409,
-        Failure::NoStream { .. } | Failure::NoColumns { .. } => 400,
+        Failure::Refused(
+            Refused::Name { .. } | Refused::NoPositions { .. } | Refused::Reason { .. },
+        ) => 400,
+        Failure::Refused(_) | Failure::Behind { .. } | Failure::Incomparable { .. } => 409,
+        Failure::NoStream { .. }
+        | Failure::NoShard { .. }
+        | Failure::NoColumns { .. }
+        | Failure::NotThereYet { .. } => 400,
         Failure::Query(error) => match error.kind {
             Kind::Unanswerable => 503,
             Kind::TooLarge => 413,

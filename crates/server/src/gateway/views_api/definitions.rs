@@ -1,4 +1,4 @@
-//! What views and columns there are: statements, descriptions, drops.
+//! What views, columns and exclusions there are: statements, descriptions, comparisons, drops.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tidemill_model::Caller;
 use tidemill_protocol::request::Request;
 use tidemill_protocol::response::Response;
+use tidemill_views::positions::as_vector;
 use tidemill_views::service::{Home, Status, Views};
 
 use super::answers::{failed, read_body, shown as shown_as_of};
@@ -50,8 +51,10 @@ async fn carry_out(views: &Views, caller: &Caller, request: &Request<'_>) -> Res
         "view": status.as_ref().map(shown),
         "notices": done.notices,
         "inferred_columns": done.inferred,
+        "exclusion": done.exclusion,
     });
-    json_answer(if status.is_some() { 201 } else { 200 }, &body)
+    let is_made = matches!(done.tag, "CREATE VIEW" | "ALTER VIEW");
+    json_answer(if is_made { 201 } else { 200 }, &body)
 }
 
 /// Describes the view called `name`, or drops it.
@@ -67,6 +70,71 @@ pub async fn one(views: &Views, request: &Request<'_>, name: &str) -> Response {
         },
         _ => refusal(405, "GET describes, DELETE drops, GET .../rows looks up"),
     }
+}
+
+/// Compares the served version of the view called `name` with the next, or else with the previous.
+pub async fn diff(views: &Views, request: &Request<'_>, name: &str) -> Response {
+    if *request.method != Method::GET {
+        return refusal(405, "GET compares");
+    }
+    let diff = match views.diff(name).await {
+        Ok(diff) => diff,
+        Err(failure) => return failed(&failure),
+    };
+    let side = |row: &Option<String>| -> Value {
+        let row = row.as_deref().map(serde_json::from_str);
+        row.transpose().ok().flatten().unwrap_or(Value::Null)
+    };
+    let first = diff
+        .first
+        .iter()
+        .map(|one| json!({ "served": side(&one.served), "other": side(&one.other) }));
+    let body = json!({
+        "served": diff.served,
+        "other": diff.other,
+        "vector": as_vector(&diff.positions),
+        "is_equal": diff.is_empty(),
+        "compared_columns": diff.compared,
+        "columns_in_one_only": diff.not_compared,
+        "groups": {
+            "equal": diff.equal,
+            "differ": diff.differ,
+            "only_in_served": diff.only_in_served,
+            "only_in_other": diff.only_in_other,
+        },
+        "first": first.collect::<Vec<_>>(),
+        "lines": diff.lines(),
+    });
+    json_answer(200, &body)
+}
+
+/// The records that no view counts, and those that count again.
+pub fn exclusions(views: &Views, request: &Request<'_>) -> Response {
+    if *request.method != Method::GET {
+        let text = "GET lists; EXCLUDE FROM STREAM name SHARD 3 [first, end) REASON '…' and UNDO \
+                    EXCLUSION 7 REASON '…' are posted to /_tidemill/views";
+        return refusal(405, text);
+    }
+    let exclusions = views.exclusions().into_iter().map(|exclusion| {
+        let undone = exclusion
+            .undone
+            .map(|undone| json!({ "at": undone.at.to_string(), "reason": undone.reason }));
+        json!({
+            "exclusion": exclusion.id,
+            "stream": exclusion.stream.to_string(),
+            "stream_name": exclusion.stream.name,
+            "shard": exclusion.shard.to_string(),
+            "from": exclusion.from,
+            "to": exclusion.to,
+            "reason": exclusion.reason,
+            "at": exclusion.at.to_string(),
+            "undone": undone,
+        })
+    });
+    json_answer(
+        200,
+        &json!({ "exclusions": exclusions.collect::<Vec<_>>() }),
+    )
 }
 
 /// The columns of streams.
@@ -89,6 +157,8 @@ pub fn schemas(views: &Views, request: &Request<'_>) -> Response {
 fn shown(status: &Status) -> Value {
     let Status {
         view,
+        name,
+        plan,
         class,
         error,
         reason,
@@ -105,7 +175,11 @@ fn shown(status: &Status) -> Value {
         Err(why) => json!({ "unanswerable": why }),
     };
     let described = json!({
-        "name": view.name,
+        "name": name,
+        "view": view.name,
+        "version": view.version,
+        "is_served": *name == view.name,
+        "plan": plan,
         "stream": view.stream.to_string(),
         "stream_name": view.stream.name,
         "statement": view.statement,
@@ -118,7 +192,6 @@ fn shown(status: &Status) -> Value {
         "columns": columns.collect::<Vec<_>>(),
     });
     if let (Value::Object(shown), Value::Object(described)) = (&mut shown, described) {
-        shown.remove("view");
         shown.extend(described);
     }
     shown

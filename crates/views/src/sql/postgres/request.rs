@@ -36,6 +36,7 @@ pub fn request(statement: &str) -> Request {
     let whole = || text.to_owned();
     match words.as_slice() {
         ["show", "tables" | "views", ..] => Request::Query(VIEWS.to_owned()),
+        ["show", "exclusions"] => Request::CarryOut(whole()),
         ["show", ..] => Request::Show(shown(text)),
         ["select" | "with" | "values" | "explain" | "table", ..] => Request::Query(whole()),
         ["rollback", "view", ..] => Request::CarryOut(whole()),
@@ -159,6 +160,7 @@ mod tests {
             ("frobnicate", query("frobnicate")),
             ("CREATE VIEW v AS x", carry_out("CREATE VIEW v AS x")),
             ("ROLLBACK VIEW v", carry_out("ROLLBACK VIEW v")),
+            ("SHOW EXCLUSIONS", carry_out("SHOW EXCLUSIONS")),
             ("rollback", Request::End("ROLLBACK")),
             ("BEGIN READ ONLY", Request::Begin),
             ("SET a = 1", set("a", "1")),
