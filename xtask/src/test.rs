@@ -36,6 +36,7 @@ pub fn run(root: &Path) -> Result<()> {
         Ok(build) => {
             parts.push(rust_tests(root));
             parts.push(documentation_tests(root));
+            parts.push(model_tests(root));
             parts.push(client_tests(root, python));
             parts.push(node_tests(root, node));
             parts.push(parity(root));
@@ -85,6 +86,13 @@ fn documentation_tests(root: &Path) -> Part {
         Runner::CargoTest,
         Step::cargo("doc", root, &arguments).run(),
     )
+}
+
+/// A workspace of its own, which is built apart.
+fn model_tests(root: &Path) -> Part {
+    let folder = root.join("model_check");
+    let step = Step::cargo("model", &folder, &["test", "--no-fail-fast"]);
+    finished(Runner::CargoTest, step.run())
 }
 
 fn client_tests(root: &Path, python: Result<Python>) -> Part {
