@@ -505,6 +505,9 @@ async fn a_view_is_altered_compared_promoted_and_rolled_back() {
     views.shutdown().await;
     let views = world.views().await;
     assert_eq!(names(&views), ["delays", "delays@1"]);
+    rows(&views, &previous, 40)
+        .await
+        .expect("it is there again");
     told(&views, "ROLLBACK VIEW delays").await;
     check(&views, 40).await;
     assert_eq!(names(&views), ["delays", "delays@2"]);
