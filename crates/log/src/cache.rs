@@ -4,6 +4,7 @@
 //! keep it longer.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::table::CachedFrame;
@@ -35,5 +36,49 @@ impl Cache {
                 self.bytes -= oldest.bytes.len();
             }
         }
+    }
+
+    /// The frames that stand within `span` of file `file`, one behind the other up to its end, as far as
+    /// they are in memory.
+    pub fn frames_in(&self, file: u64, span: Range<u64>) -> Vec<Arc<CachedFrame>> {
+        let place = |frame: &Arc<CachedFrame>| (frame.file, frame.offset);
+        let from = self
+            .frames
+            .partition_point(|frame| place(frame) < (file, span.start));
+        let to = self
+            .frames
+            .partition_point(|frame| place(frame) < (file, span.end));
+        self.frames.range(from..to).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(file: u64, offset: u64) -> Arc<CachedFrame> {
+        let bytes = vec![0; 100].into();
+        Arc::new(CachedFrame {
+            file,
+            offset,
+            bytes,
+        })
+    }
+
+    #[test]
+    fn the_frames_of_a_stretch_are_found_as_far_as_they_are_kept() {
+        let mut cache = Cache::new(400);
+        for (file, offset) in [(1, 50), (1, 150), (1, 250), (2, 60), (2, 160)] {
+            cache.keep(frame(file, offset));
+        }
+        let found = |file, span| -> Vec<u64> {
+            let frames = cache.frames_in(file, span);
+            frames.iter().map(|frame| frame.offset).collect()
+        };
+        assert_eq!(found(1, 0..1000), [150, 250], "the oldest has gone");
+        assert_eq!(found(1, 150..250), [150]);
+        assert_eq!(found(2, 160..260), [160]);
+        assert_eq!(found(2, 260..1000), [] as [u64; 0]);
+        assert_eq!(found(3, 0..1000), [] as [u64; 0]);
     }
 }

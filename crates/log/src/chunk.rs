@@ -7,8 +7,8 @@
 //! bytes in the tests; all numbers are little-endian.
 //!
 //! ```text
-//! chunk   = header, then for each extent its blocks and its block rows; extent rows, zeros, footer;
-//!           a multiple of 4096 bytes
+//! chunk   = header; blocks and block rows; extent rows, zeros, footer; a multiple of 4096 bytes.
+//!           The blocks of an extent stand in order, and may lie apart; its block rows stand together
 //! header  =  0  8  "TIDECHK" 0
 //!            8  4  layout, 1
 //!           12  4  how long its entries are kept: 0 as long as a state needs them, 1 a day,

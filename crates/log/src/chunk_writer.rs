@@ -1,16 +1,19 @@
-//! Writing a chunk: [`ChunkWriter`] takes entries, extent by extent, and makes a durable file of them.
+//! Writing a chunk: [`ChunkWriter`] takes entries, partition by partition, and makes a durable file of them.
 //!
 //! What must hold: nothing names the file until it is whole and durable; it is written from its start
 //! to its end in pieces, so that no more than one piece stands between the log and the disk, and memory
-//! does not grow with the entries.
+//! grows with the blocks and not with their entries. A partition may come again with the entries that
+//! follow: its blocks then lie apart, and are told of together.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crc32c::crc32c;
+use crc32c::{crc32c, crc32c_append};
 
 use tidemill_model::Timestamp;
 
+use crate::aligned::Aligned;
 use crate::chunk::{
     BlockRow, ChunkFooter, ChunkHeader, ChunkRow, ExtentRow, HEADER_BYTES, chunk_path,
     put_block_rows, put_extent_rows,
@@ -18,15 +21,18 @@ use crate::chunk::{
 use crate::disk::{BLOCK_BYTES, Disk, DiskFile};
 use crate::limits::{CHUNK_BLOCK_BYTES_SOFT, CHUNK_PIECE_BYTES, CHUNK_SYNC_BYTES};
 use crate::port::{PartitionId, Position};
-use crate::run::{EntryRow, put_body};
+use crate::run::{EntryRow, put_head};
 
 /// The level of compression: the fastest that is not negative.
 const COMPRESSION_LEVEL: i32 = 1;
 
 const _: () = assert!(CHUNK_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
 
+/// Called between two pieces; an error of its ends the writing.
+pub type Between<'a> = dyn Fn(usize) -> io::Result<()> + 'a;
+
 /// Whose entries follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// The partition.
     pub partition: PartitionId,
@@ -35,14 +41,21 @@ pub struct Owner {
 }
 
 /// A chunk in the making.
-pub struct ChunkWriter<'a> {
+pub struct ChunkWriter {
     header: ChunkHeader,
     is_compressed: bool,
-    output: Output<'a>,
+    output: Output,
     block: Block,
-    blocks: Vec<BlockRow>,
-    extents: Vec<ExtentRow>,
+    /// By owner and first position.
+    extents: BTreeMap<(Owner, Position), OpenExtent>,
     entries: u64,
+}
+
+/// Entries of one owner, one behind the other, in blocks that may lie apart.
+#[derive(Default)]
+struct OpenExtent {
+    count: u32,
+    blocks: Vec<BlockRow>,
 }
 
 /// A chunk that is whole and durable.
@@ -54,32 +67,35 @@ pub struct Written {
     pub extents: Vec<ExtentRow>,
 }
 
-impl<'a> ChunkWriter<'a> {
-    /// Begins the file. `between` is called between two pieces; an error of its ends the writing.
+impl ChunkWriter {
+    /// Begins the file.
     pub fn create(
         disk: &dyn Disk,
         header: ChunkHeader,
         is_compressed: bool,
-        between: &'a dyn Fn(usize) -> io::Result<()>,
-    ) -> io::Result<ChunkWriter<'a>> {
-        let file = disk.create_written_through(&chunk_path(header.number))?;
+    ) -> io::Result<ChunkWriter> {
+        let file = disk.create_beside(&chunk_path(header.number))?;
         let mut output = Output {
             file,
-            between,
-            buffer: Vec::with_capacity(CHUNK_PIECE_BYTES + 2 * CHUNK_BLOCK_BYTES_SOFT),
+            piece: Aligned::new(CHUNK_PIECE_BYTES),
+            filled: 0,
             written: 0,
             unsynced: 0,
         };
-        output.buffer.extend_from_slice(&header.encode());
+        output.begin(&header.encode());
         Ok(ChunkWriter {
             header,
             is_compressed,
             output,
             block: Block::default(),
-            blocks: Vec::new(),
-            extents: Vec::new(),
+            extents: BTreeMap::new(),
             entries: 0,
         })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.header.number
     }
 
     /// How many entries it has.
@@ -94,81 +110,100 @@ impl<'a> ChunkWriter<'a> {
         position: Position,
         row: &EntryRow,
         payload: &[u8],
+        between: &Between<'_>,
     ) -> io::Result<()> {
-        let is_next = self.extents.last().is_some_and(|extent| {
-            extent.partition == owner.partition
-                && extent.first + u64::from(extent.count) == position
-        });
-        if !is_next {
-            self.end_extent()?;
-            self.extents.push(ExtentRow {
-                partition: owner.partition,
-                created_lsn: owner.created_lsn,
-                first: position,
-                first_at: row.at,
-                last_at: row.at,
-                rows_offset: 0,
-                rows_bytes: 0,
-                count: 0,
-            });
+        if !self.block.goes_on_with(owner, position, payload.len()) {
+            self.end_block(between)?;
         }
-        if self.block.is_full(payload.len()) {
-            self.end_block()?;
-        }
-        self.block.put(position, row, payload);
-        let extent = self.extents.last_mut().expect("one has been begun");
-        extent.count += 1;
-        extent.last_at = row.at;
+        self.block.put(owner, position, row, payload);
         self.entries += 1;
         Ok(())
     }
 
-    fn end_block(&mut self) -> io::Result<()> {
-        let Some((mut row, body)) = self.block.take() else {
+    /// Writes the block that entries went into.
+    fn end_block(&mut self, between: &Between<'_>) -> io::Result<()> {
+        let Block {
+            owner: Some(owner),
+            first,
+            rows,
+            payloads,
+        } = &self.block
+        else {
             return Ok(());
         };
+        let mut head = Vec::new();
+        put_head(&mut head, *first, rows);
+        let mut row = BlockRow {
+            first: *first,
+            first_at: rows.first().map_or(Timestamp::EPOCH, |row| row.at),
+            last_at: rows.last().map_or(Timestamp::EPOCH, |row| row.at),
+            offset: self.output.offset(),
+            stored_bytes: 0,
+            body_bytes: size(head.len() + payloads.len()),
+            count: size(rows.len()),
+            checksum: 0,
+        };
         let compressed = match self.is_compressed {
-            true => Some(zstd::bulk::compress(&body, COMPRESSION_LEVEL)?),
+            true => Some(compress(&head, payloads)?),
             false => None,
         };
-        let stored = match &compressed {
-            Some(compressed) if compressed.len() < body.len() => compressed,
-            _ => &body,
+        let stored: [&[u8]; 2] = match &compressed {
+            Some(compressed) if compressed.len() < row.body_bytes as usize => [compressed, &[]],
+            _ => [&head, payloads],
         };
-        row.offset = self.output.offset();
-        row.stored_bytes = u32::try_from(stored.len()).expect("an entry is limited");
-        row.checksum = crc32c(stored);
-        self.output.put(stored)?;
-        self.blocks.push(row);
+        row.stored_bytes = size(stored[0].len() + stored[1].len());
+        row.checksum = crc32c_append(crc32c(stored[0]), stored[1]);
+        for part in stored {
+            self.output.put(part, between)?;
+        }
+        let owner = *owner;
+        self.extent_before(owner, row.first).take(row);
+        self.block.clear();
         Ok(())
     }
 
-    fn end_extent(&mut self) -> io::Result<()> {
-        self.end_block()?;
-        let Some(extent) = self.extents.last_mut() else {
-            return Ok(());
-        };
-        let mut rows = Vec::new();
-        put_block_rows(&mut rows, &self.blocks);
-        self.blocks.clear();
-        extent.rows_offset = self.output.offset();
-        extent.rows_bytes = u32::try_from(rows.len()).expect("a chunk is limited");
-        self.output.put(&rows)
+    /// The extent of `owner` that goes on with `first`; a new one when there is none.
+    fn extent_before(&mut self, owner: Owner, first: Position) -> &mut OpenExtent {
+        let before = self.extents.range((owner, 0)..(owner, first)).next_back();
+        let key = before
+            .filter(|((_, start), extent)| start + u64::from(extent.count) == first)
+            .map_or((owner, first), |(key, _)| *key);
+        self.extents.entry(key).or_default()
     }
 
     /// Writes the end, durably; its name is durable when its directory has been synced.
-    pub fn finish(mut self) -> io::Result<Written> {
-        self.end_extent()?;
+    pub fn finish(mut self, between: &Between<'_>) -> io::Result<Written> {
+        self.end_block(between)?;
+        let mut extents = Vec::with_capacity(self.extents.len());
         let mut rows = Vec::new();
-        put_extent_rows(&mut rows, &self.extents);
+        for ((owner, first), extent) in std::mem::take(&mut self.extents) {
+            rows.clear();
+            put_block_rows(&mut rows, &extent.blocks);
+            let at = |row: Option<&BlockRow>, at: fn(&BlockRow) -> Timestamp| {
+                row.map_or(Timestamp::EPOCH, at)
+            };
+            extents.push(ExtentRow {
+                partition: owner.partition,
+                created_lsn: owner.created_lsn,
+                first,
+                first_at: at(extent.blocks.first(), |row| row.first_at),
+                last_at: at(extent.blocks.last(), |row| row.last_at),
+                rows_offset: self.output.offset(),
+                rows_bytes: size(rows.len()),
+                count: extent.count,
+            });
+            self.output.put(&rows, between)?;
+        }
+        rows.clear();
+        put_extent_rows(&mut rows, &extents);
         let footer = ChunkFooter {
             number: self.header.number,
             extents_offset: self.output.offset(),
-            extents: self.extents.len() as u64,
+            extents: extents.len() as u64,
             extents_checksum: crc32c(&rows),
         };
         let (footer, checksum) = footer.encode();
-        self.output.put(&rows)?;
+        self.output.put(&rows, between)?;
         let bytes = self.output.finish(&footer)?;
         let row = ChunkRow {
             number: self.header.number,
@@ -177,107 +212,129 @@ impl<'a> ChunkWriter<'a> {
             retention: self.header.retention,
             checksum,
         };
-        Ok(Written {
-            row,
-            extents: self.extents,
-        })
+        Ok(Written { row, extents })
+    }
+}
+
+fn size(bytes_or_count: usize) -> u32 {
+    u32::try_from(bytes_or_count).expect("the limits keep blocks and chunks small")
+}
+
+fn compress(head: &[u8], payloads: &[u8]) -> io::Result<Vec<u8>> {
+    zstd::bulk::compress(&[head, payloads].concat(), COMPRESSION_LEVEL)
+}
+
+impl OpenExtent {
+    fn take(&mut self, row: BlockRow) {
+        self.count += row.count;
+        self.blocks.push(row);
     }
 }
 
 /// The block that entries go into.
 #[derive(Default)]
 struct Block {
+    /// None when it is empty.
+    owner: Option<Owner>,
     first: Position,
     rows: Vec<EntryRow>,
     payloads: Vec<u8>,
 }
 
 impl Block {
-    fn is_full(&self, payload_bytes: usize) -> bool {
-        !self.rows.is_empty() && self.payloads.len() + payload_bytes > CHUNK_BLOCK_BYTES_SOFT
+    /// Whether the entry at `position` of `owner` may go into it too.
+    fn goes_on_with(&self, owner: Owner, position: Position, payload_bytes: usize) -> bool {
+        let is_next = self.first + self.rows.len() as u64 == position;
+        let has_room = self.payloads.len() + payload_bytes <= CHUNK_BLOCK_BYTES_SOFT;
+        self.owner == Some(owner) && is_next && has_room
     }
 
-    fn put(&mut self, position: Position, row: &EntryRow, payload: &[u8]) {
-        if self.rows.is_empty() {
+    fn put(&mut self, owner: Owner, position: Position, row: &EntryRow, payload: &[u8]) {
+        if self.owner.is_none() {
+            self.owner = Some(owner);
             self.first = position;
         }
         self.rows.push(*row);
         self.payloads.extend_from_slice(payload);
     }
 
-    /// The block's row, without its place, and its body; none when it is empty.
-    fn take(&mut self) -> Option<(BlockRow, Vec<u8>)> {
-        let (first_at, last_at): (Timestamp, Timestamp) =
-            (self.rows.first()?.at, self.rows.last()?.at);
-        let mut body = Vec::new();
-        put_body(&mut body, self.first, &self.rows, &self.payloads);
-        let row = BlockRow {
-            first: self.first,
-            first_at,
-            last_at,
-            offset: 0,
-            stored_bytes: 0,
-            body_bytes: u32::try_from(body.len()).expect("an entry is limited"),
-            count: u32::try_from(self.rows.len()).expect("a block is small"),
-            checksum: 0,
-        };
+    fn clear(&mut self) {
+        self.owner = None;
         self.rows.clear();
         self.payloads.clear();
-        Some((row, body))
+        // One large entry must not hold its room for all that follow.
+        self.payloads.shrink_to(2 * CHUNK_BLOCK_BYTES_SOFT);
     }
 }
 
 /// The file, which is written in pieces.
-struct Output<'a> {
+struct Output {
     file: Arc<dyn DiskFile>,
-    between: &'a dyn Fn(usize) -> io::Result<()>,
-    buffer: Vec<u8>,
+    /// The piece in the making: the one place in memory that is written from.
+    piece: Aligned,
+    filled: usize,
     /// How much of the file has been written.
     written: u64,
     /// How much of that may not be durable.
     unsynced: usize,
 }
 
-impl Output<'_> {
-    fn offset(&self) -> u64 {
-        self.written + self.buffer.len() as u64
+impl Output {
+    fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
+        self.piece[..HEADER_BYTES].copy_from_slice(header);
+        self.filled = HEADER_BYTES;
     }
 
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        let mut start = 0;
-        while self.buffer.len() - start >= CHUNK_PIECE_BYTES {
-            let piece = &self.buffer[start..start + CHUNK_PIECE_BYTES];
-            self.file.write_at(self.written, piece)?;
-            start += CHUNK_PIECE_BYTES;
-            self.written += CHUNK_PIECE_BYTES as u64;
-            self.unsynced += CHUNK_PIECE_BYTES;
-            if self.unsynced >= CHUNK_SYNC_BYTES {
-                self.sync()?;
+    fn offset(&self) -> u64 {
+        self.written + self.filled as u64
+    }
+
+    fn put(&mut self, bytes: &[u8], between: &Between<'_>) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = rest.len().min(CHUNK_PIECE_BYTES - self.filled);
+            let (now, later) = rest.split_at(count);
+            self.piece[self.filled..self.filled + count].copy_from_slice(now);
+            self.filled += count;
+            rest = later;
+            if self.filled == CHUNK_PIECE_BYTES {
+                self.write_piece()?;
+                between(CHUNK_PIECE_BYTES)?;
             }
-            (self.between)(CHUNK_PIECE_BYTES)?;
         }
-        self.buffer.drain(..start);
         Ok(())
     }
 
-    /// Syncs what is not written through; a little at a time, so that the log does not wait behind much.
-    fn sync(&mut self) -> io::Result<()> {
-        self.unsynced = 0;
-        if self.file.is_written_through() {
-            return Ok(());
+    fn write_piece(&mut self) -> io::Result<()> {
+        self.file
+            .write_at(self.written, &self.piece[..self.filled])?;
+        self.written += self.filled as u64;
+        self.unsynced += self.filled;
+        self.filled = 0;
+        // A little at a time, so that the log does not wait behind much.
+        if self.unsynced >= CHUNK_SYNC_BYTES && !self.file.is_past_cache() {
+            self.unsynced = 0;
+            self.file.sync()?;
         }
-        self.file.sync()
+        Ok(())
     }
 
     /// Writes what is left and `footer` at the very end; gives the size of the file.
     fn finish(mut self, footer: &[u8; HEADER_BYTES]) -> io::Result<u64> {
-        let needed = self.buffer.len() + footer.len();
-        let size = needed.next_multiple_of(BLOCK_BYTES);
-        self.buffer.resize(size - footer.len(), 0);
-        self.buffer.extend_from_slice(footer);
-        self.file.write_at(self.written, &self.buffer)?;
-        self.sync()?;
-        Ok(self.written + self.buffer.len() as u64)
+        let mut end = (self.filled + footer.len()).next_multiple_of(BLOCK_BYTES);
+        if end > CHUNK_PIECE_BYTES {
+            self.piece[self.filled..].fill(0);
+            self.filled = CHUNK_PIECE_BYTES;
+            self.write_piece()?;
+            end = BLOCK_BYTES;
+        }
+        self.piece[self.filled..end - footer.len()].fill(0);
+        self.piece[end - footer.len()..end].copy_from_slice(footer);
+        self.filled = end;
+        self.write_piece()?;
+        if !self.file.is_written_through() {
+            self.file.sync()?;
+        }
+        Ok(self.written)
     }
 }

@@ -261,6 +261,7 @@ impl Committer {
         let (payload_bytes, runs) = (writer.payload_bytes(), writer.runs());
         let (frame, next) = writer.finish(FrameKind::Commands, chain, self.world.clock.now());
         let cached = Arc::new(CachedFrame {
+            file: number,
             offset,
             bytes: frame.clone(),
         });
@@ -507,8 +508,14 @@ impl Committer {
         let files: Vec<u64> = numbers
             .filter(|file| state.table.is_unused(Home::Wal(*file)))
             .collect();
-        let State { sealed, table, .. } = &mut *state;
+        let State {
+            sealed,
+            spans,
+            table,
+            ..
+        } = &mut *state;
         sealed.retain(|file| !table.is_unused(Home::Wal(*file)));
+        spans.retain(|file, _| !files.contains(file));
         let chunks = state.unused_chunks();
         state.chunks.retain(|row| !chunks.contains(&row.number));
         let snapshots = state.table.take_unused_snapshots();

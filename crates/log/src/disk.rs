@@ -41,6 +41,13 @@ pub trait Disk: Send + Sync {
         self.create(path)
     }
 
+    /// As [`Disk::create`], for a file that is written beside others that should not notice: past the
+    /// system's cache where that can be had and [`DiskFile::is_past_cache`] then says so, and never
+    /// synced by itself. Its writes are as those of [`Disk::create_written_through`].
+    fn create_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.create(path)
+    }
+
     /// A new file of `bytes` zeros, which are on the disk, and otherwise as from
     /// [`Disk::create_written_through`]. Others that write meanwhile are disturbed little.
     fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
@@ -57,7 +64,8 @@ pub trait Disk: Send + Sync {
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
 
     /// As [`Disk::open`], for reading beside others that should not notice: no more is read than is asked
-    /// for, whatever the system would read ahead.
+    /// for, whatever the system would read ahead, and what is read takes no room in the system's cache
+    /// where that can be had.
     fn open_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.open(path)
     }
@@ -102,6 +110,11 @@ pub trait DiskFile: Send + Sync {
     /// Whether each write is durable when it returns, so that no sync is needed.
     fn is_written_through(&self) -> bool {
         false
+    }
+
+    /// Whether writes are on their way to the disk when they return, so that a sync finds little to do.
+    fn is_past_cache(&self) -> bool {
+        self.is_written_through()
     }
 
     /// Makes the content durable. After a failure nobody knows what is: never ask again.

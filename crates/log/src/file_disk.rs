@@ -15,6 +15,7 @@ use rustix::fs::{Advice, FallocateFlags, OFlags};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::aligned::is_aligned;
 use crate::disk::{BLOCK_BYTES, Disk, DiskFile, Room};
 
 const LOCK: &str = "LOCK";
@@ -108,11 +109,14 @@ fn create_direct(path: &Path) -> io::Result<File> {
     options.create_new(true).open(path)
 }
 
-fn with_flags(flags: OFlags) -> io::Result<OpenOptions> {
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+fn with_flags(wanted: OFlags) -> io::Result<OpenOptions> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).custom_flags(flags);
+    options.read(true).write(true).custom_flags(flags(wanted)?);
     Ok(options)
+}
+
+fn flags(wanted: OFlags) -> io::Result<i32> {
+    i32::try_from(wanted.bits()).map_err(io::Error::other)
 }
 
 /// Zeros where the system wants them in memory to write them past the cache.
@@ -197,6 +201,15 @@ impl Disk for FileDisk {
         Ok(Arc::new(DirectFile::new(file)))
     }
 
+    fn create_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        if self.buffered.is_some() {
+            return self.create(path);
+        }
+        let mut options = with_flags(OFlags::DIRECT)?;
+        let file = options.create_new(true).open(self.root.join(path))?;
+        Ok(Arc::new(DirectFile::unsynced(file)))
+    }
+
     fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.root.join(path);
         let zeroing = match self.buffered {
@@ -227,7 +240,13 @@ impl Disk for FileDisk {
     }
 
     fn open_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = File::open(self.root.join(path))?;
+        let path = self.root.join(path);
+        if self.buffered.is_none() {
+            let mut options = OpenOptions::new();
+            options.read(true).custom_flags(flags(OFlags::DIRECT)?);
+            return Ok(Arc::new(DirectFile::new(options.open(path)?)));
+        }
+        let file = File::open(path)?;
         rustix::fs::fadvise(&file, 0, None, Advice::Random)?;
         Ok(Arc::new(OpenFile(file)))
     }
@@ -313,9 +332,11 @@ impl DiskFile for OpenFile {
     }
 }
 
-/// A file that is written past the system's cache, durably.
+/// A file that is written past the system's cache.
 struct DirectFile {
     file: OpenFile,
+    /// Whether each write is synced.
+    is_written_through: bool,
     /// Where bytes are put at a multiple of the block size, as the system asks for, unless they are.
     aligned: Mutex<Vec<u8>>,
 }
@@ -326,7 +347,15 @@ const ALIGNED_BYTES: usize = 1024 * 1024;
 impl DirectFile {
     fn new(file: File) -> DirectFile {
         DirectFile {
+            is_written_through: true,
+            ..DirectFile::unsynced(file)
+        }
+    }
+
+    fn unsynced(file: File) -> DirectFile {
+        DirectFile {
             file: OpenFile(file),
+            is_written_through: false,
             aligned: Mutex::new(Vec::new()),
         }
     }
@@ -334,8 +363,7 @@ impl DirectFile {
 
 impl DiskFile for DirectFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let is_aligned = bytes.as_ptr().align_offset(BLOCK_BYTES) == 0;
-        if is_aligned && bytes.len().is_multiple_of(BLOCK_BYTES) {
+        if is_aligned(offset, bytes) {
             return self.file.write_at(offset, bytes);
         }
         let mut room = self.aligned.lock().expect("no holder of this lock panics");
@@ -355,6 +383,9 @@ impl DiskFile for DirectFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if is_aligned(offset, buffer) {
+            return self.file.read_at(offset, buffer);
+        }
         let mut whole = vec![0; buffer.len().next_multiple_of(BLOCK_BYTES) + 2 * BLOCK_BYTES];
         let start = whole.as_ptr().align_offset(BLOCK_BYTES);
         let skipped = offset as usize % BLOCK_BYTES;
@@ -371,6 +402,10 @@ impl DiskFile for DirectFile {
     }
 
     fn is_written_through(&self) -> bool {
+        self.is_written_through
+    }
+
+    fn is_past_cache(&self) -> bool {
         true
     }
 
@@ -416,11 +451,17 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let disk = FileDisk::open(directory.path()).unwrap();
         let file = disk.create_written_through("file").unwrap();
+        let beside = disk.create_beside("beside").unwrap();
+        assert_eq!(file.is_past_cache(), beside.is_past_cache());
+        assert!(!beside.is_written_through());
         let bytes: Vec<u8> = (0..ALIGNED_BYTES + 3 * BLOCK_BYTES)
             .map(|index| (index / 7) as u8)
             .collect();
         file.write_at(BLOCK_BYTES as u64, &bytes).unwrap();
-        for file in [file, disk.open("file").unwrap()] {
+        beside.write_at(BLOCK_BYTES as u64, &bytes).unwrap();
+        beside.sync().unwrap();
+        let opened = ["file", "beside"].map(|path| disk.open_beside(path).unwrap());
+        for file in opened.into_iter().chain([file, disk.open("file").unwrap()]) {
             let mut found = vec![0; bytes.len() - 1000];
             let read = file.read_at(BLOCK_BYTES as u64 + 500, &mut found).unwrap();
             assert_eq!(read, found.len());

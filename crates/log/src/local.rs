@@ -66,11 +66,13 @@ pub struct LocalOptions {
     /// A file of the write-ahead log that has this many bytes is followed by another. A file is
     /// removed when everything in it has been sorted, trimmed or deleted.
     pub file_bytes: u64,
-    /// So many sealed files of the write-ahead log are sorted into chunks together; with 0 nothing is
-    /// ever sorted.
+    /// So many sealed files of the write-ahead log go into one set of chunks; with 0 nothing is ever
+    /// sorted.
     pub sort_after_files: usize,
     /// Whether a thread in the background sorts. Without, it is done by [`LocalLog::sort`] only.
     pub sorts_by_itself: bool,
+    /// About so many bytes are sorted at a time: they are read into memory unless they are still there.
+    pub sort_portion_bytes: u64,
     /// How many bytes are sorted in a second at most, unless the write-ahead log has got four times as
     /// long as it should be.
     pub sort_bytes_per_second: u64,
@@ -95,7 +97,8 @@ impl Default for LocalOptions {
             file_bytes: FILE_BYTES_MAX,
             sort_after_files: 4,
             sorts_by_itself: true,
-            sort_bytes_per_second: 256 * 1024 * 1024,
+            sort_portion_bytes: 32 * 1024 * 1024,
+            sort_bytes_per_second: 512 * 1024 * 1024,
             compress: false,
             ballast_bytes: 0,
             cache_bytes: 64 * 1024 * 1024,
@@ -185,8 +188,11 @@ impl LocalLog {
             sorted_after_files: sorts_by_itself(options).then_some(options.sort_after_files),
         };
         let (next_file, next_lsn) = (recovered.next_file, recovered.next_lsn);
-        let older = recovered.files.iter().map(|row| row.tail.file);
-        let is_needed = |file: &u64| !recovered.table.is_unused(Home::Wal(*file));
+        let older = recovered
+            .files
+            .iter()
+            .map(|row| (row.tail.file, row.tail.end));
+        let is_needed = |(file, _): &(u64, u64)| !recovered.table.is_unused(Home::Wal(*file));
         let sealed = older.filter(is_needed).collect();
         let mut committer = Committer::new(world, writing, recovered.files, next_file, next_lsn);
         let has_room = committer
@@ -199,7 +205,8 @@ impl LocalLog {
             next_snapshot: recovered.next_snapshot,
             next_chunk: recovered.next_chunk,
         };
-        let shared = Arc::new(Shared::new(found, options.cache_bytes));
+        let portion_bytes = portion_bytes(options);
+        let shared = Arc::new(Shared::new(found, options.cache_bytes, portion_bytes));
         if !has_room {
             shared.fill("there is no room for the ballast".to_owned(), Vec::new());
         }
@@ -237,7 +244,7 @@ impl LocalLog {
         })
     }
 
-    /// Sorts what there is to be sorted, without a pace; gives the number of rounds. Blocks.
+    /// Sorts what there is to be sorted, without a pace; gives how many sets of chunks there are more. Blocks.
     pub fn sort(&self) -> Result<usize, SortError> {
         self.sorter.sort(false)
     }
@@ -346,9 +353,16 @@ fn sorting(options: &LocalOptions) -> Sorting {
     Sorting {
         after_files: options.sort_after_files,
         file_bytes: options.file_bytes,
+        portion_bytes: portion_bytes(options),
         compress: options.compress,
         bytes_per_second: options.sort_bytes_per_second,
     }
+}
+
+/// In whole blocks, so that what is read can be read past the system's cache.
+fn portion_bytes(options: &LocalOptions) -> u64 {
+    let bytes = options.sort_portion_bytes.max(1);
+    bytes.next_multiple_of(BLOCK_BYTES as u64)
 }
 
 fn ahead_failure(error: &std::io::Error) -> String {

@@ -149,8 +149,12 @@ impl Collected {
         let bytes_left = (self.asked.bytes_max - self.bytes.min(self.asked.bytes_max)) as u64;
         let entries_left = (self.asked.entries_max - self.entries.len()) as u64;
         let (mut bytes, mut entries) = (0, 0);
+        let mut end = rows.first().map_or(0, |row| row.offset);
         let enough = rows.iter().take_while(|row| {
-            let is_wanted = bytes <= bytes_left.min(READ_BYTES) && entries <= entries_left;
+            let is_near = row.offset == end;
+            end = row.offset + u64::from(row.stored_bytes);
+            let is_wanted =
+                is_near && bytes <= bytes_left.min(READ_BYTES) && entries <= entries_left;
             bytes += u64::from(row.stored_bytes);
             entries += u64::from(row.count);
             is_wanted
@@ -266,12 +270,7 @@ pub fn for_each_entry(
     from: Position,
     take: &mut Take<'_>,
 ) -> Result<(), ReadError> {
-    let asked = Asked {
-        partition,
-        from: from.max(extent.first),
-        entries_max: usize::MAX,
-        bytes_max: usize::MAX,
-    };
+    let asked = all_from(partition, extent, from);
     let failed = |error: io::Error| failure(partition, extent, error);
     match extent.home {
         Home::Wal(_) => {
@@ -298,11 +297,32 @@ pub fn for_each_entry(
     }
 }
 
+/// As [`for_each_entry`], of a run whose `body` is at hand.
+pub fn for_each_entry_of(
+    partition: PartitionId,
+    extent: &Extent,
+    body: &[u8],
+    from: Position,
+    take: &mut Take<'_>,
+) -> Result<(), ReadError> {
+    let asked = all_from(partition, extent, from);
+    take_body(extent, asked, stretch(extent), body, take)
+}
+
+fn all_from(partition: PartitionId, extent: &Extent, from: Position) -> Asked {
+    Asked {
+        partition,
+        from: from.max(extent.first),
+        entries_max: usize::MAX,
+        bytes_max: usize::MAX,
+    }
+}
+
 fn take_body(
     extent: &Extent,
     asked: Asked,
     stretch: Stretch,
-    body: &Bytes,
+    body: &[u8],
     take: &mut Take<'_>,
 ) -> Result<(), ReadError> {
     let partition = asked.partition;

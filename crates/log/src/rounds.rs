@@ -1,26 +1,26 @@
-//! What to sort next: [`next_round`] decides, from what stands on the disk.
+//! What to sort next: [`next_step`] decides, from what stands on the disk and in memory.
 //!
-//! A *round* takes the entries that are still needed out of some files and puts them into new chunks,
-//! behind which those files can go. What must hold: sealed files of the write-ahead log are sorted
-//! before they are many, so that a start reads few of them; an entry is written again only with a good
-//! part of others that are gone, or with so many small chunks that it ends up in one much larger, so
-//! that it is written again a few times at most. Pure.
+//! Entries of the write-ahead log are *gathered* into new chunks while they are still in memory, and the
+//! chunks named when they hold enough sealed files, which can go then. What must hold: sealed files are
+//! gathered before they are many, in memory or not, so that a start reads few of them; an entry is written
+//! again only with a good part of others that are gone, or with so many small chunks that it ends up in
+//! one much larger, so that it is written again a few times at most. Pure.
 
 use std::time::Duration;
 
 use crate::chunk::ChunkRow;
 use crate::limits::MERGE_BYTES_MAX;
 use crate::port::Retention;
-use crate::table::{Home, Needed};
+use crate::table::Needed;
 
-/// The most files that are sorted together, so that where sorting has fallen behind, the write-ahead log
+/// The most files that are named together, so that where sorting has fallen behind, the write-ahead log
 /// gets shorter soon.
-const ROUND_FILES_MAX: usize = 16;
+const FILES_MAX: usize = 16;
 
-/// With so many times the files that are worth a round, sorting goes as fast as it can.
+/// With so many times the files that are worth a set of chunks, sorting goes as fast as it can.
 const BEHIND: usize = 2;
 
-/// With so many times the files that are worth a round, those who put have to wait.
+/// With so many times those files, those who put have to wait.
 const FAR_BEHIND: usize = 3;
 
 /// How long a frame waits for each file beyond that, and at most.
@@ -30,49 +30,81 @@ const BREATHER_MAX: Duration = Duration::from_millis(20);
 /// So many small chunks of one retention are merged into one.
 const MERGE_CHUNKS: usize = 8;
 
-/// What a round takes entries out of.
+/// What the sorter does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// The files.
-    pub sources: Vec<Home>,
-    /// The retention of the new chunk; none when each partition's own counts.
-    pub retention: Option<Retention>,
+pub enum Step {
+    /// Take the next portion of the write-ahead log into the chunks in the making.
+    Gather,
+    /// Finish those chunks and have the log name them.
+    Finish,
+    /// Make one chunk of these.
+    Merge(Merge),
+}
+
+/// Chunks that become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// Their numbers.
+    pub chunks: Vec<u64>,
+    /// How long what is in them is kept.
+    pub retention: Retention,
+}
+
+/// Where the next portion of the write-ahead log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// In memory, and it is a whole portion or the rest of its file.
+    InMemory,
+    /// In a sealed file, a part of it at least on the disk only.
+    OnDisk,
+}
+
+/// How far the write-ahead log has been gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// How many files are sealed, gathered or not.
+    pub sealed: usize,
+    /// How many of them have been gathered.
+    pub gathered: usize,
+    /// What would be gathered next.
+    pub next: Option<Next>,
 }
 
 /// How much is sorted at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measure {
-    /// So many sealed files are worth a round.
+    /// So many sealed files are worth a set of chunks.
     pub after_files: usize,
     /// No more files fit on the disk once more, before they go.
     pub files_max: usize,
 }
 
-/// The next round, if there should be one. `sealed` are the files of the write-ahead log that take no
-/// more frames, oldest first; `chunks` come with what of them is still needed. Where room is short,
-/// nothing is merged.
-pub fn next_round(
-    sealed: &[u64],
+/// The next step, if there should be one. `chunks` come with what of them is still needed. Where room is
+/// short, files are named one by one, nothing is gathered before it is due, and nothing is merged.
+pub fn next_step(
+    progress: Progress,
     measure: Measure,
     chunks: &[(ChunkRow, Needed)],
-) -> Option<Round> {
+) -> Option<Step> {
     let Measure {
         after_files,
         files_max,
     } = measure;
-    if sealed.len() >= after_files {
-        let files = sealed.iter().take(files_max.clamp(1, ROUND_FILES_MAX));
-        return Some(Round {
-            sources: files.map(|file| Home::Wal(*file)).collect(),
-            retention: None,
-        });
+    let limit = FILES_MAX.min(files_max.max(1));
+    let goes_on = progress.gathered < progress.sealed.min(limit) && progress.next.is_some();
+    if progress.gathered >= after_files.min(limit) && !goes_on {
+        return Some(Step::Finish);
+    }
+    let is_due = progress.sealed >= after_files;
+    let is_at_hand = progress.next == Some(Next::InMemory) && files_max >= after_files;
+    if (is_due && progress.next.is_some()) || is_at_hand {
+        return Some(Step::Gather);
     }
     if files_max < 2 * after_files {
         return None;
     }
-    Retention::ALL
-        .into_iter()
-        .find_map(|retention| merge(retention, chunks))
+    let mut kinds = Retention::ALL.into_iter();
+    kinds.find_map(|retention| merge(retention, chunks).map(Step::Merge))
 }
 
 /// Whether sorting has to catch up with `sealed` files of the write-ahead log.
@@ -88,7 +120,7 @@ pub fn breather(sealed: usize, after_files: usize) -> Duration {
     BREATHER.saturating_mul(beyond).min(BREATHER_MAX)
 }
 
-fn merge(retention: Retention, chunks: &[(ChunkRow, Needed)]) -> Option<Round> {
+fn merge(retention: Retention, chunks: &[(ChunkRow, Needed)]) -> Option<Merge> {
     let same: Vec<&(ChunkRow, Needed)> = chunks
         .iter()
         .filter(|(row, _)| row.retention == retention)
@@ -98,10 +130,9 @@ fn merge(retention: Retention, chunks: &[(ChunkRow, Needed)]) -> Option<Round> {
     if merged.is_empty() {
         merged = small(&same)?;
     }
-    let sources = merged.into_iter().map(Home::Chunk).collect();
-    Some(Round {
-        sources,
-        retention: Some(retention),
+    Some(Merge {
+        chunks: merged,
+        retention,
     })
 }
 
@@ -162,66 +193,93 @@ mod tests {
         assert_eq!([0, 12, 13, 17, 1000].map(millis), [0, 0, 1, 5, 20]);
     }
 
-    #[test]
-    fn sealed_files_are_sorted_when_there_are_enough() {
-        assert_eq!(next_round(&[1, 2, 3], AMPLE, &[]), None);
-        let round = next_round(&[1, 2, 3, 4, 5], AMPLE, &[]).unwrap();
-        assert_eq!(round.sources, [1, 2, 3, 4, 5].map(Home::Wal));
-        assert_eq!(round.retention, None);
-        let many: Vec<u64> = (1..=100).collect();
-        let round = next_round(&many, AMPLE, &[]).unwrap();
-        assert_eq!(round.sources.len(), ROUND_FILES_MAX);
-        assert_eq!(round.sources[0], Home::Wal(1));
+    fn progress(sealed: usize, gathered: usize, next: Option<Next>) -> Progress {
+        Progress {
+            sealed,
+            gathered,
+            next,
+        }
+    }
+
+    const NOTHING: Progress = Progress {
+        sealed: 0,
+        gathered: 0,
+        next: None,
+    };
+
+    fn merged(chunks: &[(ChunkRow, Needed)]) -> Option<Merge> {
+        match next_step(NOTHING, AMPLE, chunks)? {
+            Step::Merge(merge) => Some(merge),
+            step @ (Step::Gather | Step::Finish) => panic!("{step:?}"),
+        }
     }
 
     #[test]
-    fn where_room_is_short_the_oldest_files_are_sorted_and_nothing_is_merged() {
-        let short = |after_files, files_max| Measure {
-            after_files,
+    fn what_is_in_memory_is_gathered_at_once_and_what_is_not_when_there_is_enough() {
+        let step = |sealed, gathered, next| next_step(progress(sealed, gathered, next), AMPLE, &[]);
+        assert_eq!(step(0, 0, None), None);
+        assert_eq!(step(0, 0, Some(Next::InMemory)), Some(Step::Gather));
+        assert_eq!(step(3, 0, Some(Next::OnDisk)), None);
+        assert_eq!(step(4, 0, Some(Next::OnDisk)), Some(Step::Gather));
+        assert_eq!(step(3, 3, None), None);
+        assert_eq!(step(4, 3, Some(Next::InMemory)), Some(Step::Gather));
+        assert_eq!(step(4, 4, Some(Next::InMemory)), Some(Step::Finish));
+        assert_eq!(step(9, 4, Some(Next::OnDisk)), Some(Step::Gather));
+        assert_eq!(step(40, 16, Some(Next::OnDisk)), Some(Step::Finish));
+        assert_eq!(step(0, 4, None), Some(Step::Finish), "all has been trimmed");
+    }
+
+    #[test]
+    fn where_room_is_short_files_are_named_one_by_one_and_nothing_is_merged() {
+        let short = |files_max| Measure {
+            after_files: 4,
             files_max,
         };
-        let round = next_round(&[3, 4, 5], short(1, 2), &[]).unwrap();
-        assert_eq!(round.sources, [3, 4].map(Home::Wal));
-        let round = next_round(&[3, 4], short(1, 0), &[]).unwrap();
-        assert_eq!(round.sources, [Home::Wal(3)]);
-        assert_eq!(next_round(&[], short(1, 1), &[day(1, 100, 10)]), None);
+        let (memory, disk) = (Some(Next::InMemory), Some(Next::OnDisk));
+        let step = |sealed, gathered, next, files_max| {
+            next_step(progress(sealed, gathered, next), short(files_max), &[])
+        };
+        assert_eq!(step(3, 0, memory, 3), None);
+        assert_eq!(step(4, 0, disk, 0), Some(Step::Gather));
+        assert_eq!(step(4, 1, disk, 0), Some(Step::Finish));
+        assert_eq!(step(4, 1, disk, 2), Some(Step::Gather));
+        assert_eq!(step(4, 2, disk, 2), Some(Step::Finish));
+        let chunks = [day(1, 100, 10)];
+        assert_eq!(next_step(NOTHING, short(7), &chunks), None);
+        assert!(next_step(NOTHING, short(8), &chunks).is_some());
     }
 
     #[test]
     fn a_chunk_of_which_half_is_gone_is_written_again() {
-        assert_eq!(next_round(&[], AMPLE, &[day(1, 100, 51)]), None);
-        let round = next_round(&[], AMPLE, &[day(1, 100, 50), day(2, 100, 80)]).unwrap();
-        assert_eq!(round.sources, [Home::Chunk(1)]);
-        assert_eq!(round.retention, Some(Retention::Day));
-        assert_eq!(next_round(&[], AMPLE, &[day(1, 100, 0)]), None);
-        assert_eq!(next_round(&[], AMPLE, &[day(1, 4096, 1)]), None);
+        assert_eq!(merged(&[day(1, 100, 51)]), None);
+        let merge = merged(&[day(1, 100, 50), day(2, 100, 80)]).unwrap();
+        assert_eq!(merge.chunks, [1]);
+        assert_eq!(merge.retention, Retention::Day);
+        assert_eq!(merged(&[day(1, 100, 0)]), None);
+        assert_eq!(merged(&[day(1, 4096, 1)]), None);
     }
 
     #[test]
     fn eight_chunks_of_about_one_size_are_merged_and_a_large_one_is_left() {
         let mut chunks: Vec<_> = (1..=7).map(|number| day(number, 10, 100)).collect();
         chunks.push(with(chunk(8, 10, Retention::Week), 100));
-        assert_eq!(next_round(&[], AMPLE, &chunks), None);
+        assert_eq!(merged(&chunks), None);
         chunks.push(day(9, 500, 100));
-        assert_eq!(next_round(&[], AMPLE, &chunks), None, "one is too large");
+        assert_eq!(merged(&chunks), None, "one is too large");
         chunks.push(day(10, 12, 100));
-        let round = next_round(&[], AMPLE, &chunks).unwrap();
-        assert_eq!(
-            round.sources,
-            [1, 2, 3, 4, 5, 6, 7, 10].map(Home::Chunk).to_vec()
-        );
+        assert_eq!(merged(&chunks).unwrap().chunks, [1, 2, 3, 4, 5, 6, 7, 10]);
     }
 
     #[test]
     fn an_entry_is_written_again_a_few_times_at_most() {
-        // Chunks of 256 MiB come in one after the other; all that is merged is counted.
+        // Chunks of 64 MiB come in one after the other; all that is merged is counted.
         let (mut chunks, mut next) = (Vec::new(), 1);
-        let (mut came, mut merged) = (0, 0);
+        let (mut came, mut again) = (0, 0);
         for _ in 0..1000 {
             chunks.push(day(next, 64, 100));
             (next, came) = (next + 1, came + 64);
-            while let Some(round) = next_round(&[], AMPLE, &chunks) {
-                let is_source = |row: &ChunkRow| round.sources.contains(&Home::Chunk(row.number));
+            while let Some(merge) = merged(&chunks) {
+                let is_source = |row: &ChunkRow| merge.chunks.contains(&row.number);
                 let mib = chunks
                     .iter()
                     .filter(|(row, _)| is_source(row))
@@ -229,9 +287,9 @@ mod tests {
                     .sum::<u64>();
                 chunks.retain(|(row, _)| !is_source(row));
                 chunks.push(day(next, mib, 100));
-                (next, merged) = (next + 1, merged + mib);
+                (next, again) = (next + 1, again + mib);
             }
         }
-        assert!(merged <= 2 * came, "{merged} MiB for {came} MiB");
+        assert!(again <= 2 * came, "{again} MiB for {came} MiB");
     }
 }

@@ -447,10 +447,11 @@ pub fn rows(head: &[u8], count: u32) -> impl Iterator<Item = EntryRow> + '_ {
         })
 }
 
-/// Puts the body of a run that was taken apart: its first position, its rows and its payloads.
-pub fn put_body(buffer: &mut Vec<u8>, first: Position, entries: &[EntryRow], payloads: &[u8]) {
+/// Puts what stands before the payloads in the body of a run that was taken apart: its first position
+/// and its rows.
+pub fn put_head(buffer: &mut Vec<u8>, first: Position, entries: &[EntryRow]) {
     let count = u32::try_from(entries.len()).expect("the limits keep a run small");
-    buffer.reserve(rows_bytes(count) + payloads.len());
+    buffer.reserve(rows_bytes(count));
     buffer.extend_from_slice(&first.to_le_bytes());
     buffer.extend_from_slice(&count.to_le_bytes());
     buffer.extend_from_slice(&[0; 4]);
@@ -460,7 +461,6 @@ pub fn put_body(buffer: &mut Vec<u8>, first: Position, entries: &[EntryRow], pay
         buffer.extend_from_slice(&payload_bytes.to_le_bytes());
         buffer.extend_from_slice(&row.checksum.to_le_bytes());
     }
-    buffer.extend_from_slice(payloads);
 }
 
 /// Refuses a `payload` that is not what was written at this place.

@@ -73,6 +73,35 @@ pub fn yield_this_thread() {
     }
 }
 
+/// While it lives, the calling thread is not put to sleep for others, where the system grants that.
+#[must_use]
+pub struct Undisturbed {
+    /// How the thread was scheduled, if that was changed.
+    before: Option<libc::sched_attr>,
+}
+
+/// Keeps the processor for what is short and others wait for: a thread that stands back may otherwise be
+/// put to sleep in the middle of it, and everybody waits until it has its turn again.
+pub fn undisturbed() -> Undisturbed {
+    let real_time = libc::sched_attr {
+        sched_policy: libc::SCHED_FIFO as u32,
+        sched_priority: PRIORITY,
+        ..usual()
+    };
+    let before = get().filter(|_| set(&real_time));
+    Undisturbed { before }
+}
+
+impl Drop for Undisturbed {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before
+            && !set(before)
+        {
+            tracing::debug!("a thread in the background keeps its processor");
+        }
+    }
+}
+
 fn usual() -> libc::sched_attr {
     libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,
@@ -130,6 +159,23 @@ mod tests {
         let thread = std::thread::Builder::new();
         let run = move || (prefer_this_thread(wanted), get().unwrap());
         thread.spawn(run).unwrap().join().unwrap()
+    }
+
+    #[test]
+    fn who_was_undisturbed_stands_back_again() {
+        let run = || {
+            yield_this_thread();
+            let before = get().unwrap();
+            drop(undisturbed());
+            let after = get().unwrap();
+            let said = |got: libc::sched_attr| (got.sched_policy, got.sched_nice);
+            assert_eq!(said(before), said(after));
+        };
+        std::thread::Builder::new()
+            .spawn(run)
+            .unwrap()
+            .join()
+            .unwrap();
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! failed, everything that waits and everything that comes is answered so.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::limits::{FRAME_BYTES_SOFT, PENDING_BYTES_MAX};
 use crate::line::Line;
 use crate::port::{AppendError, Batch, PartitionId, Retention};
 use crate::run::{Change, Command, NO_PARTITION, runs};
+use crate::scheduling::{Undisturbed, undisturbed};
 use crate::status::Status;
 use crate::table::{CachedFrame, FramePlace, Home, Table};
 use crate::waiters::Waiters;
@@ -43,6 +45,8 @@ pub struct State {
     pub chunks: Vec<ChunkRow>,
     /// The files of the write-ahead log behind which another has been begun, oldest first.
     pub sealed: Vec<u64>,
+    /// The files of the write-ahead log that are needed and have frames, and where in them these stand.
+    pub spans: BTreeMap<u64, Range<u64>>,
     /// About how long the entries of partitions are kept, where that was said.
     pub retentions: BTreeMap<PartitionId, Retention>,
     /// Chunks that are named and whose entries are just being taken over.
@@ -58,6 +62,27 @@ pub struct State {
     is_committer_asleep: bool,
 }
 
+/// The lock, held by a thread that stands back.
+pub struct Held<'a> {
+    // Given back before the processor.
+    state: MutexGuard<'a, State>,
+    _undisturbed: Undisturbed,
+}
+
+impl Deref for Held<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
 /// What recovery found, for those who work with it.
 #[derive(Debug)]
 pub struct Found {
@@ -65,8 +90,8 @@ pub struct Found {
     pub table: Table,
     /// The chunks that the log names.
     pub chunks: Vec<ChunkRow>,
-    /// The files of the write-ahead log, all but the newest, oldest first.
-    pub sealed: Vec<u64>,
+    /// The files of the write-ahead log, all but the newest, oldest first, and where they end.
+    pub sealed: BTreeMap<u64, u64>,
     /// Number of the next snapshot file.
     pub next_snapshot: u64,
     /// Number of the next chunk.
@@ -81,12 +106,14 @@ pub struct Shared {
     work: Condvar,
     /// For the sorter.
     sorting: Condvar,
+    /// So much is sorted at a time.
+    portion_bytes: u64,
     poisoned: watch::Sender<Option<String>>,
 }
 
 impl Shared {
     /// With what recovery found.
-    pub fn new(found: Found, cache_bytes_max: usize) -> Shared {
+    pub fn new(found: Found, cache_bytes_max: usize, portion_bytes: u64) -> Shared {
         let Found {
             table,
             chunks,
@@ -104,7 +131,11 @@ impl Shared {
             status: Status::Running,
             next_snapshot,
             chunks,
-            sealed,
+            sealed: sealed.keys().copied().collect(),
+            spans: sealed
+                .into_iter()
+                .map(|(file, end)| (file, 0..end))
+                .collect(),
             retentions: BTreeMap::new(),
             adopting: BTreeSet::new(),
             next_chunk,
@@ -119,6 +150,7 @@ impl Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
             sorting: Condvar::new(),
+            portion_bytes,
             poisoned,
         }
     }
@@ -126,6 +158,15 @@ impl Shared {
     /// Takes the lock.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
+    }
+
+    /// Takes the lock for a thread that stands back, which keeps its processor as long as it has it.
+    pub fn lock_from_behind(&self) -> Held<'_> {
+        let undisturbed = undisturbed();
+        Held {
+            state: self.lock(),
+            _undisturbed: undisturbed,
+        }
     }
 
     /// Puts `waiting` in line, under the lock under which it also got its places. The committer is woken
@@ -181,6 +222,7 @@ impl Shared {
             cache,
             chunks,
             adopting,
+            spans,
             ..
         } = &mut *state;
         for run in runs(&frame.bytes[payload]) {
@@ -194,7 +236,18 @@ impl Shared {
                 .expect("places are given in this order");
             waiters.wake(partition);
         }
+        let span = spans
+            .entry(frame.file)
+            .or_insert(frame.offset..frame.offset);
+        let portions = |span: &Range<u64>| (span.end - span.start) / self.portion_bytes;
+        let before = portions(span);
+        span.end = frame.end();
+        let is_portion_full = portions(span) > before;
         cache.keep(frame);
+        drop(state);
+        if is_portion_full {
+            self.want_sorter();
+        }
     }
 
     /// Answers a group that has happened.

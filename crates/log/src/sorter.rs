@@ -3,49 +3,58 @@
 //! What must hold: a chunk is whole and durable before the log names it, and what it replaces is removed
 //! only when the command that names it is durable; so a crash at any step leaves every entry where the
 //! log says. An entry is checked against the checksum it was acknowledged with before it is written
-//! again; one that does not fit ends the round, and nothing is removed. The lock is held for few
-//! partitions at a time, so that nobody waits for a round. What to do is decided in `rounds`.
+//! again; one that does not fit undoes what was begun, and nothing is removed. The lock is held for few
+//! partitions and extents at a time, so that nobody waits for the sorter. What to do is decided in
+//! `rounds`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use tidemill_model::{Clock, Timestamp};
 
+use crate::aligned::Aligned;
 use crate::chunk::{ChunkHeader, DIRECTORY, ExtentRow, chunk_path};
 use crate::chunk_writer::{ChunkWriter, Owner, Written};
 use crate::disk::remove;
 use crate::files::Files;
+use crate::gathering::Gathering;
 use crate::limits::SEALED_EXTENTS_MAX;
-use crate::port::{PartitionId, Position, Retention, ServiceTag};
-use crate::reader::for_each_entry;
-use crate::rounds::{Measure, Round, is_behind, next_round};
-use crate::shared::Shared;
+use crate::port::{PartitionId, Position, ReadError, Retention, ServiceTag};
+use crate::portion::Portion;
+use crate::reader::{for_each_entry, for_each_entry_of};
+use crate::rounds::{Measure, Merge, Progress, Step, is_behind, next_step};
+use crate::run::EntryRow;
+use crate::shared::{Shared, State};
 use crate::status::Status;
-use crate::table::{Extent, Home};
+use crate::table::{Extent, Home, Kept};
 
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
 
-/// How files are read ahead of a round: what a frame may have to wait for on its way to the disk.
-const AHEAD_BYTES: usize = 128 * 1024;
+/// How many extents are noted under one hold of the lock.
+const EXTENTS_AT_ONCE: usize = 512;
 
 /// How a log sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sorting {
-    /// So many sealed files of the write-ahead log are sorted together; never with none.
+    /// So many sealed files of the write-ahead log go into a set of chunks; never with none.
     pub after_files: usize,
     /// About the size of such a file.
     pub file_bytes: u64,
+    /// About so many bytes are taken at a time.
+    pub portion_bytes: u64,
     /// Whether blocks that are kept for a week or longer are compressed.
     pub compress: bool,
     /// How much is written in a second, unless the write-ahead log has got long.
     pub bytes_per_second: u64,
 }
 
-/// Why a round was not finished. Nothing has been changed.
+/// Why something was not sorted. Nothing has been changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SortError {
     /// The log takes no changes any more.
@@ -62,8 +71,16 @@ pub struct Sorter {
     files: Arc<Files>,
     clock: Arc<dyn Clock>,
     sorting: Sorting,
-    /// Held during a round: there is one at a time.
-    round: Mutex<()>,
+    /// Held by who sorts: there is one at a time.
+    work: Mutex<Work>,
+}
+
+/// What the one who sorts works with.
+#[derive(Default)]
+struct Work {
+    gathering: Gathering,
+    /// Where portions are read into.
+    buffer: Aligned,
 }
 
 impl Sorter {
@@ -79,7 +96,7 @@ impl Sorter {
             files,
             clock,
             sorting,
-            round: Mutex::new(()),
+            work: Mutex::default(),
         }
     }
 
@@ -88,73 +105,103 @@ impl Sorter {
         while self.shared.wait_for_sealed() {
             match self.sort(true) {
                 Ok(_) => {}
-                Err(SortError::Stopped) => return,
+                Err(SortError::Stopped) => break,
                 // The write-ahead log keeps everything; the next sealed file is the next occasion.
                 Err(error @ SortError::Failed(_)) => {
                     tracing::warn!(%error, "entries could not be sorted");
                 }
             }
         }
+        let mut work = self.work.lock().expect("no holder of this lock panics");
+        self.give_up(&mut work.gathering);
     }
 
-    /// Carries out the rounds that there should be; gives how many there were. At the pace that was
+    /// Does what there is to be done; gives how many sets of chunks the log has got. At the pace that was
     /// configured, or at once.
     pub fn sort(&self, is_paced: bool) -> Result<usize, SortError> {
-        let _round = self.round.lock().expect("no holder of this lock panics");
+        let mut work = self.work.lock().expect("no holder of this lock panics");
         let mut count = 0;
-        let mut before = None;
-        while let Some(round) = self.next_round() {
-            assert_ne!(
-                Some(&round),
-                before.as_ref(),
-                "a round leaves nothing to itself"
-            );
+        let mut merged = None;
+        let mut finished = Vec::new();
+        while let Some((step, portion)) = self.next_step(&mut work.gathering) {
             let pace = Pace {
                 sorter: self,
                 is_paced,
                 started: self.clock.now(),
                 written: Mutex::new(0),
             };
-            self.carry_out(&round, &pace)?;
-            before = Some(round);
-            count += 1;
+            match (step, portion) {
+                (Step::Gather, portion) => {
+                    let portion = portion.expect("there is something to gather");
+                    let is_new = !finished.contains(&portion.file);
+                    assert!(is_new, "what was named leaves nothing behind");
+                    self.gather(&mut work, &portion, &pace)?;
+                }
+                (Step::Finish, _) => {
+                    finished = self.finish(&mut work.gathering, &pace)?;
+                    count += 1;
+                }
+                (Step::Merge(merge), _) => {
+                    assert_ne!(
+                        Some(&merge),
+                        merged.as_ref(),
+                        "a merge leaves nothing behind"
+                    );
+                    self.merge(&merge, &pace)?;
+                    merged = Some(merge);
+                    count += 1;
+                }
+            }
         }
+        // It is large, and nobody knows when it is needed again.
+        work.buffer = Aligned::default();
         Ok(count)
     }
 
-    fn next_round(&self) -> Option<Round> {
+    /// What to do, and what to gather, if that is it.
+    fn next_step(&self, gathering: &mut Gathering) -> Option<(Step, Option<Portion>)> {
+        if self.sorting.after_files == 0 {
+            return None;
+        }
         let files_max = self.files_that_fit();
-        let state = self.shared.lock();
+        let state = self.shared.lock_from_behind();
+        let next = gathering.next(&state, self.sorting.portion_bytes);
+        let progress = Progress {
+            sealed: state.sealed.len(),
+            gathered: gathering.files.len(),
+            next: next.as_ref().map(|(next, _)| *next),
+        };
         let chunks: Vec<_> = state
             .chunks
             .iter()
             .map(|row| (*row, state.table.needed(Home::Chunk(row.number))))
             .collect();
+        let step = next_step(progress, self.measure(&state, files_max), &chunks)?;
+        Some((step, next.map(|(_, portion)| portion)))
+    }
+
+    fn measure(&self, state: &State, files_max: usize) -> Measure {
         // On a full disk, what can be freed is freed at once, a file at a time.
         let measure = match state.status {
             Status::Full(_) => Measure {
                 after_files: 1,
-                files_max: 1,
+                files_max: 0,
             },
             Status::Running | Status::Closing | Status::Poisoned(_) => Measure {
                 after_files: self.sorting.after_files,
                 files_max,
             },
         };
-        if self.sorting.after_files == 0 {
-            return None;
-        }
         // Where each run stands is in memory until it is sorted.
         let needed = |file: &u64| state.table.needed(Home::Wal(*file)).extents;
         let extents: u64 = state.sealed.iter().map(needed).sum();
-        let measure = match extents >= SEALED_EXTENTS_MAX {
+        match extents >= SEALED_EXTENTS_MAX {
             true => Measure {
                 after_files: 1,
                 ..measure
             },
             false => measure,
-        };
-        next_round(&state.sealed, measure, &chunks)
+        }
     }
 
     /// How many files fit on the disk once more, and leave half of what is free.
@@ -165,62 +212,204 @@ impl Sorter {
         }
     }
 
-    fn carry_out(&self, round: &Round, pace: &Pace<'_>) -> Result<(), SortError> {
-        let sources: BTreeSet<Home> = round.sources.iter().copied().collect();
-        for source in &sources {
-            self.read_ahead(*source);
+    /// Takes the entries of `portion` that are needed into the chunks in the making.
+    fn gather(&self, work: &mut Work, portion: &Portion, pace: &Pace<'_>) -> Result<(), SortError> {
+        let Work { gathering, buffer } = work;
+        let gathered = match portion.read(&**self.files.disk(), buffer) {
+            Ok(()) => self.gather_all(gathering, portion, buffer, pace),
+            // Trimmed or deleted meanwhile, so that the file has gone: nothing of it need move.
+            Err(_) if !self.is_needed(portion.file) => Ok(()),
+            Err(error) => Err(self.failed(&Home::Wal(portion.file).to_string(), &error)),
+        };
+        match gathered {
+            Ok(()) => gathering.took(portion),
+            Err(_) => self.give_up(gathering),
         }
-        let mut written = Vec::new();
-        for (retention, partitions) in self.partitions_in(&sources, round.retention) {
-            match self.write_chunk(&sources, retention, &partitions, pace) {
-                Ok(chunk) => written.extend(chunk),
-                Err(error) => {
-                    self.discard(&written);
-                    return Err(error);
+        gathered
+    }
+
+    fn gather_all(
+        &self,
+        gathering: &mut Gathering,
+        portion: &Portion,
+        buffer: &[u8],
+        pace: &Pace<'_>,
+    ) -> Result<(), SortError> {
+        let mut noted = Noted::default();
+        while self.note_extents(portion, &mut noted) {
+            for moved in noted.moved.drain(..) {
+                let writer = self.writer(gathering, moved.retention)?;
+                for extent in &moved.extents {
+                    self.move_entries(&moved, extent, portion.body(buffer, extent), writer, pace)?;
                 }
             }
         }
-        if let Err(error) = self.files.disk().sync_directory(DIRECTORY) {
-            self.discard(&written);
-            return Err(SortError::Failed(format!("{DIRECTORY}: {error}")));
-        }
-        self.put_to_use(written)
+        Ok(())
     }
 
-    /// Brings `source` into the system's cache in one go: its entries are read in another order than
-    /// they stand in.
-    fn read_ahead(&self, source: Home) {
-        let Ok(file) = self.files.disk().open_beside(&source.to_string()) else {
-            // Removed meanwhile, or not readable: reading its entries will tell.
-            return;
-        };
-        let mut buffer = vec![0; AHEAD_BYTES];
-        let mut offset = 0;
-        while let Ok(count) = file.read_at(offset, &mut buffer)
-            && count == buffer.len()
+    /// Notes where a number of partitions have entries in `portion`; whether there may be more behind them.
+    fn note_extents(&self, portion: &Portion, noted: &mut Noted) -> bool {
+        let mut room = EXTENTS_AT_ONCE;
+        let state = self.shared.lock_from_behind();
+        let begun = noted.begun.take();
+        if let Some((partition, offset)) = begun
+            && let Some(kept) = state.table.partition(partition)
         {
-            offset += count as u64;
+            noted.note(&state, portion, (partition, kept), offset, &mut room);
         }
+        let mut count = 0;
+        let rest = state
+            .table
+            .partitions_behind(noted.behind, PARTITIONS_AT_ONCE);
+        for (partition, kept) in rest {
+            if room == 0 {
+                break;
+            }
+            noted.behind = Some(partition);
+            noted.note(
+                &state,
+                portion,
+                (partition, kept),
+                portion.span.start,
+                &mut room,
+            );
+            count += 1;
+        }
+        count > 0 || begun.is_some()
+    }
+
+    /// The chunk in the making for what is kept as long as `retention` says.
+    fn writer<'a>(
+        &self,
+        gathering: &'a mut Gathering,
+        retention: Retention,
+    ) -> Result<&'a mut ChunkWriter, SortError> {
+        match gathering.writers.entry(retention) {
+            Entry::Occupied(writer) => Ok(writer.into_mut()),
+            Entry::Vacant(vacant) => Ok(vacant.insert(self.begin_chunk(retention)?)),
+        }
+    }
+
+    fn begin_chunk(&self, retention: Retention) -> Result<ChunkWriter, SortError> {
+        let header = ChunkHeader {
+            number: self.shared.next_chunk(),
+            retention,
+            created: self.clock.now(),
+        };
+        let is_compressed = self.sorting.compress && retention >= Retention::Week;
+        let disk = &**self.files.disk();
+        ChunkWriter::create(disk, header, is_compressed).map_err(|error| {
+            let path = chunk_path(header.number);
+            // It may be there, and empty.
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = disk.remove(&path);
+            }
+            self.failed(&path, &error)
+        })
+    }
+
+    /// Moves the needed entries of `extent`, whose body may be at hand.
+    fn move_entries(
+        &self,
+        moved: &Moved,
+        extent: &Extent,
+        body: Option<&[u8]>,
+        writer: &mut ChunkWriter,
+        pace: &Pace<'_>,
+    ) -> Result<(), SortError> {
+        let Owner { partition, .. } = moved.owner;
+        let path = chunk_path(writer.number());
+        let between = |bytes| pace.take(bytes);
+        let mut failed = None;
+        let mut take = |position: Position, row: &EntryRow, payload: &[u8]| {
+            let put = writer.put(moved.owner, position, row, payload, &between);
+            put.inspect_err(|error| failed = Some(self.failed(&path, error)))
+        };
+        let read: Result<(), ReadError> = match body {
+            Some(body) => for_each_entry_of(partition, extent, body, moved.start, &mut take),
+            None => for_each_entry(&self.files, partition, extent, moved.start, &mut take),
+        };
+        match (read, failed) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(failed)) => Err(failed),
+            // Trimmed or deleted meanwhile, so that its file has gone: it need not move.
+            (Err(_), None) if !self.is_still_there(partition, extent) => Ok(()),
+            (Err(error), None) => Err(SortError::Failed(error.to_string())),
+        }
+    }
+
+    /// Finishes the chunks in the making and has the log name them; gives the files that they replace.
+    fn finish(&self, gathering: &mut Gathering, pace: &Pace<'_>) -> Result<Vec<u64>, SortError> {
+        let Gathering { writers, files, .. } = std::mem::take(gathering);
+        let mut numbers = Vec::new();
+        let mut written = Vec::new();
+        let mut failed = None;
+        for writer in writers.into_values() {
+            numbers.push(writer.number());
+            let path = chunk_path(writer.number());
+            match failed {
+                None => match writer.finish(&|bytes| pace.take(bytes)) {
+                    Ok(chunk) => written.push(chunk),
+                    Err(error) => failed = Some(self.failed(&path, &error)),
+                },
+                Some(_) => {}
+            }
+        }
+        if let Some(error) = failed {
+            self.discard(&numbers);
+            return Err(error);
+        }
+        self.put_to_use(written)?;
+        Ok(files)
+    }
+
+    /// Undoes what was begun: the files of the write-ahead log have it all.
+    fn give_up(&self, gathering: &mut Gathering) {
+        let begun = std::mem::take(gathering).writers;
+        let numbers: Vec<u64> = begun.values().map(ChunkWriter::number).collect();
+        self.discard(&numbers);
+    }
+
+    fn merge(&self, merge: &Merge, pace: &Pace<'_>) -> Result<(), SortError> {
+        let sources: BTreeSet<Home> = merge.chunks.iter().copied().map(Home::Chunk).collect();
+        let written = self.partitions_in(&sources, merge.retention);
+        let written = written.into_iter().map(|(retention, partitions)| {
+            self.write_merged(&sources, retention, &partitions, pace)
+        });
+        let (mut chunks, mut failed) = (Vec::new(), None);
+        for chunk in written {
+            match chunk {
+                Ok(chunk) => chunks.extend(chunk),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if let Some(error) = failed {
+            self.discard(&numbers_of(&chunks));
+            return Err(error);
+        }
+        self.put_to_use(chunks)
     }
 
     /// The partitions with entries in `sources`, by how long these are kept.
     fn partitions_in(
         &self,
         sources: &BTreeSet<Home>,
-        otherwise: Option<Retention>,
+        otherwise: Retention,
     ) -> BTreeMap<Retention, Vec<PartitionId>> {
         let mut found: BTreeMap<Retention, Vec<PartitionId>> = BTreeMap::new();
         let mut behind = None;
         loop {
-            let state = self.shared.lock();
+            let state = self.shared.lock_from_behind();
             let last = behind;
             for (partition, kept) in state.table.partitions_behind(last, PARTITIONS_AT_ONCE) {
                 behind = Some(partition);
                 let is_in = |extent: &Extent| sources.contains(&extent.home);
                 if kept.extents.iter().any(is_in) {
                     let hinted = state.retentions.get(&partition).copied();
-                    let retention = hinted.or(otherwise);
-                    let retention = retention.unwrap_or_else(|| usual(partition));
+                    let retention = hinted.unwrap_or(otherwise);
                     found.entry(retention).or_default().push(partition);
                 }
             }
@@ -230,104 +419,78 @@ impl Sorter {
         }
     }
 
-    /// Writes what `partitions` have in `sources`; none when that is gone.
-    fn write_chunk(
+    /// Writes what `partitions` have in the chunks `sources`; none when that is gone.
+    fn write_merged(
         &self,
         sources: &BTreeSet<Home>,
         retention: Retention,
         partitions: &[PartitionId],
         pace: &Pace<'_>,
     ) -> Result<Option<Written>, SortError> {
-        let header = ChunkHeader {
-            number: self.shared.next_chunk(),
-            retention,
-            created: self.clock.now(),
-        };
-        let is_compressed = self.sorting.compress && retention >= Retention::Week;
-        let path = chunk_path(header.number);
-        let disk = &**self.files.disk();
-        let between = |bytes| pace.take(bytes);
-        let written = ChunkWriter::create(disk, header, is_compressed, &between)
-            .map_err(|error| self.failed(&path, &error))
-            .and_then(|mut writer| {
-                for partition in partitions {
-                    self.move_entries(sources, *partition, &mut writer, &path)?;
-                }
-                if writer.entries() == 0 {
-                    return Ok(None);
-                }
-                let finished = writer.finish();
+        let mut writer = self.begin_chunk(retention)?;
+        let number = writer.number();
+        let moved = partitions.iter().try_for_each(|partition| {
+            let Some(moved) = self.extents_in(sources, *partition, retention) else {
+                return Ok(());
+            };
+            let mut extents = moved.extents.iter();
+            extents
+                .try_for_each(|extent| self.move_entries(&moved, extent, None, &mut writer, pace))
+        });
+        let written = match moved {
+            Ok(()) if writer.entries() == 0 => Ok(None),
+            Ok(()) => {
+                let finished = writer.finish(&|bytes| pace.take(bytes));
                 finished
                     .map(Some)
-                    .map_err(|error| self.failed(&path, &error))
-            });
+                    .map_err(|error| self.failed(&chunk_path(number), &error))
+            }
+            Err(error) => Err(error),
+        };
         if !matches!(written, Ok(Some(_))) {
-            remove(disk, &path);
+            self.discard(&[number]);
         }
         written
     }
 
-    fn move_entries(
-        &self,
-        sources: &BTreeSet<Home>,
-        partition: PartitionId,
-        writer: &mut ChunkWriter<'_>,
-        path: &str,
-    ) -> Result<(), SortError> {
-        let Some((owner, start, extents)) = self.extents_in(sources, partition) else {
-            return Ok(());
-        };
-        for extent in &extents {
-            let mut failed = None;
-            let read = for_each_entry(
-                &self.files,
-                partition,
-                extent,
-                start,
-                &mut |position, row, payload| {
-                    writer
-                        .put(owner, position, row, payload)
-                        .inspect_err(|error| failed = Some(self.failed(path, error)))
-                },
-            );
-            if let Err(error) = read {
-                // Trimmed or deleted meanwhile, so that its file has gone: it need not move.
-                let is_gone = !self.is_still_there(partition, extent);
-                match failed {
-                    None if is_gone => continue,
-                    None => return Err(SortError::Failed(error.to_string())),
-                    Some(failed) => return Err(failed),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What `partition` has in `sources`, and where it starts.
+    /// What `partition` has in the chunks `sources`.
     fn extents_in(
         &self,
         sources: &BTreeSet<Home>,
         partition: PartitionId,
-    ) -> Option<(Owner, Position, Vec<Extent>)> {
-        let state = self.shared.lock();
+        retention: Retention,
+    ) -> Option<Moved> {
+        let state = self.shared.lock_from_behind();
         let kept = state.table.partition(partition)?;
-        let owner = Owner {
-            partition,
-            created_lsn: kept.row.created_lsn,
-        };
         let is_in = |extent: &&Extent| sources.contains(&extent.home);
-        let extents = kept.extents.iter().filter(is_in).cloned().collect();
-        Some((owner, kept.row.start, extents))
+        Some(Moved {
+            owner: owner(partition, kept),
+            start: kept.row.start,
+            retention,
+            extents: kept.extents.iter().filter(is_in).cloned().collect(),
+        })
     }
 
     fn is_still_there(&self, partition: PartitionId, extent: &Extent) -> bool {
-        let state = self.shared.lock();
+        let state = self.shared.lock_from_behind();
         let kept = state.table.partition(partition);
         kept.is_some_and(|kept| kept.row.start < extent.end())
     }
 
+    fn is_needed(&self, file: u64) -> bool {
+        !self
+            .shared
+            .lock_from_behind()
+            .table
+            .is_unused(Home::Wal(file))
+    }
+
     /// Has the log name the chunks, and then removes what they replace.
     fn put_to_use(&self, written: Vec<Written>) -> Result<(), SortError> {
+        if let Err(error) = self.files.disk().sync_directory(DIRECTORY) {
+            self.discard(&numbers_of(&written));
+            return Err(self.failed(DIRECTORY, &error));
+        }
         let rows: Vec<_> = written.iter().map(|chunk| chunk.row).collect();
         let named = match rows.is_empty() {
             true => Ok(()),
@@ -336,7 +499,7 @@ impl Sorter {
         if let Err(error) = named {
             // Not there unless nobody knows: then the next start decides.
             if error.determinacy() == tidemill_model::Determinacy::Determinate {
-                self.discard(&written);
+                self.discard(&numbers_of(&written));
             }
             return Err(SortError::Stopped);
         }
@@ -350,14 +513,14 @@ impl Sorter {
     }
 
     fn adopt(&self, chunk: u64, extent: &ExtentRow) {
-        let replaced = self.shared.lock().table.adopt(chunk, extent);
+        let replaced = self.shared.lock_from_behind().table.adopt(chunk, extent);
         // Freed behind the lock: they may be many.
         drop(replaced.expect("a chunk holds what the table said"));
     }
 
-    fn discard(&self, written: &[Written]) {
-        for chunk in written {
-            remove(&**self.files.disk(), &chunk_path(chunk.row.number));
+    fn discard(&self, chunks: &[u64]) {
+        for number in chunks {
+            remove(&**self.files.disk(), &chunk_path(*number));
         }
     }
 
@@ -370,6 +533,68 @@ impl Sorter {
     }
 }
 
+fn numbers_of(written: &[Written]) -> Vec<u64> {
+    written.iter().map(|chunk| chunk.row.number).collect()
+}
+
+fn owner(partition: PartitionId, kept: &Kept) -> Owner {
+    Owner {
+        partition,
+        created_lsn: kept.row.created_lsn,
+    }
+}
+
+/// What of one partition moves.
+struct Moved {
+    owner: Owner,
+    /// Nothing before it is needed.
+    start: Position,
+    retention: Retention,
+    extents: Vec<Extent>,
+}
+
+/// What is noted of a portion, a little at a time.
+#[derive(Default)]
+struct Noted {
+    moved: Vec<Moved>,
+    /// Everything of the partitions up to this one has been noted, unless one is begun.
+    behind: Option<PartitionId>,
+    /// The partition of which more is to be noted, from this offset on.
+    begun: Option<(PartitionId, u64)>,
+}
+
+impl Noted {
+    fn note(
+        &mut self,
+        state: &State,
+        portion: &Portion,
+        (partition, kept): (PartitionId, &Kept),
+        from: u64,
+        room: &mut usize,
+    ) {
+        let span = from..portion.span.end;
+        let extents: Vec<Extent> = kept
+            .extents_in(portion.file, span)
+            .take(*room)
+            .cloned()
+            .collect();
+        let Some(last) = extents.last() else {
+            return;
+        };
+        *room -= extents.len();
+        if *room == 0 {
+            self.begun = Some((partition, last.offset + 1));
+        }
+        let hinted = state.retentions.get(&partition).copied();
+        self.moved.push(Moved {
+            owner: owner(partition, kept),
+            start: kept.row.start,
+            retention: hinted.unwrap_or_else(|| usual(partition)),
+            extents,
+        });
+    }
+}
+
 /// About how long entries of `partition` are kept when nobody has said.
 fn usual(partition: PartitionId) -> Retention {
     match partition.owner() {
@@ -378,7 +603,7 @@ fn usual(partition: PartitionId) -> Retention {
     }
 }
 
-/// How fast a round goes.
+/// How fast a step goes.
 struct Pace<'a> {
     sorter: &'a Sorter,
     is_paced: bool,
@@ -397,9 +622,9 @@ impl Pace<'_> {
         };
         if self.is_paced && !self.is_behind() {
             let rate = self.sorter.sorting.bytes_per_second.max(1);
-            let due = self.started.plus(std::time::Duration::from_millis(
-                written.saturating_mul(1000) / rate,
-            ));
+            let due = self
+                .started
+                .plus(Duration::from_millis(written.saturating_mul(1000) / rate));
             shared.rest(due.since(self.sorter.clock.now()));
         }
         if shared.takes_changes() {
@@ -410,7 +635,7 @@ impl Pace<'_> {
 
     /// Whether the write-ahead log has got long, so that sorting has to catch up.
     fn is_behind(&self) -> bool {
-        let sealed = self.sorter.shared.lock().sealed.len();
+        let sealed = self.sorter.shared.lock_from_behind().sealed.len();
         is_behind(sealed, self.sorter.sorting.after_files)
     }
 }

@@ -22,7 +22,9 @@ use crate::run::{Change, EntriesRun, PartitionRow, SnapshotPointer};
 /// A frame that is still in memory.
 #[derive(Debug)]
 pub struct CachedFrame {
-    /// Where it stands in its file.
+    /// Number of its file.
+    pub file: u64,
+    /// Where it stands there.
     pub offset: u64,
     /// The whole frame.
     pub bytes: Bytes,
@@ -111,6 +113,22 @@ impl Extent {
             cached: Weak::new(),
         }
     }
+
+    /// Whether it lies before `offset` of file `file` of the write-ahead log. Those of a partition stand in
+    /// this order: what is in chunks was written before what is not.
+    pub fn is_before(&self, file: u64, offset: u64) -> bool {
+        match self.home {
+            Home::Chunk(_) => true,
+            Home::Wal(home) => (home, self.offset) < (file, offset),
+        }
+    }
+}
+
+impl CachedFrame {
+    /// Offset behind it.
+    pub fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
 }
 
 /// A partition as it is durable.
@@ -145,6 +163,43 @@ pub struct Table {
     needed: BTreeMap<Home, Needed>,
     /// Numbers of the snapshot files that nothing names any more.
     snapshots_unused: Vec<u64>,
+}
+
+/// The partition, which comes to be with the frame at `place` if there is none.
+fn kept<'a>(
+    partitions: &'a mut BTreeMap<PartitionId, Kept>,
+    partition: PartitionId,
+    place: &FramePlace,
+) -> &'a mut Kept {
+    partitions.entry(partition).or_insert_with(|| Kept {
+        row: PartitionRow {
+            created_lsn: place.lsn,
+            ..PartitionRow::default()
+        },
+        extents: VecDeque::new(),
+    })
+}
+
+impl Kept {
+    /// Goes on with `extent`.
+    fn push(&mut self, extent: Extent, needed: &mut BTreeMap<Home, Needed>) {
+        self.row.end = extent.end();
+        self.row.last_at = self.row.last_at.max(extent.last_at);
+        if extent.end() > self.row.start {
+            need(needed, &extent);
+            self.extents.push_back(extent);
+        }
+    }
+
+    /// The extents that begin within `span` of file `file` of the write-ahead log.
+    pub fn extents_in(&self, file: u64, span: Range<u64>) -> impl Iterator<Item = &Extent> {
+        let first = self
+            .extents
+            .partition_point(|extent| extent.is_before(file, span.start));
+        self.extents
+            .range(first..)
+            .take_while(move |extent| extent.is_before(file, span.end))
+    }
 }
 
 impl Table {
@@ -219,13 +274,7 @@ impl Table {
 
     /// The partition, which comes to be with the frame at `place` if there is none.
     fn kept(&mut self, partition: PartitionId, place: &FramePlace) -> &mut Kept {
-        self.partitions.entry(partition).or_insert_with(|| Kept {
-            row: PartitionRow {
-                created_lsn: place.lsn,
-                ..PartitionRow::default()
-            },
-            extents: VecDeque::new(),
-        })
+        kept(&mut self.partitions, partition, place)
     }
 
     fn begin(&mut self, partition: PartitionId, row: PartitionRow) -> Result<(), Misfit> {
@@ -250,7 +299,7 @@ impl Table {
         run: &EntriesRun,
         place: &FramePlace,
     ) -> Result<(), Misfit> {
-        let kept = self.kept(partition, place);
+        let kept = kept(&mut self.partitions, partition, place);
         if run.first != kept.row.end || kept.row.sealed {
             let detail = format!(
                 "{partition:?} goes on at {} where its end is {}",
@@ -258,7 +307,7 @@ impl Table {
             );
             return Err(Misfit { detail });
         }
-        self.push(partition, run, place);
+        kept.push(Extent::new(run, place), &mut self.needed);
         Ok(())
     }
 
@@ -270,19 +319,9 @@ impl Table {
         run: &EntriesRun,
         place: &FramePlace,
     ) {
-        if self.kept(partition, place).row.end <= run.first {
-            self.push(partition, run, place);
-        }
-    }
-
-    fn push(&mut self, partition: PartitionId, run: &EntriesRun, place: &FramePlace) {
-        let kept = self.kept(partition, place);
-        let extent = Extent::new(run, place);
-        kept.row.end = extent.end();
-        kept.row.last_at = kept.row.last_at.max(extent.last_at);
-        if extent.end() > kept.row.start {
-            kept.extents.push_back(extent.clone());
-            need(&mut self.needed, &extent);
+        let kept = kept(&mut self.partitions, partition, place);
+        if kept.row.end <= run.first {
+            kept.push(Extent::new(run, place), &mut self.needed);
         }
     }
 
@@ -429,12 +468,19 @@ fn need(needed: &mut BTreeMap<Home, Needed>, extent: &Extent) {
 }
 
 fn forget<'a>(needed: &mut BTreeMap<Home, Needed>, extents: impl Iterator<Item = &'a Extent>) {
-    for extent in extents {
-        if let Some(left) = needed.get_mut(&extent.home) {
-            left.extents -= 1;
-            left.entries -= u64::from(extent.count);
+    // Many of one file stand together.
+    let mut extents = extents.peekable();
+    while let Some(first) = extents.next() {
+        let (mut count, mut entries) = (1, u64::from(first.count));
+        while let Some(extent) = extents.next_if(|extent| extent.home == first.home) {
+            count += 1;
+            entries += u64::from(extent.count);
+        }
+        if let Some(left) = needed.get_mut(&first.home) {
+            left.extents -= count;
+            left.entries -= entries;
             if left.extents == 0 {
-                needed.remove(&extent.home);
+                needed.remove(&first.home);
             }
         }
     }

@@ -104,6 +104,100 @@ async fn sorted_entries_read_as_before_and_leave_the_write_ahead_log() {
     }
 }
 
+/// Much is kept in memory, and little is sorted at a time.
+fn in_memory() -> LocalOptions {
+    LocalOptions {
+        file_bytes: 64 * 1024,
+        sort_after_files: 3,
+        sort_portion_bytes: 8 * 1024,
+        cache_bytes: 1 << 20,
+        ..options()
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_sorted_from_there_and_named_when_it_is_enough() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open_with(&disk, &clock, in_memory());
+    put(&log, &clock, 2, 3).await;
+    assert_eq!(log.sort(), Ok(0));
+    assert_eq!(count(&disk, ".chk"), 1, "it has been begun");
+    // What stands on the disk does not matter as long as it is in memory.
+    for (path, size) in disk.files() {
+        if path.ends_with(".wal") {
+            (8192..size).for_each(|byte| disk.flip_bit(&path, byte * 8));
+        }
+    }
+    put(&log, &clock, 2, 30).await;
+    assert!(log.sort().unwrap() > 0);
+    assert!(count(&disk, ".wal") < 3);
+    for number in 1..=2 {
+        check(&log, number, 0, 33).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_takes_up_what_was_begun_again() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    for run in 1..=3 {
+        let log = open_with(&disk, &clock, in_memory());
+        assert_eq!(count(&disk, ".chk"), 0, "what was begun is removed");
+        put(&log, &clock, 2, 1).await;
+        assert_eq!(log.sort(), Ok(0));
+        // What an earlier run wrote comes first, and is not in memory.
+        assert_eq!(count(&disk, ".chk"), usize::from(run == 1));
+    }
+    let log = open_with(&disk, &clock, in_memory());
+    assert!(log.sort().unwrap() > 0);
+    assert_eq!(count(&disk, ".wal"), 1);
+    for number in 1..=2 {
+        check(&log, number, 0, 3).await;
+    }
+}
+
+#[tokio::test]
+async fn what_goes_while_its_chunk_is_in_the_making_does_not_come_back() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open_with(&disk, &clock, in_memory());
+    put(&log, &clock, 4, 4).await;
+    log.sort().unwrap();
+    assert_eq!(count(&disk, ".chk"), 1);
+    log.trim(partition(1), 3).await.unwrap();
+    log.delete(partition(2)).await.unwrap();
+    log.delete(partition(3)).await.unwrap();
+    put(&log, &clock, 1, 60).await;
+    assert!(log.sort().unwrap() > 0);
+    let state = async |log: &LocalLog| {
+        check(log, 1, 3, 64).await;
+        check(log, 4, 0, 4).await;
+        assert_eq!(log.partition(partition(1)).start, 3);
+        assert_eq!(log.partitions(), [1, 4].map(partition));
+    };
+    state(&log).await;
+    drop(log);
+    state(&open(&disk, &clock)).await;
+}
+
+#[tokio::test]
+async fn a_run_that_reaches_out_of_what_was_read_is_read_by_itself() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let options = LocalOptions {
+        sort_portion_bytes: 4096,
+        ..options()
+    };
+    let log = open_with(&disk, &clock, options);
+    for position in 0..30 {
+        let entries = (1..=5).map(|number| (partition(number), payload(number, position)));
+        let entries = entries.collect();
+        log.append(Batch { entries }).await.unwrap();
+    }
+    assert!(log.sort().unwrap() > 0);
+    assert_eq!(count(&disk, ".wal"), 1);
+    for number in 1..=5 {
+        check(&log, number, 0, 30).await;
+    }
+}
+
 #[tokio::test]
 async fn a_time_is_found_in_a_chunk() {
     let (disk, clock) = (SimDisk::new(), SimClock::default());

@@ -1,10 +1,12 @@
 //! [`CountedDisk`]: the machine's disk, with a count of what is written to it.
 //!
 //! What must hold: every call goes through unchanged; a write is counted once, when it has succeeded,
-//! by the bytes that the caller handed over.
+//! by the bytes that the caller handed over. Whoever writes beside the log never holds a lock that the
+//! log's own writes need: it may be put to sleep while it does.
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tidemill_log::{Disk, DiskFile, FileDisk, Room};
@@ -18,16 +20,22 @@ pub struct Written {
     pub bytes: u64,
 }
 
+#[derive(Default)]
+struct Counts {
+    wal_writes: Mutex<Vec<usize>>,
+    bytes: AtomicU64,
+}
+
 /// A disk that counts.
 pub struct CountedDisk {
     disk: FileDisk,
-    written: Arc<Mutex<Written>>,
+    counts: Arc<Counts>,
 }
 
 struct CountedFile {
     file: Arc<dyn DiskFile>,
     is_wal: bool,
-    written: Arc<Mutex<Written>>,
+    counts: Arc<Counts>,
 }
 
 impl CountedDisk {
@@ -35,20 +43,28 @@ impl CountedDisk {
     pub fn new(disk: FileDisk) -> CountedDisk {
         CountedDisk {
             disk,
-            written: Arc::default(),
+            counts: Arc::default(),
         }
     }
 
     /// What was written since the last call.
     pub fn take(&self) -> Written {
-        std::mem::take(&mut *self.written.lock().expect("no holder of this lock panics"))
+        let mut wal_writes = self
+            .counts
+            .wal_writes
+            .lock()
+            .expect("no holder of this lock panics");
+        Written {
+            wal_writes: std::mem::take(&mut *wal_writes),
+            bytes: self.counts.bytes.swap(0, Ordering::Relaxed),
+        }
     }
 
     fn counted(&self, path: &str, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         Arc::new(CountedFile {
             file,
             is_wal: path.starts_with("wal/"),
-            written: Arc::clone(&self.written),
+            counts: Arc::clone(&self.counts),
         })
     }
 }
@@ -70,11 +86,13 @@ impl Disk for CountedDisk {
         Ok(self.counted(path, self.disk.create_written_through(path)?))
     }
 
+    fn create_beside(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(path, self.disk.create_beside(path)?))
+    }
+
     fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.create_zeroed(path, bytes)?;
-        let mut written = self.written.lock().expect("no holder of this lock panics");
-        written.bytes += bytes;
-        drop(written);
+        self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(self.counted(path, file))
     }
 
@@ -126,10 +144,12 @@ impl Disk for CountedDisk {
 impl DiskFile for CountedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_at(offset, bytes)?;
-        let mut written = self.written.lock().expect("no holder of this lock panics");
-        written.bytes += bytes.len() as u64;
+        let count = bytes.len() as u64;
+        self.counts.bytes.fetch_add(count, Ordering::Relaxed);
         if self.is_wal {
-            written.wal_writes.push(bytes.len());
+            let wal_writes = &self.counts.wal_writes;
+            let mut wal_writes = wal_writes.lock().expect("no holder of this lock panics");
+            wal_writes.push(bytes.len());
         }
         Ok(())
     }
@@ -144,6 +164,10 @@ impl DiskFile for CountedFile {
 
     fn is_written_through(&self) -> bool {
         self.file.is_written_through()
+    }
+
+    fn is_past_cache(&self) -> bool {
+        self.file.is_past_cache()
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -231,8 +231,19 @@ pub fn options() -> LocalOptions {
     }
 }
 
+/// Half of the logs keep frames in memory, from where they are sorted in small portions, several files
+/// into one set of chunks.
 pub fn open(disk: &SimDisk, clock: &SimClock, seed: u64) -> Result<LocalLog, LocalError> {
-    open_with(disk, clock, seed, options())
+    let options = match seed % 2 {
+        0 => LocalOptions {
+            sort_after_files: 2,
+            sort_portion_bytes: 8 * 1024,
+            cache_bytes: 40 * 1024,
+            ..options()
+        },
+        _ => options(),
+    };
+    open_with(disk, clock, seed, options)
 }
 
 pub fn open_with(
