@@ -1,5 +1,6 @@
 //! The one binary. Reads the command line, runs one command, ends with its status.
 
+mod allocator;
 mod args;
 mod output;
 mod progress;
@@ -20,11 +21,8 @@ use clap::Parser;
 use crate::args::{Arguments, Command};
 use crate::output::OrTry;
 
-/// Requests of many records make and drop thousands of small pieces, often on different threads.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    tidemill_log::when_idle(allocator::give_back);
     let command = Arguments::parse().command;
     let (name, json) = match &command {
         Command::Start(_) => ("start", false),

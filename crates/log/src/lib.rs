@@ -43,6 +43,7 @@ mod shared;
 mod reading;
 mod rounds;
 mod gathering;
+mod idle;
 mod sorter;
 mod committer;
 pub mod local;
@@ -51,6 +52,7 @@ pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};
 pub use committer::Durability;
 pub use disk::{Disk, DiskFile, Room};
 pub use file_disk::{FileDisk, FileDiskError};
+pub use idle::when_idle;
 pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
 pub use port::{

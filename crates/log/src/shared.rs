@@ -54,6 +54,8 @@ pub struct State {
     next_chunk: u64,
     /// Whether the sorter should look again.
     is_sorter_wanted: bool,
+    /// Whether nothing was published since this was set.
+    is_quiet: bool,
     /// Whether somebody was refused for lack of room, so that it is worth a look at the disk.
     is_room_wanted: bool,
     waiting: VecDeque<Waiting>,
@@ -81,6 +83,17 @@ impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut State {
         &mut self.state
     }
+}
+
+/// Why the sorter stops waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// There may be something to sort.
+    Work,
+    /// Nothing has been written for a while.
+    Quiet,
+    /// The log takes no more changes.
+    End,
 }
 
 /// What recovery found, for those who work with it.
@@ -140,6 +153,7 @@ impl Shared {
             adopting: BTreeSet::new(),
             next_chunk,
             is_sorter_wanted: true,
+            is_quiet: false,
             is_room_wanted: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -223,8 +237,10 @@ impl Shared {
             chunks,
             adopting,
             spans,
+            is_quiet,
             ..
         } = &mut *state;
+        *is_quiet = false;
         for run in runs(&frame.bytes[payload]) {
             let (partition, change) = run.expect("the frame has just been made");
             if let Change::Chunks(rows) = &change {
@@ -387,17 +403,31 @@ impl Shared {
         self.sorting.notify_all();
     }
 
-    /// Waits until the sorter is wanted; whether the log still takes changes. Blocks.
-    pub fn wait_for_sealed(&self) -> bool {
+    /// Waits until the sorter is wanted. Comes back, too, when nothing was published for `quiet_after`, if
+    /// that is asked for. Blocks.
+    pub fn wait_for_sorter(&self, quiet_after: Option<Duration>) -> Occasion {
         let mut state = self.lock();
-        while !state.is_sorter_wanted && state.status.check().is_ok() {
-            state = self
-                .sorting
-                .wait(state)
-                .expect("no holder of this lock panics");
+        loop {
+            if state.status.check().is_err() {
+                return Occasion::End;
+            }
+            if std::mem::take(&mut state.is_sorter_wanted) {
+                return Occasion::Work;
+            }
+            let Some(quiet_after) = quiet_after else {
+                state = self
+                    .sorting
+                    .wait(state)
+                    .expect("no holder of this lock panics");
+                continue;
+            };
+            let waited = self.sorting.wait_timeout(state, quiet_after);
+            let (waited, timeout) = waited.expect("no holder of this lock panics");
+            state = waited;
+            if timeout.timed_out() && std::mem::replace(&mut state.is_quiet, true) {
+                return Occasion::Quiet;
+            }
         }
-        state.is_sorter_wanted = false;
-        state.status.check().is_ok()
     }
 
     /// Waits for `duration`, or until the log takes no more changes. Blocks.

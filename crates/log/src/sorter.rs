@@ -23,13 +23,14 @@ use crate::chunk_writer::{ChunkWriter, Owner, Written};
 use crate::disk::remove;
 use crate::files::Files;
 use crate::gathering::Gathering;
+use crate::idle::give_back_memory;
 use crate::limits::SEALED_EXTENTS_MAX;
 use crate::port::{PartitionId, Position, ReadError, Retention, ServiceTag};
 use crate::portion::Portion;
 use crate::reader::{for_each_entry, for_each_entry_of};
 use crate::rounds::{Measure, Merge, Progress, Step, is_behind, next_step};
 use crate::run::EntryRow;
-use crate::shared::{Shared, State};
+use crate::shared::{Occasion, Shared, State};
 use crate::status::Status;
 use crate::table::{Extent, Home, Kept};
 
@@ -38,6 +39,9 @@ const PARTITIONS_AT_ONCE: usize = 256;
 
 /// How many extents are noted under one hold of the lock.
 const EXTENTS_AT_ONCE: usize = 512;
+
+/// The log is at rest when nothing was written for so long, or a little longer.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// How a log sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +106,17 @@ impl Sorter {
 
     /// Sorts whenever there is something to sort, until the log takes no more changes.
     pub fn run(&self) {
-        while self.shared.wait_for_sealed() {
+        let mut quiet_after = Some(QUIET);
+        loop {
+            match self.shared.wait_for_sorter(quiet_after) {
+                Occasion::Work => quiet_after = Some(QUIET),
+                Occasion::Quiet => {
+                    give_back_memory();
+                    quiet_after = None;
+                    continue;
+                }
+                Occasion::End => break,
+            }
             match self.sort(true) {
                 Ok(_) => {}
                 Err(SortError::Stopped) => break,
