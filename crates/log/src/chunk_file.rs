@@ -6,10 +6,9 @@
 use std::io;
 
 use crate::chunk::{
-    ChunkFooter, ChunkHeader, ChunkRow, EXTENT_ROW_BYTES, ExtentRow, HEADER_BYTES, chunk_path,
-    extent_rows,
+    ChunkFooter, ChunkHeader, ChunkRow, EXTENT_ROW_BYTES, ExtentRow, HEADER_BYTES, extent_rows,
 };
-use crate::disk::{Disk, DiskFile, read_exactly};
+use crate::disk::{DiskFile, read_exactly};
 use crate::frame::BadFrame;
 
 /// What the chunk that `row` names says of itself. `InvalidData` when it is not what was written.
@@ -23,19 +22,19 @@ pub fn read_header(file: &dyn DiskFile, row: &ChunkRow) -> io::Result<ChunkHeade
     Ok(header)
 }
 
-/// What the chunk that `row` names holds. `InvalidData` when it is not what was written. Blocks.
-pub fn read_extents(disk: &dyn Disk, row: &ChunkRow) -> io::Result<Vec<ExtentRow>> {
-    let file = disk.open(&chunk_path(row.number))?;
+/// What the chunk that `row` names holds, given its `file`. `InvalidData` when it is not what was written.
+/// Blocks.
+pub fn read_extents(file: &dyn DiskFile, row: &ChunkRow) -> io::Result<Vec<ExtentRow>> {
     if file.size()? != row.bytes || row.bytes < 2 * HEADER_BYTES as u64 {
         return Err(invalid("its size is not the one that was written"));
     }
-    read_header(&*file, row)?;
+    read_header(file, row)?;
     let mut block = [0; HEADER_BYTES];
-    read_exactly(&*file, row.bytes - HEADER_BYTES as u64, &mut block)?;
+    read_exactly(file, row.bytes - HEADER_BYTES as u64, &mut block)?;
     let footer = ChunkFooter::decode(&block, row).map_err(invalid)?;
     // The footer has been checked to lie within the file, which is in memory soon.
     let mut bytes = vec![0; footer.extents as usize * EXTENT_ROW_BYTES];
-    read_exactly(&*file, footer.extents_offset, &mut bytes)?;
+    read_exactly(file, footer.extents_offset, &mut bytes)?;
     let extents = extent_rows(&bytes, &footer).map_err(invalid)?;
     let is_within = |extent: &ExtentRow| {
         let end = extent.rows_offset.checked_add(u64::from(extent.rows_bytes));

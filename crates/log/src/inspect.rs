@@ -28,6 +28,9 @@ pub use dump::{Command, Line, Summary, Wanted};
 pub use finding::{Damage, PartitionName, Torn};
 pub use verify::{Counts, Report, Verdict};
 
+pub(crate) use chunks::walk_chunks;
+pub(crate) use met::{Met, Stop};
+
 use held::HeldDisk;
 
 /// Why a data directory cannot be looked at.

@@ -45,6 +45,8 @@ mod rounds;
 mod gathering;
 mod idle;
 mod sorter;
+mod scrub;
+mod scrubber;
 mod committer;
 pub mod local;
 
@@ -62,4 +64,5 @@ pub use port::{
 pub use recovery::LocalError;
 pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};
 pub use scheduling::Scheduling;
+pub use scrubber::Scrubbed;
 pub use sorter::{SortError, Sorting};

@@ -40,6 +40,7 @@ use crate::run::{
     Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
 };
 use crate::scheduling::{Scheduling, prefer_this_thread, yield_this_thread};
+use crate::scrubber::{Scrubbed, Scrubber};
 use crate::shared::{Found, Shared, State};
 use crate::snapshot_file;
 use crate::sorter::{SortError, Sorter, Sorting};
@@ -71,6 +72,9 @@ pub struct LocalOptions {
     pub sort_after_files: usize,
     /// Whether a thread in the background sorts. Without, it is done by [`LocalLog::sort`] only.
     pub sorts_by_itself: bool,
+    /// Whether a thread in the background checks what was sorted, slowly. Without, it is done by
+    /// [`LocalLog::scrub`] only.
+    pub scrubs_by_itself: bool,
     /// About so many bytes are sorted at a time: they are read into memory unless they are still there.
     pub sort_portion_bytes: u64,
     /// How many bytes are sorted in a second at most, unless the write-ahead log has got four times as
@@ -97,6 +101,7 @@ impl Default for LocalOptions {
             file_bytes: FILE_BYTES_MAX,
             sort_after_files: 4,
             sorts_by_itself: true,
+            scrubs_by_itself: true,
             sort_portion_bytes: 32 * 1024 * 1024,
             sort_bytes_per_second: 512 * 1024 * 1024,
             compress: false,
@@ -129,6 +134,7 @@ pub struct LocalLog {
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     sorter: Arc<Sorter>,
+    scrubber: Arc<Scrubber>,
     scheduling: Scheduling,
     ahead: Arc<Ahead>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -220,8 +226,16 @@ impl LocalLog {
             .map_err(|error| failure("the committer thread", &error))?;
         let mut threads = vec![committing];
         if sorts_by_itself(options) {
-            let thread = start_sorting(&sorter);
+            let sorter = Arc::clone(&sorter);
+            let thread = start_in_background("tidemill-sort", move || sorter.run());
             threads.push(thread.map_err(|error| failure("the sorter thread", &error))?);
+        }
+        let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
+        let scrubber = Arc::new(scrubber);
+        if options.scrubs_by_itself {
+            let scrubber = Arc::clone(&scrubber);
+            let thread = start_in_background("tidemill-scrub", move || scrubber.run());
+            threads.push(thread.map_err(|error| failure("the thread that scrubs", &error))?);
         }
         let working_ahead = match options.sorts_by_itself {
             true => {
@@ -237,6 +251,7 @@ impl LocalLog {
             clock,
             shared,
             sorter,
+            scrubber,
             scheduling,
             ahead,
             threads: Mutex::new(threads),
@@ -247,6 +262,16 @@ impl LocalLog {
     /// Sorts what there is to be sorted, without a pace; gives how many sets of chunks there are more. Blocks.
     pub fn sort(&self) -> Result<usize, SortError> {
         self.sorter.sort(false)
+    }
+
+    /// Checks every entry of every chunk; [`LocalLog::scrubbed`] tells what came of it. Blocks.
+    pub fn scrub(&self) {
+        self.scrubber.check_all();
+    }
+
+    /// What checking chunks has come to since the start: the damage of those that are needed too.
+    pub fn scrubbed(&self) -> Scrubbed {
+        self.scrubber.scrubbed()
     }
 
     /// Does one thing that the committer has asked for, where no thread does: makes the next file, for
@@ -384,14 +409,16 @@ fn start_working_ahead(
         })
 }
 
-fn start_sorting(sorter: &Arc<Sorter>) -> std::io::Result<JoinHandle<()>> {
-    let sorter = Arc::clone(sorter);
-    std::thread::Builder::new()
-        .name("tidemill-sort".to_owned())
-        .spawn(move || {
-            yield_this_thread();
-            sorter.run();
-        })
+/// Starts a thread that lets all others run before it.
+fn start_in_background(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(move || {
+        yield_this_thread();
+        work();
+    })
 }
 
 /// Starts the committer's thread; gives how it is scheduled, too.

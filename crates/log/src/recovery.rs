@@ -446,7 +446,8 @@ impl Recovery<'_> {
     fn adopt_chunks(&mut self, rows: &[ChunkRow]) -> Result<(), LocalError> {
         for row in rows {
             let path = chunk_path(row.number);
-            let extents = match read_extents(self.disk, row) {
+            let opened = self.disk.open(&path);
+            let extents = match opened.and_then(|file| read_extents(&*file, row)) {
                 Ok(extents) => extents,
                 // Removed because nothing in it was needed, or lost: the gaps will tell.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -19,6 +19,7 @@ fn options() -> LocalOptions {
         ballast_bytes: BALLAST_BYTES,
         sort_after_files: 2,
         sorts_by_itself: false,
+        scrubs_by_itself: false,
         cache_bytes: 0,
         ..LocalOptions::default()
     }

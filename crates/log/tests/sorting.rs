@@ -23,6 +23,7 @@ fn options() -> LocalOptions {
         file_bytes: 16 * 1024,
         sort_after_files: 1,
         sorts_by_itself: false,
+        scrubs_by_itself: false,
         cache_bytes: 0,
         ..LocalOptions::default()
     }
@@ -380,6 +381,39 @@ async fn a_block_that_is_damaged_is_refused_and_its_neighbours_are_read() {
     let read = log.read(partition(1), 0, 1, 1).await;
     assert!(matches!(read, Err(ReadError::Corrupt { .. })), "{read:?}");
     check(&log, 1, 80, 200).await;
+}
+
+#[tokio::test]
+async fn damage_is_found_before_anybody_reads_it_and_forgotten_with_its_chunk() {
+    let (disk, clock) = (SimDisk::new(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 2, 100).await;
+    log.sort().unwrap();
+    log.scrub();
+    let clean = log.scrubbed();
+    assert!(clean.chunks > 0 && clean.bytes > 100_000 && clean.damage.is_empty());
+    let files = disk.files();
+    let (path, size) = files
+        .iter()
+        .find(|(path, _)| path.ends_with(".chk"))
+        .unwrap();
+    disk.flip_bit(path, 1000 * 8);
+    disk.flip_bit(path, (size - 30) * 8);
+    log.scrub();
+    let damaged = log.scrubbed();
+    assert_eq!(damaged.chunks, 2 * clean.chunks);
+    let damage: Vec<_> = damaged.damage.values().flatten().collect();
+    assert_eq!(damage.len(), 1, "a footer that does not fit hides the rest");
+    assert_eq!(damage[0].file, *path);
+    disk.flip_bit(path, (size - 30) * 8);
+    log.scrub();
+    let damaged = log.scrubbed();
+    let damage: Vec<_> = damaged.damage.values().flatten().collect();
+    assert!(damage[0].what.contains("block"), "{damage:?}");
+    for number in 1..=2 {
+        log.delete(partition(number)).await.unwrap();
+    }
+    assert!(log.scrubbed().damage.is_empty());
 }
 
 #[tokio::test]

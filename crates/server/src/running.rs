@@ -130,6 +130,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let ground = Ground {
         log: opened.log.clone(),
+        local_log: opened.local.clone(),
         disk,
         blobs: opened.blobs.clone(),
         work_directory: work.path(),

@@ -5,39 +5,44 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use crate::chunk::{
     BlockRow, ChunkHeader, ChunkRow, ExtentRow, block_body, block_rows, chunk_path,
 };
 use crate::chunk_file::{read_extents, read_header};
-use crate::disk::{Disk, DiskFile, read_exactly};
+use crate::disk::{DiskFile, read_exactly};
 use crate::recovery::LocalError;
 use crate::run::{check_entry, rows, rows_bytes};
 
 use super::finding::{Damage, PartitionName};
 use super::met::{Met, Stop};
 
+/// How the file at a path is opened for reading.
+pub type Open<'a> = dyn Fn(&str) -> io::Result<Arc<dyn DiskFile>> + 'a;
+
 /// Walks through the chunks that `rows` name.
 pub fn walk_chunks(
-    disk: &dyn Disk,
+    open: &Open<'_>,
     rows: impl Iterator<Item = ChunkRow>,
     tell: &mut dyn FnMut(Met<'_>) -> ControlFlow<()>,
 ) -> Result<(), Stop> {
-    let mut walk = ChunkWalk { disk, tell };
+    let mut walk = ChunkWalk { open, tell };
     rows.into_iter().try_for_each(|row| walk.chunk(&row))
 }
 
 struct ChunkWalk<'a> {
-    disk: &'a dyn Disk,
+    open: &'a Open<'a>,
     tell: &'a mut dyn FnMut(Met<'_>) -> ControlFlow<()>,
 }
 
 impl ChunkWalk<'_> {
     fn chunk(&mut self, row: &ChunkRow) -> Result<(), Stop> {
         let path = chunk_path(row.number);
-        let read = self.disk.open(&path).and_then(|file| {
+        let read = (self.open)(&path).and_then(|file| {
             let header = read_header(&*file, row)?;
-            Ok((file, header, read_extents(self.disk, row)?))
+            let extents = read_extents(&*file, row)?;
+            Ok((file, header, extents))
         });
         let (file, header, extents) = match read {
             Ok(read) => read,

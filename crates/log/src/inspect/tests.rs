@@ -26,6 +26,7 @@ fn server(root: &Path, file_bytes: u64) -> LocalLog {
         file_bytes,
         sort_after_files: 1,
         sorts_by_itself: false,
+        scrubs_by_itself: false,
         ..LocalOptions::default()
     };
     LocalLog::open(disk, clock, Arc::new(SimEntropy::new(7)), options).unwrap()

@@ -42,7 +42,11 @@ pub fn walk(
         chunks: BTreeMap::new(),
     };
     walk.log()?;
-    walk_chunks(disk, walk.chunks.into_values(), walk.tell)?;
+    walk_chunks(
+        &|path| disk.open(path),
+        walk.chunks.into_values(),
+        walk.tell,
+    )?;
     Ok(walk.partitions)
 }
 

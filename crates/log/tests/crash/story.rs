@@ -225,6 +225,7 @@ pub fn options() -> LocalOptions {
         file_bytes: 24 * 1024,
         sort_after_files: 1,
         sorts_by_itself: false,
+        scrubs_by_itself: false,
         compress: true,
         cache_bytes: 0,
         ..LocalOptions::default()

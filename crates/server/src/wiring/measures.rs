@@ -1,6 +1,7 @@
 //! What every service has measured, in one list.
 
 use tidemill_functions::Functions;
+use tidemill_log::LocalLog;
 use tidemill_mapping::Mappings;
 use tidemill_model::metric::{Family, Kind};
 
@@ -16,7 +17,38 @@ pub fn families(services: &Services) -> Vec<Family> {
     families.extend(of_mappings(&services.mappings));
     #[cfg(feature = "views")]
     families.extend(of_views(&services.views));
+    families.extend(services.local_log.iter().flat_map(|log| of_log(log)));
     families
+}
+
+/// What checking for damage in the background has come to.
+fn of_log(log: &LocalLog) -> [Family; 3] {
+    let scrubbed = log.scrubbed();
+    let single = |name: &str, kind, meaning: &str, value| {
+        let mut family = Family::new(name, kind, meaning);
+        family.push(&[], value);
+        family
+    };
+    [
+        single(
+            "tidemill_log_scrubbed_chunks",
+            Kind::Counter,
+            "Chunks of which every entry was checked against its checksum, in the background",
+            scrubbed.chunks as f64,
+        ),
+        single(
+            "tidemill_log_scrubbed_bytes",
+            Kind::Counter,
+            "Bytes of the entries that were checked so",
+            scrubbed.bytes as f64,
+        ),
+        single(
+            "tidemill_log_damaged_chunks",
+            Kind::Gauge,
+            "Chunks that are needed and were found damaged; the diagnostics have the places",
+            scrubbed.damage.len() as f64,
+        ),
+    ]
 }
 
 /// How far views are. Their number is bounded.

@@ -8,7 +8,9 @@ use thiserror::Error;
 
 use tidemill_destinations::{Queues, QueuesParts};
 use tidemill_functions::{Functions, FunctionsParts, LocalProcesses, Queue};
-use tidemill_log::{Blobs, Disk, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog};
+use tidemill_log::{
+    Blobs, Disk, LocalLog, Log, OpenError, PartitionId, Replicated, ServiceTag, StateLog,
+};
 use tidemill_mapping::{Mappings, MappingsParts};
 use tidemill_model::fault::Faults;
 use tidemill_model::{Clock, Entropy};
@@ -32,6 +34,8 @@ pub struct Services {
     pub mappings: Mappings,
     /// SQS.
     pub queues: Queues,
+    /// What they stand on, when it is durable.
+    pub local_log: Option<Arc<LocalLog>>,
     /// Large immutable things, by their hashes.
     pub blobs: Arc<dyn Blobs>,
     /// The archivers of streams.
@@ -63,6 +67,8 @@ pub enum AssembleError {
 pub struct Ground {
     /// The log.
     pub log: Arc<dyn Log>,
+    /// The same, when it is durable.
+    pub local_log: Option<Arc<LocalLog>>,
     /// Large immutable things.
     pub blobs: Arc<dyn Blobs>,
     /// Where the files of views are kept.
@@ -159,6 +165,7 @@ pub async fn assemble(
         functions,
         mappings,
         queues,
+        local_log: ground.local_log,
     })
 }
 

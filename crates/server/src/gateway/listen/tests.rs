@@ -51,6 +51,7 @@ impl World {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let ground = Ground {
             log: Arc::new(MemoryLog::new(Arc::new(SystemClock))),
+            local_log: None,
             blobs: Arc::new(MemoryBlobs::default()),
             disk: crate::wiring::storage::temporary_disk(work.path()).unwrap(),
             work_directory: work.path().to_owned(),
