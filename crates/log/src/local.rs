@@ -224,19 +224,10 @@ impl LocalLog {
         ));
         let (committing, scheduling) = start(committer, &shared, wanted_scheduling(options))
             .map_err(|error| failure("the committer thread", &error))?;
-        let mut threads = vec![committing];
-        if sorts_by_itself(options) {
-            let sorter = Arc::clone(&sorter);
-            let thread = start_in_background("tidemill-sort", move || sorter.run());
-            threads.push(thread.map_err(|error| failure("the sorter thread", &error))?);
-        }
         let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
         let scrubber = Arc::new(scrubber);
-        if options.scrubs_by_itself {
-            let scrubber = Arc::clone(&scrubber);
-            let thread = start_in_background("tidemill-scrub", move || scrubber.run());
-            threads.push(thread.map_err(|error| failure("the thread that scrubs", &error))?);
-        }
+        let mut threads = vec![committing];
+        threads.extend(start_behind(options, &sorter, &scrubber)?);
         let working_ahead = match options.sorts_by_itself {
             true => {
                 let thread = start_working_ahead(&ahead, &shared);
@@ -407,6 +398,26 @@ fn start_working_ahead(
                 shared.poison(ahead_failure(&error), Vec::new());
             }
         })
+}
+
+/// Starts the threads that work behind the log.
+fn start_behind(
+    options: &LocalOptions,
+    sorter: &Arc<Sorter>,
+    scrubber: &Arc<Scrubber>,
+) -> Result<Vec<JoinHandle<()>>, LocalError> {
+    let mut threads = Vec::new();
+    if sorts_by_itself(options) {
+        let sorter = Arc::clone(sorter);
+        let thread = start_in_background("tidemill-sort", move || sorter.run());
+        threads.push(thread.map_err(|error| failure("the sorter thread", &error))?);
+    }
+    if options.scrubs_by_itself {
+        let scrubber = Arc::clone(scrubber);
+        let thread = start_in_background("tidemill-scrub", move || scrubber.run());
+        threads.push(thread.map_err(|error| failure("the thread that scrubs", &error))?);
+    }
+    Ok(threads)
 }
 
 /// Starts a thread that lets all others run before it.

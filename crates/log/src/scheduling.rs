@@ -73,6 +73,12 @@ pub fn yield_this_thread() {
     }
 }
 
+/// Lets the calling thread run like all others, for as long as others wait for what it does. Whether the
+/// system grants that to a thread that has stood back is told.
+pub fn stand_with_others() -> bool {
+    set(&usual())
+}
+
 /// While it lives, the calling thread is not put to sleep for others, where the system grants that.
 #[must_use]
 pub struct Undisturbed {

@@ -7,9 +7,12 @@
 //! partitions and extents at a time, so that nobody waits for the sorter. What to do is decided in
 //! `rounds`.
 
+mod taking;
+mod merging;
+
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,26 +22,22 @@ use tidemill_model::{Clock, Timestamp};
 
 use crate::aligned::Aligned;
 use crate::chunk::{ChunkHeader, DIRECTORY, ExtentRow, chunk_path};
-use crate::chunk_writer::{ChunkWriter, Owner, Written};
+use crate::chunk_writer::{ChunkWriter, Written};
 use crate::disk::remove;
 use crate::files::Files;
 use crate::gathering::Gathering;
 use crate::idle::give_back_memory;
 use crate::limits::SEALED_EXTENTS_MAX;
-use crate::port::{PartitionId, Position, ReadError, Retention, ServiceTag};
+use crate::port::Retention;
 use crate::portion::Portion;
-use crate::reader::{for_each_entry, for_each_entry_of};
-use crate::rounds::{Measure, Merge, Progress, Step, is_behind, next_step};
-use crate::run::EntryRow;
+use crate::rounds::{Measure, Progress, Step, is_behind, next_step};
+use crate::scheduling::{stand_with_others, yield_this_thread};
 use crate::shared::{Occasion, Shared, State};
 use crate::status::Status;
-use crate::table::{Extent, Home, Kept};
+use crate::table::Home;
 
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
-
-/// How many extents are noted under one hold of the lock.
-const EXTENTS_AT_ONCE: usize = 512;
 
 /// The log is at rest when nothing was written for so long, or a little longer.
 const QUIET: Duration = Duration::from_millis(500);
@@ -75,6 +74,8 @@ pub struct Sorter {
     files: Arc<Files>,
     clock: Arc<dyn Clock>,
     sorting: Sorting,
+    /// Whether the thread that sorts runs like all others.
+    stands_forward: AtomicBool,
     /// Held by who sorts: there is one at a time.
     work: Mutex<Work>,
 }
@@ -100,6 +101,7 @@ impl Sorter {
             files,
             clock,
             sorting,
+            stands_forward: AtomicBool::new(false),
             work: Mutex::default(),
         }
     }
@@ -128,6 +130,19 @@ impl Sorter {
         }
         let mut work = self.work.lock().expect("no holder of this lock panics");
         self.give_up(&mut work.gathering);
+    }
+
+    /// Where sorting is behind, puts will soon wait for it, so it does not stand back for them any longer.
+    fn stand(&self, is_behind: bool) {
+        if self.stands_forward.swap(is_behind, Ordering::Relaxed) == is_behind {
+            return;
+        }
+        if is_behind {
+            let is_granted = stand_with_others();
+            tracing::debug!(is_granted, "sorting is behind");
+        } else {
+            yield_this_thread();
+        }
     }
 
     /// Does what there is to be done; gives how many sets of chunks the log has got. At the pace that was
@@ -226,72 +241,6 @@ impl Sorter {
         }
     }
 
-    /// Takes the entries of `portion` that are needed into the chunks in the making.
-    fn gather(&self, work: &mut Work, portion: &Portion, pace: &Pace<'_>) -> Result<(), SortError> {
-        let Work { gathering, buffer } = work;
-        let gathered = match portion.read(&**self.files.disk(), buffer) {
-            Ok(()) => self.gather_all(gathering, portion, buffer, pace),
-            // Trimmed or deleted meanwhile, so that the file has gone: nothing of it need move.
-            Err(_) if !self.is_needed(portion.file) => Ok(()),
-            Err(error) => Err(self.failed(&Home::Wal(portion.file).to_string(), &error)),
-        };
-        match gathered {
-            Ok(()) => gathering.took(portion),
-            Err(_) => self.give_up(gathering),
-        }
-        gathered
-    }
-
-    fn gather_all(
-        &self,
-        gathering: &mut Gathering,
-        portion: &Portion,
-        buffer: &[u8],
-        pace: &Pace<'_>,
-    ) -> Result<(), SortError> {
-        let mut noted = Noted::default();
-        while self.note_extents(portion, &mut noted) {
-            for moved in noted.moved.drain(..) {
-                let writer = self.writer(gathering, moved.retention)?;
-                for extent in &moved.extents {
-                    self.move_entries(&moved, extent, portion.body(buffer, extent), writer, pace)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes where a number of partitions have entries in `portion`; whether there may be more behind them.
-    fn note_extents(&self, portion: &Portion, noted: &mut Noted) -> bool {
-        let mut room = EXTENTS_AT_ONCE;
-        let state = self.shared.lock_from_behind();
-        let begun = noted.begun.take();
-        if let Some((partition, offset)) = begun
-            && let Some(kept) = state.table.partition(partition)
-        {
-            noted.note(&state, portion, (partition, kept), offset, &mut room);
-        }
-        let mut count = 0;
-        let rest = state
-            .table
-            .partitions_behind(noted.behind, PARTITIONS_AT_ONCE);
-        for (partition, kept) in rest {
-            if room == 0 {
-                break;
-            }
-            noted.behind = Some(partition);
-            noted.note(
-                &state,
-                portion,
-                (partition, kept),
-                portion.span.start,
-                &mut room,
-            );
-            count += 1;
-        }
-        count > 0 || begun.is_some()
-    }
-
     /// The chunk in the making for what is kept as long as `retention` says.
     fn writer<'a>(
         &self,
@@ -322,56 +271,20 @@ impl Sorter {
         })
     }
 
-    /// Moves the needed entries of `extent`, whose body may be at hand.
-    fn move_entries(
-        &self,
-        moved: &Moved,
-        extent: &Extent,
-        body: Option<&[u8]>,
-        writer: &mut ChunkWriter,
-        pace: &Pace<'_>,
-    ) -> Result<(), SortError> {
-        let Owner { partition, .. } = moved.owner;
-        let path = chunk_path(writer.number());
-        let between = |bytes| pace.take(bytes);
-        let mut failed = None;
-        let mut take = |position: Position, row: &EntryRow, payload: &[u8]| {
-            let put = writer.put(moved.owner, position, row, payload, &between);
-            put.inspect_err(|error| failed = Some(self.failed(&path, error)))
-        };
-        let read: Result<(), ReadError> = match body {
-            Some(body) => for_each_entry_of(partition, extent, body, moved.start, &mut take),
-            None => for_each_entry(&self.files, partition, extent, moved.start, &mut take),
-        };
-        match (read, failed) {
-            (Ok(()), _) => Ok(()),
-            (Err(_), Some(failed)) => Err(failed),
-            // Trimmed or deleted meanwhile, so that its file has gone: it need not move.
-            (Err(_), None) if !self.is_still_there(partition, extent) => Ok(()),
-            (Err(error), None) => Err(SortError::Failed(error.to_string())),
-        }
-    }
-
     /// Finishes the chunks in the making and has the log name them; gives the files that they replace.
     fn finish(&self, gathering: &mut Gathering, pace: &Pace<'_>) -> Result<Vec<u64>, SortError> {
         let Gathering { writers, files, .. } = std::mem::take(gathering);
-        let mut numbers = Vec::new();
+        let numbers: Vec<u64> = writers.values().map(ChunkWriter::number).collect();
         let mut written = Vec::new();
-        let mut failed = None;
         for writer in writers.into_values() {
-            numbers.push(writer.number());
             let path = chunk_path(writer.number());
-            match failed {
-                None => match writer.finish(&|bytes| pace.take(bytes)) {
-                    Ok(chunk) => written.push(chunk),
-                    Err(error) => failed = Some(self.failed(&path, &error)),
-                },
-                Some(_) => {}
+            match writer.finish(&|bytes| pace.take(bytes)) {
+                Ok(chunk) => written.push(chunk),
+                Err(error) => {
+                    self.discard(&numbers);
+                    return Err(self.failed(&path, &error));
+                }
             }
-        }
-        if let Some(error) = failed {
-            self.discard(&numbers);
-            return Err(error);
         }
         self.put_to_use(written)?;
         Ok(files)
@@ -382,121 +295,6 @@ impl Sorter {
         let begun = std::mem::take(gathering).writers;
         let numbers: Vec<u64> = begun.values().map(ChunkWriter::number).collect();
         self.discard(&numbers);
-    }
-
-    fn merge(&self, merge: &Merge, pace: &Pace<'_>) -> Result<(), SortError> {
-        let sources: BTreeSet<Home> = merge.chunks.iter().copied().map(Home::Chunk).collect();
-        let written = self.partitions_in(&sources, merge.retention);
-        let written = written.into_iter().map(|(retention, partitions)| {
-            self.write_merged(&sources, retention, &partitions, pace)
-        });
-        let (mut chunks, mut failed) = (Vec::new(), None);
-        for chunk in written {
-            match chunk {
-                Ok(chunk) => chunks.extend(chunk),
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        if let Some(error) = failed {
-            self.discard(&numbers_of(&chunks));
-            return Err(error);
-        }
-        self.put_to_use(chunks)
-    }
-
-    /// The partitions with entries in `sources`, by how long these are kept.
-    fn partitions_in(
-        &self,
-        sources: &BTreeSet<Home>,
-        otherwise: Retention,
-    ) -> BTreeMap<Retention, Vec<PartitionId>> {
-        let mut found: BTreeMap<Retention, Vec<PartitionId>> = BTreeMap::new();
-        let mut behind = None;
-        loop {
-            let state = self.shared.lock_from_behind();
-            let last = behind;
-            for (partition, kept) in state.table.partitions_behind(last, PARTITIONS_AT_ONCE) {
-                behind = Some(partition);
-                let is_in = |extent: &Extent| sources.contains(&extent.home);
-                if kept.extents.iter().any(is_in) {
-                    let hinted = state.retentions.get(&partition).copied();
-                    let retention = hinted.unwrap_or(otherwise);
-                    found.entry(retention).or_default().push(partition);
-                }
-            }
-            if behind == last {
-                return found;
-            }
-        }
-    }
-
-    /// Writes what `partitions` have in the chunks `sources`; none when that is gone.
-    fn write_merged(
-        &self,
-        sources: &BTreeSet<Home>,
-        retention: Retention,
-        partitions: &[PartitionId],
-        pace: &Pace<'_>,
-    ) -> Result<Option<Written>, SortError> {
-        let mut writer = self.begin_chunk(retention)?;
-        let number = writer.number();
-        let moved = partitions.iter().try_for_each(|partition| {
-            let Some(moved) = self.extents_in(sources, *partition, retention) else {
-                return Ok(());
-            };
-            let mut extents = moved.extents.iter();
-            extents
-                .try_for_each(|extent| self.move_entries(&moved, extent, None, &mut writer, pace))
-        });
-        let written = match moved {
-            Ok(()) if writer.entries() == 0 => Ok(None),
-            Ok(()) => {
-                let finished = writer.finish(&|bytes| pace.take(bytes));
-                finished
-                    .map(Some)
-                    .map_err(|error| self.failed(&chunk_path(number), &error))
-            }
-            Err(error) => Err(error),
-        };
-        if !matches!(written, Ok(Some(_))) {
-            self.discard(&[number]);
-        }
-        written
-    }
-
-    /// What `partition` has in the chunks `sources`.
-    fn extents_in(
-        &self,
-        sources: &BTreeSet<Home>,
-        partition: PartitionId,
-        retention: Retention,
-    ) -> Option<Moved> {
-        let state = self.shared.lock_from_behind();
-        let kept = state.table.partition(partition)?;
-        let is_in = |extent: &&Extent| sources.contains(&extent.home);
-        Some(Moved {
-            owner: owner(partition, kept),
-            start: kept.row.start,
-            retention,
-            extents: kept.extents.iter().filter(is_in).cloned().collect(),
-        })
-    }
-
-    fn is_still_there(&self, partition: PartitionId, extent: &Extent) -> bool {
-        let state = self.shared.lock_from_behind();
-        let kept = state.table.partition(partition);
-        kept.is_some_and(|kept| kept.row.start < extent.end())
-    }
-
-    fn is_needed(&self, file: u64) -> bool {
-        !self
-            .shared
-            .lock_from_behind()
-            .table
-            .is_unused(Home::Wal(file))
     }
 
     /// Has the log name the chunks, and then removes what they replace.
@@ -551,72 +349,6 @@ fn numbers_of(written: &[Written]) -> Vec<u64> {
     written.iter().map(|chunk| chunk.row.number).collect()
 }
 
-fn owner(partition: PartitionId, kept: &Kept) -> Owner {
-    Owner {
-        partition,
-        created_lsn: kept.row.created_lsn,
-    }
-}
-
-/// What of one partition moves.
-struct Moved {
-    owner: Owner,
-    /// Nothing before it is needed.
-    start: Position,
-    retention: Retention,
-    extents: Vec<Extent>,
-}
-
-/// What is noted of a portion, a little at a time.
-#[derive(Default)]
-struct Noted {
-    moved: Vec<Moved>,
-    /// Everything of the partitions up to this one has been noted, unless one is begun.
-    behind: Option<PartitionId>,
-    /// The partition of which more is to be noted, from this offset on.
-    begun: Option<(PartitionId, u64)>,
-}
-
-impl Noted {
-    fn note(
-        &mut self,
-        state: &State,
-        portion: &Portion,
-        (partition, kept): (PartitionId, &Kept),
-        from: u64,
-        room: &mut usize,
-    ) {
-        let span = from..portion.span.end;
-        let extents: Vec<Extent> = kept
-            .extents_in(portion.file, span)
-            .take(*room)
-            .cloned()
-            .collect();
-        let Some(last) = extents.last() else {
-            return;
-        };
-        *room -= extents.len();
-        if *room == 0 {
-            self.begun = Some((partition, last.offset + 1));
-        }
-        let hinted = state.retentions.get(&partition).copied();
-        self.moved.push(Moved {
-            owner: owner(partition, kept),
-            start: kept.row.start,
-            retention: hinted.unwrap_or_else(|| usual(partition)),
-            extents,
-        });
-    }
-}
-
-/// About how long entries of `partition` are kept when nobody has said.
-fn usual(partition: PartitionId) -> Retention {
-    match partition.owner() {
-        Some(ServiceTag::Streams) => Retention::Day,
-        _ => Retention::State,
-    }
-}
-
 /// How fast a step goes.
 struct Pace<'a> {
     sorter: &'a Sorter,
@@ -634,7 +366,11 @@ impl Pace<'_> {
             *written += bytes as u64;
             *written
         };
-        if self.is_paced && !self.is_behind() {
+        let is_behind = self.is_paced && self.is_behind();
+        if self.is_paced {
+            self.sorter.stand(is_behind);
+        }
+        if self.is_paced && !is_behind {
             let rate = self.sorter.sorting.bytes_per_second.max(1);
             let due = self
                 .started
