@@ -2,12 +2,13 @@
 left out. Over REST, the command line and Postgres, against sums in Python."""
 
 import json
+import threading
 
 import psycopg
 import pytest
 
 from harness import Mill, Server, eventually, free_port
-from test_views import ask, begun, by_store, put, query, rows, sale, tidemill, told
+from test_views import ask, begun, by_store, name_of, put, query, rows, sale, tidemill, told
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,32 @@ def views(tmp_path_factory):
     server.sql_port = port
     yield Mill(server)
     server.stop()
+
+
+@pytest.fixture
+def absorbing(tmp_path):
+    """A durable server whose epochs are short, so that batch views are swapped all the time."""
+    config = tmp_path / "tidemill.toml"
+    config.write_text("[views]\nepoch_millis = 100\n")
+    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
+    server.start()
+    yield Mill(server)
+    if server.process is not None:
+        server.kill()
+
+
+def manifests(server, view):
+    """The newest manifest of each version of a view that has one, by its folder."""
+    newest = {}
+    for path in (server.data_dir / "views" / "batch").glob(f"{view}-*/manifest-*.json"):
+        try:
+            manifest = json.loads(path.read_text())["body"]
+        except FileNotFoundError:
+            continue  # A newer one has taken its place.
+        known = newest.get(path.parent.name)
+        if known is None or known["epoch"] < manifest["epoch"]:
+            newest[path.parent.name] = manifest
+    return newest
 
 
 def connection(server):
@@ -89,6 +116,34 @@ def test_no_count_goes_back_while_versions_are_exchanged_under_load(views):
             answer = query(server, f"SELECT * FROM {view}", min_position=f"{stream}/{record['SequenceNumber']}")
             assert rows(answer) == by_store(sales)
             seen = len(sales)
+
+
+def test_versions_are_compared_at_one_vector_while_records_come(views):
+    sales = [sale(n) for n in range(10)]
+    stream, view = begun(views, sales)
+    server = views.server
+    told(server, "POST", "", {"sql": altered(stream, view)}, 201)
+    caught_up(server, f"{view}@2", sales)
+    stop = threading.Event()
+
+    def produce(client):
+        number = 10
+        while not stop.is_set():
+            put(client, stream, [sale(number), sale(number + 1), sale(number + 2)])
+            number += 3
+
+    producer = threading.Thread(target=produce, args=(server.client("kinesis"),))
+    producer.start()
+    try:
+        vectors = set()
+        for _ in range(20):
+            diff = told(server, "GET", f"/{view}/diff")
+            assert diff["is_equal"] and diff["groups"]["equal"] == 5, diff
+            vectors.add(diff["vector"])
+    finally:
+        stop.set()
+        producer.join(30)
+    assert len(vectors) > 1, "records came in between"
 
 
 def test_the_command_line_alters_compares_promotes_and_rolls_back(views, tmp_path):
@@ -224,3 +279,71 @@ def test_what_cannot_be_excluded_is_refused(views):
         assert text in answer["error"], answer
     told(views.server, "POST", "", {"sql": "UNDO EXCLUSION 999 REASON 'x'"}, 404)
     assert tidemill(views.server, "undo", "999", "--reason", "x")[0] == 3
+
+
+def absorbed_view(mill, sales, more=""):
+    """A view with these sales that absorbs each second, and the sequence number of the last."""
+    stream = mill.stream(1)
+    last = put(mill.kinesis, stream, sales)[-1]["SequenceNumber"]
+    view = name_of(stream)
+    sql = f"""CREATE VIEW {view} WITH (absorb = '1 second') AS
+        SELECT store, count(*) AS sales, sum(amount) AS total, max(n) AS greatest
+        FROM STREAM "{stream}" {more} GROUP BY store"""
+    told(mill.server, "POST", "", {"sql": sql}, 201)
+    return stream, view, sql, f"{stream}/{last}"
+
+
+def counted(server, view, rows_in, excluded):
+    """Waits until all batch views of a view have counted so many records, and left out so many."""
+
+    def whole():
+        found = manifests(server, view)
+        counts = [(one["counts"]["rows_in"], one["counts"]["excluded"]) for one in found.values()]
+        return found if set(counts) == {(rows_in, excluded)} else None
+
+    return eventually(whole, f"{rows_in} records are in the batch view, and {excluded} are left out")
+
+
+def test_excluded_records_leave_the_batch_view_and_come_back(absorbing):
+    sales = [sale(n) for n in range(100)]
+    stream, view, _, last = absorbed_view(absorbing, sales)
+    server = absorbing.server
+    ask_all = lambda: rows(query(server, f"SELECT * FROM {view}", min_position=last))
+    assert ask_all() == by_store(sales)
+    counted(server, view, 100, 0)
+    told(server, "POST", "", {"sql": f"EXCLUDE FROM STREAM \"{stream}\" SHARD 0 [20, 55) REASON 'x'"})
+    kept = sales[:20] + sales[55:]
+    assert ask_all() == by_store(kept)
+    counted(server, view, 65, 35)
+    assert ask_all() == by_store(kept)
+    server.kill()
+    server.start()
+    assert ask_all() == by_store(kept)
+    [fact] = told(server, "GET", "/exclusions")["exclusions"]
+    told(server, "POST", "", {"sql": f"UNDO EXCLUSION {fact['exclusion']} REASON 'y'"})
+    assert ask_all() == by_store(sales)
+    counted(server, view, 100, 0)
+
+
+def test_versions_have_batch_views_of_their_own_through_a_kill(absorbing):
+    sales = [sale(n) for n in range(60)]
+    stream, view, sql, last = absorbed_view(absorbing, sales)
+    server = absorbing.server
+    told(server, "POST", "", {"sql": sql.replace("CREATE", "ALTER").replace("sum(amount)", "sum(amount) * 2")}, 201)
+    doubled = {store: (n, 2 * total, most) for store, (n, total, most) in by_store(sales).items()}
+    ask_all = lambda name: rows(query(server, f'SELECT * FROM "{name}"', min_position=last))
+    assert ask_all(f"{view}@2") == doubled
+    told(server, "POST", "", {"sql": f"PROMOTE VIEW {view}"})
+    assert len(counted(server, view, 60, 0)) == 2
+    server.kill()
+    server.start()
+    assert ask_all(view) == doubled
+    assert ask_all(f"{view}@1") == by_store(sales)
+    diff = told(server, "GET", f"/{view}/diff")
+    assert (diff["served"], diff["other"], diff["groups"]["differ"]) == (view, f"{view}@1", 5)
+    told(server, "POST", "", {"sql": f"ROLLBACK VIEW {view}"})
+    assert ask_all(view) == by_store(sales)
+    told(server, "POST", "", {"sql": f"DROP VIEW {view} PREVIOUS"})
+    assert len(manifests(server, view)) == 1
+    told(server, "DELETE", f"/{view}")
+    assert manifests(server, view) == {}
