@@ -276,10 +276,14 @@ impl Client {
         path: &str,
         input: Option<&Value>,
     ) -> Result<Value, Failure> {
+        json(self.send(&self.prepare_own(method, path, input)).await?)
+    }
+
+    /// A call of the server's own API, signed now, to be sent later.
+    pub fn prepare_own(&self, method: Method, path: &str, input: Option<&Value>) -> Prepared {
         let body = input.map_or_else(Bytes::new, |input| input.to_string().into());
         let headers = [("content-type", "application/json")];
-        let call = self.prepare(Service::Kinesis, method, path, &headers, body);
-        json(self.send(&call).await?)
+        self.prepare(Service::Kinesis, method, path, &headers, body)
     }
 
     /// A Kinesis call, signed now, to be sent later.

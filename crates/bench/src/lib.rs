@@ -25,3 +25,4 @@ pub mod cases;
 pub mod contestants;
 pub mod streams;
 pub mod log;
+pub mod views;

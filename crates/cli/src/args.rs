@@ -17,7 +17,7 @@ use tidemill_bench::client::Endpoint;
 use tidemill_log::inspect::PartitionName;
 use tidemill_model::AccountId;
 
-pub use bench::{Bench, BenchLog, BenchStreams, BenchWhat, LogPart};
+pub use bench::{Bench, BenchLog, BenchStreams, BenchViews, BenchWhat, LogPart, ViewsPart};
 pub use views::{
     NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsUndo,
 };

@@ -2,6 +2,7 @@
 
 mod log;
 mod streams;
+mod views;
 
 use crate::args::{Bench, BenchWhat};
 use crate::output::{Ending, Failed};
@@ -13,5 +14,6 @@ pub async fn run(options: Bench) -> Result<Ending, Failed> {
         None => streams::run(name, options.streams).await,
         Some(BenchWhat::Streams(options)) => streams::run(name, options).await,
         Some(BenchWhat::Log(options)) => log::run(name, options).await,
+        Some(BenchWhat::Views(options)) => views::run(name, options).await,
     }
 }

@@ -205,6 +205,7 @@ fn help_opens_with_examples() {
         &["demo", "--help"],
         &["bench", "--help"],
         &["bench", "log", "--help"],
+        &["bench", "views", "--help"],
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0));
@@ -233,6 +234,51 @@ fn a_quick_benchmark_of_the_log_measures_every_part() {
     let restart = &data["held"]["restart"];
     assert!(restart["first_put_seconds"].as_f64() >= restart["open_seconds"].as_f64());
     assert!(restart["write_amplification"].as_f64() >= Some(1.0));
+    let left: Vec<_> = std::fs::read_dir(path).expect("is there").collect();
+    assert!(left.is_empty(), "what was written is removed: {left:?}");
+}
+
+#[cfg(feature = "views")]
+#[test]
+fn a_quick_benchmark_of_views_measures_every_part() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().to_str().expect("is text");
+    let arguments = ["bench", "views", "--quick", "--json", "--dir", path];
+    let output = run(&[&arguments[..], &["--python", "/no/python"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let envelope: serde_json::Value = serde_json::from_str(&text(&output.stdout)).expect("is JSON");
+    assert_eq!(envelope["command"], "bench views");
+    let data = &envelope["data"];
+    let is_some = |value: &serde_json::Value| value.as_f64() > Some(0.0);
+    assert!(is_some(&data["ingest"]["records_per_second"]["median"]));
+    assert!(is_some(&data["ingest"]["floors"]["adding"]["median"]));
+    let ways = |part: &str, of: &str| {
+        let all = data[part].as_array().expect("a list").iter();
+        all.map(|one| one[of].to_string()).collect::<Vec<_>>()
+    };
+    let (demanded, polled) = ("\"demanded\"", "\"polled\"");
+    assert_eq!(
+        ways("freshness", "way"),
+        [demanded, polled, demanded, polled]
+    );
+    assert_eq!(
+        ways("merged", "is_after_a_record"),
+        ["false", "false", "true", "true"]
+    );
+    assert_eq!(ways("merged", "behind"), ["300"; 4]);
+    assert_eq!(ways("lookups", "way"), ["\"rows\"", "\"sql\""]);
+    assert!(is_some(&data["lookups"][0]["over_floor"][1]));
+    assert_eq!(data["recompute"]["records"], 5000);
+    assert!(data["recompute"]["duckdb"].is_null());
+    let rebuild = &data["rebuild"];
+    assert!(
+        rebuild["answer_seconds"]["median"].as_f64() >= rebuild["ready_seconds"]["median"].as_f64()
+    );
+    let warnings = envelope["warnings"].to_string();
+    assert!(
+        warnings.contains("DuckDB was not measured: /no/python"),
+        "{warnings}"
+    );
     let left: Vec<_> = std::fs::read_dir(path).expect("is there").collect();
     assert!(left.is_empty(), "what was written is removed: {left:?}");
 }

@@ -16,6 +16,7 @@ Examples:
   tidemill bench streams --only put_records_1_kib --rounds 3 --turn 500ms
   tidemill bench log                                the log alone, beside the disk
   tidemill bench log --busy                         the same while all cores are busy
+  tidemill bench views                              views: ingest, freshness, queries, lookups, rebuild
 ";
 
 const STREAMS_EXAMPLES: &str = "\
@@ -30,6 +31,13 @@ Examples:
   tidemill bench log --dir /mnt/fast-disk
   tidemill bench log --busy --only put,batch --json
   tidemill bench log --only restart --partitions 10000 --retained-records 1000
+";
+
+const VIEWS_EXAMPLES: &str = "\
+Examples:
+  tidemill bench views --dir /mnt/fast-disk
+  tidemill bench views --only merged,lookup --rounds 5
+  tidemill bench views --python ~/venv/bin/python --only recompute --json
 ";
 
 /// Options of `tidemill bench`: without a word behind it, streams.
@@ -53,6 +61,9 @@ pub enum BenchWhat {
     /// The log alone, beside what the disk does at best.
     #[command(before_help = LOG_EXAMPLES)]
     Log(BenchLog),
+    /// Views: how much they take, how fresh and how fast their answers are, beside floors and `DuckDB`.
+    #[command(before_help = VIEWS_EXAMPLES)]
+    Views(BenchViews),
 }
 
 /// Options of `tidemill bench streams`.
@@ -168,6 +179,60 @@ pub enum LogPart {
     Restart,
 }
 
+/// Options of `tidemill bench views`.
+#[derive(Debug, Args)]
+pub struct BenchViews {
+    /// Directory on the disk to measure; a temporary one is made in it.
+    #[arg(long, env = "TIDEMILL_DIR", default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Only show that it works; the figures mean nothing.
+    #[arg(long, env = "TIDEMILL_QUICK")]
+    pub quick: bool,
+    /// Only these parts.
+    #[arg(
+        long,
+        env = "TIDEMILL_ONLY",
+        value_name = "PARTS",
+        value_delimiter = ',',
+        value_enum
+    )]
+    pub only: Vec<ViewsPart>,
+    /// Rounds that each figure is the median of; 3 unless --quick.
+    #[arg(long, env = "TIDEMILL_ROUNDS", value_name = "NUMBER")]
+    pub rounds: Option<usize>,
+    /// Length of each turn of queries in a round; 500ms unless --quick.
+    #[arg(long, env = "TIDEMILL_TURN", value_name = "TIME", value_parser = duration)]
+    pub turn: Option<Duration>,
+    /// The Python that has `DuckDB`; without one, that is not measured.
+    #[arg(
+        long,
+        env = "TIDEMILL_PYTHON",
+        value_name = "PROGRAM",
+        default_value = "python3"
+    )]
+    pub python: PathBuf,
+    /// Print the report as JSON.
+    #[arg(long, env = "TIDEMILL_JSON")]
+    pub json: bool,
+}
+
+/// Values of `--only` of `tidemill bench views`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ViewsPart {
+    /// Records into a view.
+    Ingest,
+    /// From the acknowledgement of a record to the first answer that has it.
+    Freshness,
+    /// Queries over both layers, beside the batch layer alone.
+    Merged,
+    /// Looking up one group.
+    Lookup,
+    /// A view over what is there already, beside `DuckDB`.
+    Recompute,
+    /// The first answer after a kill.
+    Rebuild,
+}
+
 impl Bench {
     /// The command's name and whether it answers in JSON.
     pub fn name_and_json(&self) -> (&'static str, bool) {
@@ -175,6 +240,7 @@ impl Bench {
             None => ("bench", self.streams.json),
             Some(BenchWhat::Streams(options)) => ("bench streams", options.json),
             Some(BenchWhat::Log(options)) => ("bench log", options.json),
+            Some(BenchWhat::Views(options)) => ("bench views", options.json),
         }
     }
 }
