@@ -14,8 +14,8 @@ mod exactness;
 mod json;
 mod arrow_stream;
 mod called;
-mod hosted;
 mod conditions;
+mod hosted;
 mod placeholders;
 mod create;
 mod versions;
@@ -167,6 +167,13 @@ impl Views {
         Ok(self.shared.find(name)?.status())
     }
 
+    /// The entry in the catalog of the view called `name`, and what names all that decides what it
+    /// computes.
+    pub fn version(&self, name: &str) -> Result<(catalog::View, String), Failure> {
+        let hosted = self.shared.find(name)?;
+        Ok((hosted.view().clone(), hosted.plan().to_owned()))
+    }
+
     /// Answers a query.
     pub async fn query(&self, sql: &str, options: QueryOptions) -> Result<Answered, Failure> {
         Ok(self.queries.query(sql, options).await?)
@@ -181,6 +188,9 @@ impl Views {
         options: QueryOptions,
     ) -> Result<Answered, Failure> {
         let hosted = self.shared.find(name)?;
+        if let Some(answered) = hosted.look_up(conditions, &options).await? {
+            return Ok(answered);
+        }
         let sql = conditions::query(name, hosted.columns()?, conditions)?;
         self.query(&sql, options).await
     }

@@ -16,6 +16,7 @@ mod types;
 mod prepare;
 mod query_error;
 mod as_of;
+mod direct;
 mod answer;
 mod program;
 mod compile;
@@ -30,11 +31,13 @@ mod settings;
 #[cfg(feature = "postgres")]
 mod pg_catalog;
 mod queries;
+mod lookup;
 #[cfg(feature = "postgres")]
 mod postgres;
 
 pub use answer::Answering;
 pub use compile::compile;
+pub use lookup::look_up;
 #[cfg(feature = "postgres")]
 pub use postgres::{Listening, listen};
 pub use program::Program;

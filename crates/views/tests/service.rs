@@ -16,8 +16,9 @@ use tidemill_views::catalog::{Catalog, Refused};
 use tidemill_views::layers::{LayersParts, Running};
 use tidemill_views::master::Subject;
 use tidemill_views::service::{
-    Archiving, ArchivingFailure, Failure, Home, Views, ViewsParts, rows_of,
+    Archiving, ArchivingFailure, Failure, Home, Views, ViewsParts, columns_of, rows_of,
 };
+use tidemill_views::sql::Answered;
 use tidemill_views::view_reader::{MinPosition, QueryOptions};
 use tidemill_views::{DiskStore, Schema};
 
@@ -316,6 +317,72 @@ async fn a_view_is_made_once_and_dropped_once() {
     assert!(gone.expect_err("gone").is_not_found());
     views.carry_out(&home(), VIEW).await.expect("made anew");
     check(&views, 10).await;
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_looked_up_as_a_query_answers_it() {
+    let world = World::new();
+    world.flights.put(100);
+    let views = world.views().await;
+    let declared = "CREATE SCHEMA FOR STREAM flights (origin TEXT, delay BIGINT)";
+    views.carry_out(&home(), declared).await.expect("declared");
+    let selects = [
+        (
+            "plain",
+            "SELECT origin, count(*) AS n, sum(delay) AS delay",
+            "",
+        ),
+        (
+            "computed",
+            "SELECT avg(delay) * 2 + 1 AS twice, origin, origin || '!' AS loud, \
+             CASE WHEN sum(delay) > 400 THEN 'late' ELSE 'early' END AS how",
+            "",
+        ),
+        (
+            "some",
+            "SELECT origin, sum(delay) AS delay",
+            "HAVING sum(delay) > 400",
+        ),
+        ("failing", "SELECT origin, 1 / (sum(delay) - 406) AS x", ""),
+        (
+            "few",
+            "SELECT origin, sum(delay) AS delay",
+            "ORDER BY delay DESC LIMIT 2",
+        ),
+        ("timed", "SELECT origin, now() AS at", ""),
+    ];
+    for (name, select, more) in selects {
+        let view =
+            format!("CREATE VIEW {name} AS {select} FROM STREAM flights GROUP BY origin {more}");
+        views.carry_out(&home(), &view).await.expect("made");
+        let all = rows(&views, &format!("SELECT * FROM {name}"), 100).await;
+        assert_eq!(all.is_err(), name == "failing", "{all:?}");
+        for origin in ["A0", "A1", "A2", "A3", "A4", "A5", "A6", "nowhere", "A'"] {
+            let conditions = [("origin".to_owned(), origin.to_owned())];
+            let found = views
+                .lookup(name, &conditions, QueryOptions::default())
+                .await;
+            let quoted = origin.replace('\'', "''");
+            let sql = format!("SELECT * FROM {name} WHERE origin = '{quoted}'");
+            let asked = views.query(&sql, QueryOptions::default()).await;
+            let told = |answered: Result<Answered, Failure>| {
+                answered.map(|answered| {
+                    let rows = rows_of(&answered.rows).expect("they can be written");
+                    (columns_of(&answered.columns), rows, answered.as_of)
+                })
+            };
+            assert_eq!(told(found), told(asked), "{name} {origin}");
+        }
+    }
+    let one = "CREATE VIEW one AS SELECT count(*) AS n FROM STREAM flights WHERE delay > 1000";
+    views.carry_out(&home(), one).await.expect("made");
+    rows(&views, "SELECT * FROM one", 100)
+        .await
+        .expect("answered");
+    let found = views.lookup("one", &[], QueryOptions::default()).await;
+    let found = rows_of(&found.expect("answered").rows);
+    assert_eq!(found.expect("they can be written"), [r#"{"n":0}"#]);
     views.shutdown().await;
 }
 

@@ -4,8 +4,10 @@
 
 use arrow_schema::{DataType, Schema};
 
+use crate::definition::Definition;
 use crate::sql::{Kind, QueryError};
-use crate::time_text::micros_of;
+use crate::time_text::{micros_of, text_of};
+use crate::value::{Type, Value};
 
 /// The query that looks `conditions` up in `view`, which has `columns`.
 pub fn query(
@@ -34,6 +36,39 @@ pub fn query(
         sql += &format!(" {before} {} {operator} {literal}", name(column));
     }
     Ok(sql)
+}
+
+/// The one key of `definition`, of these types, that `conditions` are about: when they name each of its
+/// columns once and nothing else. None also where a value has to be read as SQL reads it.
+pub fn whole_key(
+    definition: &Definition,
+    keys: &[Type],
+    conditions: &[(String, String)],
+) -> Option<Vec<Value>> {
+    if conditions.len() != keys.len() {
+        return None;
+    }
+    let key = keys.iter().enumerate().map(|(index, of)| {
+        let key = format!("_k{index}");
+        let (_, text) = conditions.iter().find(|(name, _)| {
+            let mut columns = definition.columns.iter();
+            let column = columns.find(|column| column.name == *name);
+            column.is_some_and(|column| column.value.to_string() == key)
+                && !name.ends_with(".from")
+                && !name.ends_with(".before")
+        })?;
+        match of {
+            Type::Text => Some(Value::Text(text.clone())),
+            Type::Integer if !text.starts_with('+') => text.parse().ok().map(Value::Integer),
+            Type::Boolean => text.parse().ok().map(Value::Boolean),
+            Type::Timestamp => {
+                let micros = micros_of(text).filter(|micros| text_of(*micros) == *text);
+                micros.map(Value::Timestamp)
+            }
+            Type::Integer | Type::Decimal { .. } | Type::Float => None,
+        }
+    });
+    key.collect()
 }
 
 fn literal(column: &str, of: &DataType, value: &str) -> Result<String, QueryError> {
@@ -120,6 +155,34 @@ mod tests {
                         \"hour\" >= TIMESTAMP '2026-01-01T00:00:00Z' AND \
                         \"hour\" < TIMESTAMP '2026-01-02T00:00:00Z' AND \"n\" = -3 AND \"ok\" = true";
         assert_eq!(sql(&conditions).expect("a query"), expected);
+    }
+
+    #[test]
+    fn only_conditions_on_each_key_and_nothing_else_are_a_key() {
+        let text = "CREATE VIEW v AS SELECT store AS shop, k + 1 AS next, k, count(*) AS n \
+                    FROM STREAM s GROUP BY store, k";
+        let definition = crate::definition::split(text).expect("it can be split");
+        let keys = [Type::Text, Type::Integer];
+        let key = |conditions: &[(&str, &str)]| {
+            let conditions = conditions.iter();
+            let conditions =
+                conditions.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            whole_key(&definition, &keys, &conditions.collect::<Vec<_>>())
+        };
+        let expected = vec![Value::Text("a".to_owned()), Value::Integer(-7)];
+        assert_eq!(key(&[("k", "-7"), ("shop", "a")]), Some(expected));
+        for others in [
+            [("shop", "a"), ("shop", "b")].as_slice(),
+            &[("shop", "a")],
+            &[("shop", "a"), ("next", "8")],
+            &[("shop", "a"), ("k.from", "7")],
+            &[("shop", "a"), ("k", "7"), ("n", "1")],
+            &[("shop", "a"), ("k", "7.0")],
+            &[("shop", "a"), ("k", "+7")],
+            &[("store", "a"), ("k", "7")],
+        ] {
+            assert_eq!(key(others), None, "{others:?}");
+        }
     }
 
     #[test]

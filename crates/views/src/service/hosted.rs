@@ -10,11 +10,12 @@ use crate::catalog::View;
 use crate::definition::{Definition, Mode, split};
 use crate::positions::{Positions, Span};
 use crate::record_map::{Excluding, RecordMap};
-use crate::sql::{Answering, compile};
-use crate::view_reader::{AsOf, ReadError, ViewReader};
+use crate::sql::{Answered, Answering, QueryError, compile, look_up};
+use crate::view_reader::{AsOf, QueryOptions, ReadError, ViewReader};
 
 use super::Shared;
 use super::called::{Called, renamed};
+use super::conditions;
 use super::exactness;
 use super::failure::Failure;
 use super::plan::plan;
@@ -32,7 +33,7 @@ pub struct Hosted {
 
 struct Running {
     definition: Definition,
-    columns: SchemaRef,
+    answering: Answering,
     kept_by: &'static str,
     reader: Arc<dyn ViewReader>,
     sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
@@ -116,7 +117,7 @@ impl Shared {
         } = launched;
         Ok(Running {
             definition,
-            columns: Arc::clone(answering.columns()),
+            answering,
             kept_by,
             reader,
             sight,
@@ -152,6 +153,11 @@ impl Hosted {
         &self.view
     }
 
+    /// Names all that decides what it computes.
+    pub fn plan(&self) -> &str {
+        &self.plan
+    }
+
     /// Reads it, if it runs.
     pub fn reader(&self) -> Option<Arc<dyn ViewReader>> {
         self.reader.clone()
@@ -160,11 +166,29 @@ impl Hosted {
     /// The columns of its answers.
     pub fn columns(&self) -> Result<&SchemaRef, Failure> {
         match self.running.as_ref() {
-            Ok(running) => Ok(&running.columns),
+            Ok(running) => Ok(running.answering.columns()),
             Err(why) => Err(Failure::Broken {
                 name: self.name.clone(),
                 why: why.clone(),
             }),
+        }
+    }
+
+    /// The one group that `conditions` name the whole key of; none when they name something else, or when
+    /// it takes a query to answer that.
+    pub async fn look_up(
+        &self,
+        conditions: &[(String, String)],
+        options: &QueryOptions,
+    ) -> Result<Option<Answered>, QueryError> {
+        let (Ok(running), Some(reader)) = (self.running.as_ref(), &self.reader) else {
+            return Ok(None);
+        };
+        match conditions::whole_key(&running.definition, reader.keys(), conditions) {
+            Some(key) if options.as_of.is_none() => {
+                look_up(reader.as_ref(), &running.answering, &key, options).await
+            }
+            _ => Ok(None),
         }
     }
 
@@ -189,7 +213,7 @@ impl Hosted {
             }
         };
         let definition = &running.definition;
-        let columns = running.columns.fields().iter();
+        let columns = running.answering.columns().fields().iter();
         let columns = columns.map(|field| (field.name().clone(), super::json::type_of(field)));
         let sight = match (running.sight)() {
             Ok(as_of) => Ok(AsOf {

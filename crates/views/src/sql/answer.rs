@@ -30,6 +30,7 @@ use crate::definition::{Definition, Refusal, Standing};
 use crate::state::{Aggregate, State};
 use crate::value::{Type, Value};
 
+use super::direct::Direct;
 use super::engine::{at, said, state};
 use super::query_error::QueryError;
 
@@ -43,6 +44,8 @@ pub struct Answering {
     plan: LogicalPlan,
     groups: SchemaRef,
     answer: SchemaRef,
+    /// How its columns are computed without planning, where that can be.
+    direct: Option<Direct>,
     /// What the one group of a view without keys has when there are no records.
     none: Option<RecordBatch>,
 }
@@ -65,6 +68,7 @@ impl Answering {
         let none = keys.is_empty().then(|| of_no_records(&groups, aggregates));
         Ok(Answering {
             answer: Arc::clone(plan.schema().inner()),
+            direct: Direct::of(&state, &plan),
             state: Arc::new(state),
             plan,
             groups,
@@ -85,6 +89,11 @@ impl Answering {
     /// The columns of the answer.
     pub fn columns(&self) -> &SchemaRef {
         &self.answer
+    }
+
+    /// How the columns of single groups are computed without planning, where that can be.
+    pub(super) fn direct(&self) -> Option<&Direct> {
+        self.direct.as_ref()
     }
 
     /// The answer that `groups` give at `now`.

@@ -51,11 +51,11 @@ pub async fn lookup(views: &Views, request: &Request<'_>, name: &str) -> Respons
             "GET with values of columns: ?store=BLR-3&hour.from=2026-01-01T00:00:00Z",
         );
     }
-    let status = match views.status(name) {
-        Ok(status) => status,
+    let view = match views.version(name) {
+        Ok((view, _)) => view,
         Err(failure) => return failed(&failure),
     };
-    let options = match demands::of_query(views, request, Some(&status.view.stream.name)) {
+    let options = match demands::of_query(views, request, Some(&view.stream.name)) {
         Ok(options) => options,
         Err(text) => return refusal(400, &text),
     };
@@ -175,13 +175,13 @@ fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
     let mut parts = Vec::new();
     let mut texts = vec![sql.to_owned()];
     for one in as_of {
-        let status = views.status(&one.view).ok()?;
+        let (version, plan) = views.version(&one.view).ok()?;
         // The same records give something else when some of them are excluded.
-        let plan = status.plan.get(..8).unwrap_or_default();
-        let (view, id) = (&one.view, status.view.id);
+        let plan = plan.get(..8).unwrap_or_default();
+        let (view, id) = (&one.view, version.id);
         let vector = as_vector(&one.positions);
         parts.push(format!("{view}.{id}.{plan}={vector}"));
-        texts.push(status.view.statement);
+        texts.push(version.statement);
     }
     let depends_on_more = texts.iter().any(|text| {
         let text = text.to_lowercase();
