@@ -370,9 +370,11 @@ fn absorbed(directory: &Path, view: &str) -> Result<u64, ViewsBenchError> {
         }
         for file in std::fs::read_dir(folder.path())? {
             let path = file?.path();
-            let is_manifest = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("manifest-"));
+            // One that is not there yet has another ending.
+            let is_manifest = path.file_name().is_some_and(|name| {
+                let name = name.to_string_lossy();
+                name.starts_with("manifest-") && name.ends_with(".json")
+            });
             newest = newest.max(is_manifest.then_some(path));
         }
     }
@@ -414,6 +416,11 @@ mod tests {
             let path = folder.join(format!("manifest-{epoch:012}.json"));
             std::fs::write(path, manifest).expect("a manifest");
         }
+        let unborn = directory
+            .path()
+            .join("views/batch/v-1/manifest-000000000003.json.tmp");
+        let manifest = json!({ "body": { "positions": "0:77" } }).to_string();
+        std::fs::write(unborn, manifest).expect("a file");
         assert_eq!(absorbed(directory.path(), "v").expect("is read"), 11);
     }
 }
