@@ -107,6 +107,7 @@ impl Layers for Running {
             settings: Settings::absorbing(definition.absorb),
         };
         let source = Arc::clone(&self.parts.source);
+        let kept = Arc::clone(&held);
         let reader = Arc::new(Reader::new(definition, held, history, source));
         let seen = Arc::clone(&reader);
         let task = tokio::spawn(driver.run(stop));
@@ -117,6 +118,7 @@ impl Layers for Running {
             },
             reader,
             sight: Box::new(move || seen.sight()),
+            upkeep: Box::new(move || kept.upkeep()),
             stopped: Box::pin(async move {
                 if let Err(error) = task.await {
                     tracing::error!(%error, "a view ended badly");

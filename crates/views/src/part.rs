@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use tidemill_model::ShardId;
+use tidemill_model::{ShardId, Timestamp};
 
 use crate::groups::{Groups, GroupsError};
 use crate::positions::{self, Positions, Span};
@@ -54,6 +54,19 @@ impl Counts {
         self.excluded += more.excluded;
         self.gone += more.gone;
     }
+}
+
+/// What audits of a batch view came to since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audits {
+    /// Ranges of keys that were computed again.
+    pub ranges: u64,
+    /// The groups in them.
+    pub groups: u64,
+    /// Ranges that differed.
+    pub mismatches: u64,
+    /// When the last one was done.
+    pub last: Option<Timestamp>,
 }
 
 /// What spans of a stream came to; one span for each shard.

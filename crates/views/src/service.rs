@@ -30,7 +30,7 @@ pub use failure::Failure;
 pub use hosted::{Sight, Status};
 pub use json::{columns_of, rows_of};
 pub use placeholders::Template;
-pub use ports::{Archiving, ArchivingFailure, Launch, Launched, Layers};
+pub use ports::{Archiving, ArchivingFailure, Launch, Launched, Layers, Upkeep};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -17,6 +17,8 @@ pub fn families(services: &Services) -> Vec<Family> {
     families.extend(of_mappings(&services.mappings));
     #[cfg(feature = "views")]
     families.extend(of_views(&services.views));
+    #[cfg(feature = "views")]
+    families.extend(upkeep_of_views(&services.views));
     families.extend(services.local_log.iter().flat_map(|log| of_log(log)));
     families
 }
@@ -81,6 +83,54 @@ fn of_views(views: &tidemill_views::service::Views) -> [Family; 3] {
         }
     }
     [answerable, records, lag]
+}
+
+/// What became of the records of views, and what audits found. An error in either is an alarm.
+#[cfg(feature = "views")]
+fn upkeep_of_views(views: &tidemill_views::service::Views) -> [Family; 4] {
+    let mut outcomes = Family::new(
+        "tidemill_view_outcomes",
+        Kind::Gauge,
+        "Positions of a view by what became of their records; together they are tidemill_view_records",
+    );
+    let mut behind = Family::new(
+        "tidemill_view_speed_records",
+        Kind::Gauge,
+        "Positions of a view that its batch view has not absorbed",
+    );
+    let mut audited = Family::new(
+        "tidemill_view_audited_groups",
+        Kind::Counter,
+        "Groups of a batch view that were computed again out of the master dataset since the start",
+    );
+    let mut mismatches = Family::new(
+        "tidemill_view_audit_mismatches",
+        Kind::Counter,
+        "Audits since the start that came to another answer than the batch view",
+    );
+    for status in views.list() {
+        let labels = [
+            ("view", status.name.clone()),
+            ("stream_name", status.view.stream.name.clone()),
+        ];
+        let counts = status.upkeep.counts;
+        let of_counts = [
+            ("rows_in", counts.rows_in),
+            ("filtered", counts.filtered),
+            ("poisoned", counts.poisoned),
+            ("excluded", counts.excluded),
+            ("gone", counts.gone),
+        ];
+        for (outcome, count) in of_counts {
+            let mut labels = labels.to_vec();
+            labels.push(("outcome", outcome.to_owned()));
+            outcomes.push(&labels, count as f64);
+        }
+        behind.push(&labels, status.upkeep.behind as f64);
+        audited.push(&labels, status.upkeep.audits.groups as f64);
+        mismatches.push(&labels, status.upkeep.audits.mismatches as f64);
+    }
+    [outcomes, behind, audited, mismatches]
 }
 
 fn of_functions(functions: &Functions) -> impl Iterator<Item = Family> {

@@ -16,8 +16,9 @@ use tidemill_model::Timestamp;
 
 use crate::batch_view::BatchView;
 use crate::groups::GroupsError;
-use crate::part::{Part, follow};
+use crate::part::{Audits, Counts, Part, follow};
 use crate::positions::{Positions, Span};
+use crate::service::Upkeep;
 
 /// Answers that can be given again, at most.
 const REMEMBERED: usize = 64;
@@ -155,19 +156,6 @@ pub struct Held {
     audits: Mutex<Audits>,
     /// Counts changes.
     changes: watch::Sender<u64>,
-}
-
-/// What audits of a batch view came to since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audits {
-    /// Ranges of keys that were computed again.
-    pub ranges: u64,
-    /// The groups in them.
-    pub groups: u64,
-    /// Ranges that differed.
-    pub mismatches: u64,
-    /// When the last one was done.
-    pub last: Option<Timestamp>,
 }
 
 impl Held {
@@ -335,6 +323,22 @@ impl Held {
         contents.forget_old();
         drop(contents);
         self.changed();
+    }
+
+    /// How the view is kept.
+    pub fn upkeep(&self) -> Upkeep {
+        let pin = self.contents().pin();
+        let mut behind = Counts::default();
+        for part in &pin.parts {
+            behind.add(part.counts);
+        }
+        let mut counts = pin.batch.counts;
+        counts.add(behind);
+        Upkeep {
+            counts,
+            behind: behind.sum(),
+            audits: self.audits(),
+        }
     }
 
     /// What audits came to.

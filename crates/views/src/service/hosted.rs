@@ -19,7 +19,7 @@ use super::conditions;
 use super::exactness;
 use super::failure::Failure;
 use super::plan::plan;
-use super::ports::{Launch, Launched};
+use super::ports::{Launch, Launched, Upkeep};
 
 /// A version of a view of the catalog, running, or not able to, under the name that it is called by.
 pub struct Hosted {
@@ -37,6 +37,7 @@ struct Running {
     kept_by: &'static str,
     reader: Arc<dyn ViewReader>,
     sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
+    upkeep: Box<dyn Fn() -> Upkeep + Send + Sync>,
     stopped: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
@@ -66,6 +67,8 @@ pub struct Status {
     pub columns: Vec<(String, String)>,
     /// What it is as of, or why it cannot be answered.
     pub sight: Sight,
+    /// How it is kept.
+    pub upkeep: Upkeep,
 }
 
 impl Shared {
@@ -113,6 +116,7 @@ impl Shared {
             kept_by,
             reader,
             sight,
+            upkeep,
             stopped,
         } = launched;
         Ok(Running {
@@ -121,6 +125,7 @@ impl Shared {
             kept_by,
             reader,
             sight,
+            upkeep,
             stopped: Mutex::new(Some(stopped)),
         })
     }
@@ -209,6 +214,7 @@ impl Hosted {
                     kept_by: "nothing",
                     columns: Vec::new(),
                     sight: Err(why.clone()),
+                    upkeep: Upkeep::default(),
                 };
             }
         };
@@ -236,6 +242,7 @@ impl Hosted {
             kept_by: running.kept_by,
             columns: columns.collect(),
             sight,
+            upkeep: (running.upkeep)(),
         }
     }
 

@@ -10,6 +10,7 @@ use tidemill_model::StreamArn;
 
 use crate::catalog::View;
 use crate::definition::Definition;
+use crate::part::{Audits, Counts};
 use crate::record_map::RecordMap;
 use crate::schema::Schema;
 use crate::view_reader::{AsOf, ReadError, ViewReader};
@@ -64,6 +65,19 @@ pub struct Launched {
     pub reader: Arc<dyn ViewReader>,
     /// Says what an answer would be as of now, or why there is none.
     pub sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
+    /// Says how it is kept.
+    pub upkeep: Box<dyn Fn() -> Upkeep + Send + Sync>,
     /// Completes when it has stopped.
     pub stopped: BoxFuture<'static, ()>,
+}
+
+/// How a view is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// What became of the records before its head.
+    pub counts: Counts,
+    /// How many of these are behind the batch view.
+    pub behind: u64,
+    /// What audits of the batch view came to since the start.
+    pub audits: Audits,
 }

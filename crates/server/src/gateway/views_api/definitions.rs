@@ -7,7 +7,7 @@ use tidemill_model::Caller;
 use tidemill_protocol::request::Request;
 use tidemill_protocol::response::Response;
 use tidemill_views::positions::as_vector;
-use tidemill_views::service::{Home, Status, Views};
+use tidemill_views::service::{Home, Status, Upkeep, Views};
 
 use super::answers::{failed, read_body, shown as shown_as_of};
 use super::archives::stream;
@@ -166,6 +166,11 @@ fn shown(status: &Status) -> Value {
         kept_by,
         columns,
         sight,
+        upkeep: Upkeep {
+            counts,
+            behind,
+            audits,
+        },
     } = status;
     let columns = columns
         .iter()
@@ -189,6 +194,10 @@ fn shown(status: &Status) -> Value {
         "reason": reason,
         "mode": mode,
         "kept_by": kept_by,
+        "counts": counts,
+        "behind_batch_view": behind,
+        "audited_groups": audits.groups,
+        "audit_mismatches": audits.mismatches,
         "columns": columns.collect::<Vec<_>>(),
     });
     if let (Value::Object(shown), Value::Object(described)) = (&mut shown, described) {
