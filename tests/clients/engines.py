@@ -16,6 +16,8 @@ def session(engine):
     os.environ["TZ"] = "UTC"
     time.tzset()
     if engine == "spark":
+        # A session of Sail in this process leaves its mode behind.
+        os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
         settings = {"spark.sql.session.timeZone": "UTC", "spark.ui.enabled": "false"}
         builder = SparkSession.builder.master("local[2]")
         for name, value in settings.items():
