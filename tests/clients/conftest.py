@@ -45,6 +45,18 @@ def durable(tmp_path):
 
 
 @pytest.fixture
+def short_epochs(tmp_path):
+    """A durable server that archives at once, so that batch views can be swapped all the time."""
+    config = tmp_path / "tidemill.toml"
+    config.write_text("[views]\nepoch_millis = 100\n")
+    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
+    server.start()
+    yield Mill(server)
+    if server.process is not None:
+        server.kill()
+
+
+@pytest.fixture
 def collector():
     collector = Collector()
     yield collector

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import duckdb
 import duckdb_extension_delta
-import pytest
 from botocore.exceptions import BotoCoreError
 
-from harness import Mill, Server, eventually, refused, unique
+from harness import eventually, refused, unique
 
 SHARDS = 3
 KILLS = 4
@@ -35,18 +34,6 @@ def archive_of(server, stream):
     status, body = ask(server, "GET", f"/_tidemill/views/archives/{stream}")
     assert status == 200, body
     return body
-
-
-@pytest.fixture
-def archiving(tmp_path):
-    """A durable server whose epochs are short."""
-    config = tmp_path / "tidemill.toml"
-    config.write_text("[views]\nepoch_millis = 100\n")
-    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
-    server.start()
-    yield Mill(server)
-    if server.process is not None:
-        server.kill()
 
 
 def begun(mill):
@@ -73,8 +60,8 @@ def is_whole(server, stream):
     return archive["lag_records"] == 0 and archive
 
 
-def test_records_reach_the_table_once_each_through_kills(archiving):
-    server, stream = archiving.server, begun(archiving)
+def test_records_reach_the_table_once_each_through_kills(short_epochs):
+    server, stream = short_epochs.server, begun(short_epochs)
     acknowledged, calls = {}, threading.Semaphore(0)
 
     def produce(client, round_):
@@ -109,25 +96,25 @@ def test_records_reach_the_table_once_each_through_kills(archiving):
     assert acknowledged.items() <= found.items()
 
 
-def test_an_archived_stream_is_deleted_only_when_its_archiving_has_ended(archiving):
-    server, stream = archiving.server, begun(archiving)
-    archiving.kinesis.put_record(StreamName=stream, Data=b"{}", PartitionKey="k")
-    text = refused(archiving.kinesis.delete_stream, "ResourceInUseException", StreamName=stream)
+def test_an_archived_stream_is_deleted_only_when_its_archiving_has_ended(short_epochs):
+    server, stream = short_epochs.server, begun(short_epochs)
+    short_epochs.kinesis.put_record(StreamName=stream, Data=b"{}", PartitionKey="k")
+    text = refused(short_epochs.kinesis.delete_stream, "ResourceInUseException", StreamName=stream)
     assert f"DELETE /_tidemill/views/archives/{stream}" in text
     eventually(lambda: is_whole(server, stream), "the table has everything")
     table = server.data_dir / archive_of(server, stream)["folder"]
     assert ask(server, "DELETE", f"/_tidemill/views/archives/{stream}")[0] == 200
-    archiving.kinesis.delete_stream(StreamName=stream)
+    short_epochs.kinesis.delete_stream(StreamName=stream)
     status, body = ask(server, "GET", f"/_tidemill/views/archives/{stream}")
     assert status == 404 and "is not archived" in body["error"]
     assert list(table.glob("*.parquet")), "what was archived stays"
 
 
-def test_what_is_not_there_or_not_meant_is_refused(archiving):
-    status, body = ask(archiving.server, "PUT", "/_tidemill/views/archives/nobody")
+def test_what_is_not_there_or_not_meant_is_refused(short_epochs):
+    status, body = ask(short_epochs.server, "PUT", "/_tidemill/views/archives/nobody")
     assert status == 404 and "nobody" in body["error"]
-    assert ask(archiving.server, "PATCH", "/_tidemill/views/archives/nobody")[0] == 405
-    assert ask(archiving.server, "GET", "/_tidemill/views/archives")[1] == {"archives": []}
+    assert ask(short_epochs.server, "PATCH", "/_tidemill/views/archives/nobody")[0] == 405
+    assert ask(short_epochs.server, "GET", "/_tidemill/views/archives")[1] == {"archives": []}
 
 
 def test_an_ephemeral_server_archives_and_says_what_is_held(mill):

@@ -8,22 +8,10 @@ import duckdb
 import polars
 import pytest
 
-from harness import Mill, Server, eventually
+from harness import eventually
 from test_views import by_store, name_of, put, query, rows, sale, told
 
 SHARDS = 3
-
-
-@pytest.fixture
-def batched(tmp_path):
-    """A durable server whose epochs are short."""
-    config = tmp_path / "tidemill.toml"
-    config.write_text("[views]\nepoch_millis = 100\n")
-    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
-    server.start()
-    yield Mill(server)
-    if server.process is not None:
-        server.kill()
 
 
 def begun(mill, sales, mode=""):
@@ -59,49 +47,49 @@ def absorbed(server, view, epoch, count):
     return eventually(newest, f"{count} records are in the batch view")
 
 
-def test_answers_hold_while_epochs_are_absorbed_and_after_a_kill(batched):
+def test_answers_hold_while_epochs_are_absorbed_and_after_a_kill(short_epochs):
     sales = [sale(number) for number in range(200)]
-    stream, view = begun(batched, sales)
+    stream, view = begun(short_epochs, sales)
     seen, epochs = 0, set()
     for batch in range(60):
         more = [sale(1000 + 10 * batch + number) for number in range(10)]
-        numbers = [one["SequenceNumber"] for one in put(batched.kinesis, stream, more)]
+        numbers = [one["SequenceNumber"] for one in put(short_epochs.kinesis, stream, more)]
         sales += more
-        found, as_of = answered(batched.server, view, min_position=[f"{stream}/{number}" for number in numbers])
+        found, as_of = answered(short_epochs.server, view, min_position=[f"{stream}/{number}" for number in numbers])
         assert found == by_store(sales)
         epochs.add(as_of["epoch"])
         assert len(sales) > seen
         seen = len(sales)
-    _, manifest = absorbed(batched.server, view, 0, len(sales))
-    assert answered(batched.server, view)[0] == by_store(sales)
-    batched.server.kill()
-    batched.server.start()
-    found, as_of = eventually(lambda: answered(batched.server, view), "the view is answered")
+    _, manifest = absorbed(short_epochs.server, view, 0, len(sales))
+    assert answered(short_epochs.server, view)[0] == by_store(sales)
+    short_epochs.server.kill()
+    short_epochs.server.start()
+    found, as_of = eventually(lambda: answered(short_epochs.server, view), "the view is answered")
     assert found == by_store(sales)
     assert as_of["epoch"] >= manifest["epoch"] > 0
 
 
-def test_an_answer_is_repeated_at_its_vector(batched):
+def test_an_answer_is_repeated_at_its_vector(short_epochs):
     sales = [sale(number) for number in range(50)]
-    stream, view = begun(batched, sales)
-    first, as_of = answered(batched.server, view)
+    stream, view = begun(short_epochs, sales)
+    first, as_of = answered(short_epochs.server, view)
     assert first == by_store(sales)
-    put(batched.kinesis, stream, [sale(number) for number in range(50, 90)])
-    eventually(lambda: answered(batched.server, view)[0] != first, "more is there")
-    assert answered(batched.server, view, as_of=as_of["vector"])[0] == first
-    absorbed(batched.server, view, 0, 90)
-    batched.server.kill()
-    batched.server.start()
-    eventually(lambda: answered(batched.server, view), "the view is answered")
-    again, then = answered(batched.server, view, as_of=as_of["vector"])
+    put(short_epochs.kinesis, stream, [sale(number) for number in range(50, 90)])
+    eventually(lambda: answered(short_epochs.server, view)[0] != first, "more is there")
+    assert answered(short_epochs.server, view, as_of=as_of["vector"])[0] == first
+    absorbed(short_epochs.server, view, 0, 90)
+    short_epochs.server.kill()
+    short_epochs.server.start()
+    eventually(lambda: answered(short_epochs.server, view), "the view is answered")
+    again, then = answered(short_epochs.server, view, as_of=as_of["vector"])
     assert (again, then["vector"]) == (first, as_of["vector"])
 
 
 @pytest.mark.parametrize("reader", ["duckdb", "polars"])
-def test_other_engines_read_the_files_of_a_batch_view(batched, reader):
+def test_other_engines_read_the_files_of_a_batch_view(short_epochs, reader):
     sales = [sale(number) for number in range(300)]
-    stream, view = begun(batched, sales)
-    folder, manifest = absorbed(batched.server, view, 0, len(sales))
+    stream, view = begun(short_epochs, sales)
+    folder, manifest = absorbed(short_epochs.server, view, 0, len(sales))
     files = [str(folder / file["name"]) for file in manifest["files"]]
     columns = ["_k0", "_a0", "_a1", "_a2"]
     if reader == "duckdb":
@@ -109,58 +97,58 @@ def test_other_engines_read_the_files_of_a_batch_view(batched, reader):
     else:
         found = polars.read_parquet(files, columns=columns).rows()
     assert {row[0]: tuple(row[1:]) for row in found} == by_store(sales)
-    at = answered(batched.server, view, as_of=manifest["positions"])
+    at = answered(short_epochs.server, view, as_of=manifest["positions"])
     assert at[0] == by_store(sales)
 
 
-def test_a_damaged_batch_view_is_computed_again(batched):
+def test_a_damaged_batch_view_is_computed_again(short_epochs):
     sales = [sale(number) for number in range(120)]
-    stream, view = begun(batched, sales)
-    folder, manifest = absorbed(batched.server, view, 0, len(sales))
-    batched.server.kill()
+    stream, view = begun(short_epochs, sales)
+    folder, manifest = absorbed(short_epochs.server, view, 0, len(sales))
+    short_epochs.server.kill()
     path = folder / manifest["files"][0]["name"]
     damaged = bytearray(path.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     path.write_bytes(damaged)
-    batched.server.start()
-    found, _ = eventually(lambda: answered(batched.server, view), "the view is answered")
+    short_epochs.server.start()
+    found, _ = eventually(lambda: answered(short_epochs.server, view), "the view is answered")
     assert found == by_store(sales)
-    absorbed(batched.server, view, manifest["epoch"], len(sales))
+    absorbed(short_epochs.server, view, manifest["epoch"], len(sales))
 
 
-def test_a_dropped_view_leaves_no_files(batched):
+def test_a_dropped_view_leaves_no_files(short_epochs):
     sales = [sale(number) for number in range(20)]
-    stream, view = begun(batched, sales)
-    folder, _ = absorbed(batched.server, view, 0, len(sales))
-    told(batched.server, "DELETE", f"/{view}")
+    stream, view = begun(short_epochs, sales)
+    folder, _ = absorbed(short_epochs.server, view, 0, len(sales))
+    told(short_epochs.server, "DELETE", f"/{view}")
     assert not list(folder.glob("*"))
 
 
-def test_kappa_keeps_nothing_and_answers_the_same(batched):
+def test_kappa_keeps_nothing_and_answers_the_same(short_epochs):
     sales = [sale(number) for number in range(120)]
-    stream, view = begun(batched, sales, ", mode = 'kappa'")
-    assert told(batched.server, "GET", f"/{view}")["kept_by"] == "replay"
-    eventually(lambda: answered(batched.server, view)[0] == by_store(sales), "all is there")
-    batched.server.kill()
-    batched.server.start()
-    found, as_of = eventually(lambda: answered(batched.server, view), "the view is answered")
+    stream, view = begun(short_epochs, sales, ", mode = 'kappa'")
+    assert told(short_epochs.server, "GET", f"/{view}")["kept_by"] == "replay"
+    eventually(lambda: answered(short_epochs.server, view)[0] == by_store(sales), "all is there")
+    short_epochs.server.kill()
+    short_epochs.server.start()
+    found, as_of = eventually(lambda: answered(short_epochs.server, view), "the view is answered")
     assert (found, as_of["epoch"]) == (by_store(sales), 0)
-    assert not (batched.server.data_dir / "views" / "batch").exists()
+    assert not (short_epochs.server.data_dir / "views" / "batch").exists()
 
 
-def test_duckdb_recomputes_the_answers_that_were_given_meanwhile(batched):
+def test_duckdb_recomputes_the_answers_that_were_given_meanwhile(short_epochs):
     sales = [sale(number) for number in range(100)]
-    stream, view = begun(batched, sales)
+    stream, view = begun(short_epochs, sales)
     answers, batch = [], 0
     while len({as_of["epoch"] for _, as_of in answers}) < 3:
         batch += 1
         more = [sale(1000 + 10 * batch + number) for number in range(10)]
-        put(batched.kinesis, stream, more)
+        put(short_epochs.kinesis, stream, more)
         sales += more
-        answers.append(answered(batched.server, view))
-    absorbed(batched.server, view, 0, len(sales))
-    archive = told(batched.server, "GET", f"/archives/{stream}")
-    files = deltalake.DeltaTable(str(batched.server.data_dir / archive["folder"])).file_uris()
+        answers.append(answered(short_epochs.server, view))
+    absorbed(short_epochs.server, view, 0, len(sales))
+    archive = told(short_epochs.server, "GET", f"/archives/{stream}")
+    files = deltalake.DeltaTable(str(short_epochs.server.data_dir / archive["folder"])).file_uris()
     table = duckdb.read_parquet(files)
     for found, as_of in answers[:: max(1, len(answers) // 100)]:
         ends = [end.split(":") for end in as_of["vector"].split(",")]

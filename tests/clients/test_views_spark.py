@@ -5,7 +5,7 @@ import pytest
 
 from engines import ENGINES, session
 from test_views import by_store, sale, told
-from test_views_batch import absorbed, answered, batched, begun  # noqa: F401
+from test_views_batch import absorbed, answered, begun
 
 
 @pytest.fixture(params=ENGINES)
@@ -14,11 +14,11 @@ def spark(request):
         yield spark
 
 
-def test_they_come_to_the_sums_of_the_answer(batched, spark):  # noqa: F811
+def test_they_come_to_the_sums_of_the_answer(short_epochs, spark):
     sales = [sale(number) for number in range(300)]
-    stream, view = begun(batched, sales)
-    folder, manifest = absorbed(batched.server, view, 0, len(sales))
-    expected, as_of = answered(batched.server, view)
+    stream, view = begun(short_epochs, sales)
+    folder, manifest = absorbed(short_epochs.server, view, 0, len(sales))
+    expected, as_of = answered(short_epochs.server, view)
     assert expected == by_store(sales)
     assert as_of["vector"] == manifest["positions"]
 
@@ -26,8 +26,8 @@ def test_they_come_to_the_sums_of_the_answer(batched, spark):  # noqa: F811
     states = spark.read.parquet(*files).select("_k0", "_a0", "_a1", "_a2").collect()
     assert {row[0]: tuple(row[1:]) for row in states} == expected
 
-    archive = told(batched.server, "GET", f"/archives/{stream}")
-    table = deltalake.DeltaTable(str(batched.server.data_dir / archive["folder"]))
+    archive = told(short_epochs.server, "GET", f"/archives/{stream}")
+    table = deltalake.DeltaTable(str(short_epochs.server.data_dir / archive["folder"]))
     # A table that was compacted has files that are no part of it any more, so the list is the log's.
     spark.read.parquet(*table.file_uris()).createOrReplaceTempView("sales")
     recomputed = spark.sql("SELECT store, count(*), sum(amount), max(n) FROM sales GROUP BY store").collect()

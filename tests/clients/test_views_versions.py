@@ -22,18 +22,6 @@ def views(tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture
-def absorbing(tmp_path):
-    """A durable server whose epochs are short, so that batch views are swapped all the time."""
-    config = tmp_path / "tidemill.toml"
-    config.write_text("[views]\nepoch_millis = 100\n")
-    server = Server(tmp_path, "--limits", "none", "--config", str(config), data_dir=tmp_path / "data")
-    server.start()
-    yield Mill(server)
-    if server.process is not None:
-        server.kill()
-
-
 def manifests(server, view):
     """The newest manifest of each version of a view that has one, by its folder."""
     newest = {}
@@ -304,10 +292,10 @@ def counted(server, view, rows_in, excluded, views=1):
     return eventually(whole, f"{rows_in} records are in the batch view, and {excluded} are left out")
 
 
-def test_excluded_records_leave_the_batch_view_and_come_back(absorbing):
+def test_excluded_records_leave_the_batch_view_and_come_back(short_epochs):
     sales = [sale(n) for n in range(100)]
-    stream, view, _, last = absorbed_view(absorbing, sales)
-    server = absorbing.server
+    stream, view, _, last = absorbed_view(short_epochs, sales)
+    server = short_epochs.server
     ask_all = lambda: rows(query(server, f"SELECT * FROM {view}", min_position=last))
     assert ask_all() == by_store(sales)
     counted(server, view, 100, 0)
@@ -325,10 +313,10 @@ def test_excluded_records_leave_the_batch_view_and_come_back(absorbing):
     counted(server, view, 100, 0)
 
 
-def test_versions_have_batch_views_of_their_own_through_a_kill(absorbing):
+def test_versions_have_batch_views_of_their_own_through_a_kill(short_epochs):
     sales = [sale(n) for n in range(60)]
-    stream, view, sql, last = absorbed_view(absorbing, sales)
-    server = absorbing.server
+    stream, view, sql, last = absorbed_view(short_epochs, sales)
+    server = short_epochs.server
     told(server, "POST", "", {"sql": sql.replace("CREATE", "ALTER").replace("sum(amount)", "sum(amount) * 2")}, 201)
     doubled = {store: (n, 2 * total, most) for store, (n, total, most) in by_store(sales).items()}
     ask_all = lambda name: rows(query(server, f'SELECT * FROM "{name}"', min_position=last))

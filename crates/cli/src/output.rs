@@ -82,6 +82,25 @@ pub fn envelope<T: Serialize>(
     })
 }
 
+/// Says what a command that went well has found: as JSON, or as `text` with the warnings beside it.
+pub fn report<T: Serialize>(
+    command: &str,
+    json: bool,
+    data: &T,
+    warnings: &[String],
+    text: impl FnOnce(&T) -> String,
+) -> Ending {
+    if json {
+        print(&envelope(command, Ending::Ok, data, warnings));
+        return Ending::Ok;
+    }
+    print(&text(data));
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ending::Ok
+}
+
 fn failure_envelope(command: &str, failed: &Failed) -> String {
     let error = ErrorBody {
         message: format!("{:#}", failed.error),

@@ -65,11 +65,17 @@ impl BatchView {
         self.files.is_empty()
     }
 
-    /// The view with `part`, which comes next, in it. Files whose ranges `part` does not touch stay.
+    /// The view with `part`, which comes next, in it. Files whose ranges `part` does not touch stay; new
+    /// ones have at most `file_groups` groups.
     ///
     /// # Panics
     /// When `part` begins elsewhere than where the view ends.
-    pub fn absorbed(&self, map: &dyn RecordMap, part: &Part) -> Result<BatchView, GroupsError> {
+    pub fn absorbed(
+        &self,
+        map: &dyn RecordMap,
+        part: &Part,
+        file_groups: usize,
+    ) -> Result<BatchView, GroupsError> {
         let mut next = self.clone();
         next.epoch += 1;
         let followed = follow(&mut next.positions, &part.spans);
@@ -89,8 +95,11 @@ impl BatchView {
                         None => Groups::default(),
                     };
                     groups.merge_each(touching)?;
-                    next.files
-                        .extend(ViewFile::cut(map, &groups)?.into_iter().map(Arc::new));
+                    next.files.extend(
+                        ViewFile::cut(map, &groups, file_groups)?
+                            .into_iter()
+                            .map(Arc::new),
+                    );
                 }
             }
         }
@@ -115,3 +124,6 @@ impl BatchView {
 
 /// From a key on, before another one.
 pub type Range<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
+#[cfg(test)]
+mod tests;

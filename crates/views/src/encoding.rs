@@ -1,4 +1,4 @@
-//! Bytes of states: [`Writer`] and [`Reader`], and what can be wrong with them, [`Damaged`].
+//! Bytes of states: [`Writer`] and [`Reader`], and what can be wrong with them, [`Damaged`]; and [`hex`].
 //!
 //! Numbers are little-endian and of fixed width, except lengths, which are LEB128. What must hold: a
 //! reader never panics and never takes more memory than its bytes justify, whatever they are; and each
@@ -205,6 +205,11 @@ impl<'a> Reader<'a> {
         };
         Ok(Some(value))
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod limits;
 pub mod value;
 pub mod columns;
 mod encoding;
+mod parquet_file;
 pub mod state;
 pub mod positions;
 mod time_text;

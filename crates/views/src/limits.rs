@@ -18,3 +18,13 @@ pub const GROUPS_MAX: usize = 4_000_000;
 pub const EXCLUSIONS_MAX: usize = 10_000;
 /// Bytes of the reason of an exclusion, at most.
 pub const REASON_BYTES_MAX: usize = 1024;
+/// Answers of a view that can be given again at their vector without a recompute, at most.
+pub const ANSWERS_REMEMBERED: usize = 64;
+/// From how many states of the batch view they are, at most: each holds groups of its own.
+pub const EPOCHS_REMEMBERED: u64 = 2;
+/// Parts of a speed layer that are not closed, beyond which they become one: each answer looks at all.
+pub const OPEN_PARTS_MAX: usize = 64;
+/// Closed parts, beyond which two of them become one.
+pub const CLOSED_PARTS_MAX: usize = 32;
+/// Records that a batch view takes out of the master dataset before it is kept: what a crash repeats.
+pub const CATCH_UP_RECORDS: u64 = 4_000_000;

@@ -33,20 +33,8 @@ pub async fn run(name: &str, options: BenchLog) -> Result<Ending, Failed> {
     let report = running.await.context("the benchmark broke off");
     let report = report.or_try(next.clone())?;
     let report = report.context("the benchmark could not run").or_try(next)?;
-    if json {
-        output::print(&output::envelope(
-            name,
-            Ending::Ok,
-            &report,
-            &report.warnings,
-        ));
-        return Ok(Ending::Ok);
-    }
-    output::print(&text(&report));
-    for warning in &report.warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(Ending::Ok)
+    let warnings = &report.warnings;
+    Ok(output::report(name, json, &report, warnings, text))
 }
 
 /// What is to be measured.

@@ -26,20 +26,8 @@ pub async fn run(name: &str, options: BenchStreams) -> Result<Ending, Failed> {
     let report = report.await.context("the benchmark could not run");
     let report = report.or_try(format!("{} bench --dir /tmp", output::program()))?;
     progress.finish("done");
-    if options.json {
-        output::print(&output::envelope(
-            name,
-            Ending::Ok,
-            &report,
-            &report.warnings,
-        ));
-        return Ok(Ending::Ok);
-    }
-    output::print(&text(&report));
-    for warning in &report.warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(Ending::Ok)
+    let warnings = &report.warnings;
+    Ok(output::report(name, options.json, &report, warnings, text))
 }
 
 /// What is to be measured.

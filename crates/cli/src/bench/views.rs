@@ -20,20 +20,8 @@ pub async fn run(name: &str, options: BenchViews) -> Result<Ending, Failed> {
     let measured = measured(&options).or_try(next.clone())?;
     let report = views::run(&measured, |step| eprintln!("Measuring {step}")).await;
     let report = report.context("the benchmark could not run").or_try(next)?;
-    if options.json {
-        output::print(&output::envelope(
-            name,
-            Ending::Ok,
-            &report,
-            &report.warnings,
-        ));
-        return Ok(Ending::Ok);
-    }
-    output::print(&text(&report));
-    for warning in &report.warnings {
-        eprintln!("warning: {warning}");
-    }
-    Ok(Ending::Ok)
+    let warnings = &report.warnings;
+    Ok(output::report(name, options.json, &report, warnings, text))
 }
 
 /// What is to be measured.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::encoding::hex;
 use crate::positions::{as_vector, of_vector};
 use crate::record_map::RecordMap;
 use crate::store::{Put, Store, StoreError};
 
 use super::BatchView;
-use super::manifest::{Entry, Manifest, hex};
+use super::manifest::{Entry, Manifest};
 use super::view_file::{Saved, ViewFile};
 
 /// Where a batch view is kept.
@@ -36,14 +37,6 @@ pub enum FolderError {
         /// What is wrong.
         what: String,
         /// The epoch that it was to be, which is taken.
-        epoch: u64,
-    },
-    /// Another process has put this epoch.
-    #[error("epoch {epoch} of {path} was put by somebody else")]
-    Conflict {
-        /// The folder.
-        path: String,
-        /// The epoch.
         epoch: u64,
     },
     /// The groups could not be made into a file.
@@ -96,14 +89,23 @@ impl Folder {
         Ok(view)
     }
 
-    /// Keeps `view`, durably; gives it as it is on disk.
+    /// Keeps `view`, durably; gives it as it is on disk, under the first epoch that is free: one that is
+    /// taken is from a try of which nobody could tell what came of it, and was never served.
     pub fn publish(&self, map: &dyn RecordMap, view: BatchView) -> Result<BatchView, FolderError> {
         let files = view.files.iter().map(|file| match file.saved() {
             Some(_) => Ok(Arc::clone(file)),
             None => self.save(map, file),
         });
         let files = files.collect::<Result<Vec<_>, FolderError>>()?;
-        let entries = files.iter().filter_map(|file| {
+        let mut kept = BatchView { files, ..view };
+        while self.put_manifest(&kept)? == Put::Exists {
+            kept.epoch += 1;
+        }
+        Ok(kept)
+    }
+
+    fn put_manifest(&self, view: &BatchView) -> Result<Put, FolderError> {
+        let entries = view.files.iter().filter_map(|file| {
             let saved = file.saved()?;
             Some(Entry {
                 name: saved.name.clone(),
@@ -119,13 +121,7 @@ impl Folder {
             entries.collect(),
         );
         let path = self.path_of(&manifest_name(view.epoch));
-        match self.store.put_new(&path, &manifest.encode())? {
-            Put::Done => Ok(BatchView { files, ..view }),
-            Put::Exists => Err(FolderError::Conflict {
-                path: self.path.clone(),
-                epoch: view.epoch,
-            }),
-        }
+        Ok(self.store.put_new(&path, &manifest.encode())?)
     }
 
     /// Removes what `view`, the newest one, does not need.

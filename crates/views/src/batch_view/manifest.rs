@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::encoding::hex;
 use crate::part::Counts;
 
 /// The version of the format.
@@ -90,9 +91,4 @@ impl Manifest {
 fn digest(body: &Body) -> String {
     let text = serde_json::to_vec(body).expect("a manifest has texts and numbers only");
     hex(&Sha256::digest(text))
-}
-
-/// Bytes in hex.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

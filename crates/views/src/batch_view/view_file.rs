@@ -18,22 +18,16 @@ use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 
 use crate::cells::Cells;
 use crate::columns::{arrow_type, column, value};
 use crate::groups::{Group, Groups, GroupsError, finals};
+use crate::parquet_file::write;
 use crate::record_map::RecordMap;
 use crate::state::{Aggregate, State};
 
-/// Groups of a file, at most: what is written anew when one of them changes. Few in tests, so that views
-/// have several files there.
-const GROUPS: usize = if cfg!(test) { 8 } else { 16 * 1024 };
 /// Rows of a row group, which is what other readers can skip.
 const ROW_GROUP_ROWS: usize = 8 * 1024;
 
@@ -59,11 +53,15 @@ pub struct Saved {
 }
 
 impl ViewFile {
-    /// `groups` in as many files as they take.
-    pub fn cut(map: &dyn RecordMap, groups: &Groups) -> Result<Vec<ViewFile>, GroupsError> {
+    /// `groups` in as many files as they take, with `most` groups at most in each.
+    pub fn cut(
+        map: &dyn RecordMap,
+        groups: &Groups,
+        most: usize,
+    ) -> Result<Vec<ViewFile>, GroupsError> {
         let all: Vec<(&[u8], &Group)> = groups.iter().collect();
         // Two halves and not a full one and a rest: either may grow.
-        let count = all.len().div_ceil(GROUPS).max(1);
+        let count = all.len().div_ceil(most).max(1);
         let each = all.len().div_ceil(count).max(1);
         all.chunks(each)
             .map(|groups| ViewFile::of(map, groups))
@@ -180,17 +178,7 @@ impl ViewFile {
             columns.push(column(aggregate.answer(), finals.collect())?);
         }
         let rows = RecordBatch::try_new(schema(map), columns)?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_created_by("tidemill".to_owned())
-            .build();
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties)
-            .with_skip_arrow_metadata(true);
-        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)?;
-        writer.write(&rows)?;
-        writer.into_inner()
+        write(&rows, ROW_GROUP_ROWS)
     }
 
     /// The groups of a Parquet file; or what is wrong with it.

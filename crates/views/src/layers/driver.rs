@@ -18,6 +18,7 @@ use tidemill_model::{BoxFuture, Record, ShardId, Source};
 
 use crate::batch_view::{BatchView, Folder, FolderError};
 use crate::groups::GroupsError;
+use crate::limits::CATCH_UP_RECORDS;
 use crate::master::rows;
 use crate::part::Part;
 use crate::positions::{Positions, Span};
@@ -34,8 +35,6 @@ const LIMIT: ReadLimit = ReadLimit {
     records: 10_000,
     bytes: 4 * 1024 * 1024,
 };
-/// Records that the batch view takes out of the master dataset before it is kept.
-const RECORDS_AT_ONCE: u64 = 4_000_000;
 
 /// Keeps one view; cheap to clone.
 #[derive(Clone)]
@@ -79,9 +78,10 @@ pub(super) enum Failed {
     History(#[from] HistoryError),
     #[error(transparent)]
     Groups(#[from] GroupsError),
-    #[error("the stream has freed records that the master dataset does not have yet")]
-    NotArchived,
 }
+
+/// Closed parts, and what the master dataset comes to for them.
+type Recomputed = (Vec<Arc<Part>>, Part);
 
 type Outgoing = FuturesUnordered<BoxFuture<'static, Input>>;
 
@@ -120,11 +120,11 @@ impl Driver {
     fn carry_out(self, effect: Effect) -> BoxFuture<'static, Input> {
         Box::pin(async move {
             match effect {
-                Effect::Open => self.blocking(Input::Opened, Driver::open).await,
-                Effect::CatchUp => self.blocking(Input::CaughtUp, Driver::catch_up).await,
-                Effect::Close => self.blocking(Input::Closed, Driver::close).await,
-                Effect::Absorb => self.blocking(Input::Absorbed, Driver::absorb).await,
-                Effect::Audit => self.blocking(Input::Audited, Driver::audit).await,
+                Effect::Open => self.blocking(Driver::open).await,
+                Effect::CatchUp => self.blocking(Driver::catch_up).await,
+                Effect::Close => self.blocking(Driver::close).await,
+                Effect::Absorb => self.blocking(Driver::absorb).await,
+                Effect::Audit => self.blocking(Driver::audit).await,
                 Effect::Feed => self.feed().await,
                 Effect::Settle | Effect::Stopped => {
                     unreachable!("what has no answer is not carried out here")
@@ -134,10 +134,10 @@ impl Driver {
     }
 
     /// Runs `work` where it may block; what it says when it failed is logged.
-    async fn blocking(&self, done: Input, work: fn(&Driver) -> Result<(), Failed>) -> Input {
+    async fn blocking(&self, work: fn(&Driver) -> Result<Input, Failed>) -> Input {
         let this = self.clone();
         match spawn_blocking(move || work(&this)).await {
-            Ok(Ok(())) => done,
+            Ok(Ok(done)) => done,
             Ok(Err(error)) => {
                 let stream = &self.history.subject.stream;
                 tracing::error!(%stream, %error, "the batch layer of a view failed");
@@ -147,53 +147,45 @@ impl Driver {
         }
     }
 
-    pub(super) fn open(&self) -> Result<(), Failed> {
-        let Some(folder) = &self.folder else {
-            self.held.begin(BatchView::empty(0));
-            return Ok(());
-        };
-        let view = match folder.open(&*self.history.map) {
-            Ok(view) => {
-                folder.sweep(&view)?;
-                view
-            }
-            Err(error @ FolderError::Damaged { epoch, .. }) => {
-                tracing::error!(%error, "a batch view is damaged and is recomputed");
-                BatchView::empty(epoch)
-            }
-            Err(error) => return Err(error.into()),
+    pub(super) fn open(&self) -> Result<Input, Failed> {
+        let view = match &self.folder {
+            None => BatchView::empty(0),
+            Some(folder) => match folder.open(&*self.history.map) {
+                Ok(view) => {
+                    self.sweep(folder, &view);
+                    view
+                }
+                Err(error @ FolderError::Damaged { epoch, .. }) => {
+                    tracing::error!(%error, "a batch view is damaged and is recomputed");
+                    BatchView::empty(epoch)
+                }
+                Err(error) => return Err(error.into()),
+            },
         };
         self.held.begin(view);
-        Ok(())
+        Ok(Input::Opened)
     }
 
-    pub(super) fn catch_up(&self) -> Result<(), Failed> {
+    pub(super) fn catch_up(&self) -> Result<Input, Failed> {
         let table = self.history.table()?;
         let mut view = BatchView::clone(&self.held.contents().batch);
         let epoch = view.epoch;
         loop {
             let part = self
                 .history
-                .part(&table, &view.positions, None, RECORDS_AT_ONCE)?;
+                .part(&table, &view.positions, None, CATCH_UP_RECORDS)?;
             if part.spans.is_empty() {
                 break;
             }
-            view = self.keep(view.absorbed(&*self.history.map, &part)?)?;
+            view = self.keep(self.absorbed(&view, &part)?)?;
         }
         let is_news = view.epoch > epoch;
         self.held.begin(view);
-        match is_news || self.is_gone() {
-            true => Ok(()),
-            false => Err(Failed::NotArchived),
-        }
+        Ok(Input::CaughtUp { is_news })
     }
 
-    fn is_gone(&self) -> bool {
-        let History { subject, .. } = &*self.history;
-        match self.source.incarnation(&subject.stream) {
-            Ok(found) => found != subject.incarnation,
-            Err(error) => matches!(error, SourceError::NoStream { .. }),
-        }
+    fn absorbed(&self, view: &BatchView, part: &Part) -> Result<BatchView, GroupsError> {
+        view.absorbed(&*self.history.map, part, self.settings.file_groups)
     }
 
     /// `view`, durably where it is to be.
@@ -202,16 +194,24 @@ impl Driver {
             return Ok(view);
         };
         let kept = folder.publish(&*self.history.map, view)?;
-        folder.sweep(&kept)?;
+        self.sweep(folder, &kept);
         Ok(kept)
     }
 
-    pub(super) fn close(&self) -> Result<(), Failed> {
-        self.held.close()?;
-        Ok(())
+    /// Removes what `view` does not need. What is left lies there until the next time.
+    fn sweep(&self, folder: &Folder, view: &BatchView) {
+        if let Err(error) = folder.sweep(view) {
+            let stream = &self.history.subject.stream;
+            tracing::warn!(%stream, %error, "an old batch view has left files behind");
+        }
     }
 
-    pub(super) fn absorb(&self) -> Result<(), Failed> {
+    pub(super) fn close(&self) -> Result<Input, Failed> {
+        self.held.close()?;
+        Ok(Input::Closed)
+    }
+
+    pub(super) fn absorb(&self) -> Result<Input, Failed> {
         let batch = Arc::clone(&self.held.contents().batch);
         let (parts, part) = match &self.folder {
             None => {
@@ -219,46 +219,49 @@ impl Driver {
                 let part = Part::of(&parts)?;
                 (parts, part)
             }
-            Some(_) => {
-                let table = self.history.table()?;
-                let parts = self.held.absorbable(Some(&table.snapshot().positions));
-                let speed = Part::of(&parts)?;
-                let mut to = batch.positions.clone();
-                to.extend(speed.spans.iter().map(|span| (span.shard, span.to)));
-                let part = self
-                    .history
-                    .part(&table, &batch.positions, Some(&to), u64::MAX)?;
-                if let Some(difference) = difference(&part, &speed) {
-                    self.held.break_for(format!(
-                        "the master dataset and the stream come to different answers: {difference}"
-                    ));
-                    return Ok(());
-                }
-                (parts, part)
-            }
+            Some(_) => match self.recomputed(&batch)? {
+                Some(recomputed) => recomputed,
+                None => return Ok(Input::Absorbed),
+            },
         };
-        if parts.is_empty() {
-            return Ok(());
+        if !parts.is_empty() {
+            match self.absorbed(&batch, &part) {
+                Ok(view) => self.held.swap(self.keep(view)?, parts.len()),
+                Err(error) => self.held.break_for(error.to_string()),
+            }
         }
-        let view = match batch.absorbed(&*self.history.map, &part) {
-            Ok(view) => view,
-            Err(error) => {
-                self.held.break_for(error.to_string());
-                return Ok(());
+        Ok(Input::Absorbed)
+    }
+
+    /// The closed parts that the master dataset has, and what that comes to for them; none when the two
+    /// differ, and then there are no answers any more.
+    fn recomputed(&self, batch: &BatchView) -> Result<Option<Recomputed>, Failed> {
+        let table = self.history.table()?;
+        let parts = self.held.absorbable(Some(&table.snapshot().positions));
+        let speed = Part::of(&parts)?;
+        let mut to = batch.positions.clone();
+        to.extend(speed.spans.iter().map(|span| (span.shard, span.to)));
+        let part = self
+            .history
+            .part(&table, &batch.positions, Some(&to), u64::MAX)?;
+        match difference(&part, &speed) {
+            None => Ok(Some((parts, part))),
+            Some(difference) => {
+                self.held.break_for(format!(
+                    "the master dataset and the stream come to different answers: {difference}"
+                ));
+                Ok(None)
             }
-        };
-        let kept = self.keep(view)?;
-        self.held.swap(kept, parts.len());
-        Ok(())
+        }
     }
 
     /// Computes the range of the batch view whose turn it is again out of the master dataset, from the
     /// first record on, and compares.
-    pub(super) fn audit(&self) -> Result<(), Failed> {
+    pub(super) fn audit(&self) -> Result<Input, Failed> {
         let batch = Arc::clone(&self.held.contents().batch);
         let turn = self.held.audits().ranges as usize % batch.files.len().max(1);
         let Some((Some(file), keys)) = batch.ranges().nth(turn) else {
-            return Ok(());
+            return Ok(Input::Audited);
         };
         let table = self.history.table()?;
         let from = Positions::new();
@@ -278,7 +281,7 @@ impl Driver {
         let now = self.history.clock.now();
         self.held
             .audited(now, file.count() as u64, difference.is_some());
-        Ok(())
+        Ok(Input::Audited)
     }
 
     /// Puts the records of the stream into the speed layer, until that does not go on.

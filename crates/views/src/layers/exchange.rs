@@ -23,7 +23,10 @@ pub enum Input {
     /// The batch view is open; the speed layer is empty and begins behind it.
     Opened,
     /// The batch view has everything that the master dataset had; the speed layer begins anew.
-    CaughtUp,
+    CaughtUp {
+        /// Whether there was anything that it had not.
+        is_news: bool,
+    },
     /// What came in is closed.
     Closed,
     /// The batch view has absorbed what it could.

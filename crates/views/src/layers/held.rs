@@ -10,24 +10,17 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use thiserror::Error;
 use tokio::sync::watch;
 
 use tidemill_model::Timestamp;
 
 use crate::batch_view::BatchView;
 use crate::groups::GroupsError;
+use crate::limits::{ANSWERS_REMEMBERED, CLOSED_PARTS_MAX, EPOCHS_REMEMBERED, OPEN_PARTS_MAX};
 use crate::part::{Audits, Counts, Part, follow};
 use crate::positions::{Positions, Span};
 use crate::service::Upkeep;
-
-/// Answers that can be given again, at most.
-const REMEMBERED: usize = 64;
-/// From how many epochs an answer can be given again: each may hold a batch view of its own.
-const REMEMBERED_EPOCHS: u64 = 2;
-/// Parts that are not closed, beyond which they become one.
-const OPEN_MAX: usize = 64;
-/// Closed parts, beyond which two of them become one.
-const CLOSED_MAX: usize = 32;
 
 /// What is known at one moment.
 #[derive(Clone, Default)]
@@ -41,7 +34,7 @@ pub struct Contents {
     /// One past the last position of each shard that is in them.
     pub head: Positions,
     /// Why there is no answer, for good.
-    pub broken: Option<String>,
+    broken: Option<String>,
     /// When it was last known to have everything.
     pub complete_at: Timestamp,
     /// What there was when this pass began; nothing is answered before it has that.
@@ -50,6 +43,23 @@ pub struct Contents {
     pass: u64,
     /// What was answered, the newest last.
     remembered: VecDeque<Arc<Pin>>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NoAnswer {
+    /// There will be none.
+    #[error("{0}")]
+    Broken(String),
+    /// Not all is there again that was there when it began.
+    #[error("it is being rebuilt, and {missing} records are still missing")]
+    Missing {
+        /// How many are not.
+        missing: u64,
+    },
+    /// Nobody knows yet what was there.
+    #[error("it is being rebuilt from the master dataset")]
+    Beginning,
 }
 
 /// What an answer is made of: never changed, and whole.
@@ -97,17 +107,30 @@ fn untiled(reached: &Positions, span: Span) -> String {
 }
 
 impl Contents {
-    /// How many positions are missing of what there was when this pass began; none when nobody has
-    /// looked yet. An answer before that would be older than one that was given before a crash.
-    pub fn missing(&self) -> Option<u64> {
-        let missing = self.target.as_ref()?.iter().map(|(shard, end)| {
+    /// Whether there are answers. One before all is there again that was there when this pass began would
+    /// be older than one that was given before.
+    pub fn check(&self) -> Result<(), NoAnswer> {
+        if let Some(why) = &self.broken {
+            return Err(NoAnswer::Broken(why.clone()));
+        }
+        let target = self.target.as_ref().ok_or(NoAnswer::Beginning)?;
+        let missing = target.iter().map(|(shard, end)| {
             let reached = self.head.get(shard).copied().unwrap_or(0);
             end.saturating_sub(reached)
         });
-        Some(missing.sum())
+        match missing.sum() {
+            0 => Ok(()),
+            missing => Err(NoAnswer::Missing { missing }),
+        }
     }
 
-    /// What an answer of now is made of.
+    /// What an answer of now is made of, if there is one.
+    pub fn answerable(&self) -> Result<Pin, NoAnswer> {
+        self.check()?;
+        Ok(self.pin())
+    }
+
+    /// What there is now, whether or not it may be answered.
     pub fn pin(&self) -> Pin {
         Pin {
             pass: self.pass,
@@ -140,8 +163,10 @@ impl Contents {
 
     fn forget_old(&mut self) {
         let epoch = self.batch.epoch;
-        let is_old = |pin: &Arc<Pin>| pin.batch.epoch + REMEMBERED_EPOCHS <= epoch;
-        while self.remembered.len() > REMEMBERED || self.remembered.front().is_some_and(is_old) {
+        let is_old = |pin: &Arc<Pin>| pin.batch.epoch + EPOCHS_REMEMBERED <= epoch;
+        while self.remembered.len() > ANSWERS_REMEMBERED
+            || self.remembered.front().is_some_and(is_old)
+        {
             self.remembered.pop_front();
         }
     }
@@ -203,14 +228,15 @@ impl Held {
         self.contents().target.is_some()
     }
 
-    /// Puts `part` behind the others; it begins where its shards end.
+    /// Puts `part` behind the others. Nothing is done when it begins elsewhere than where its shards end:
+    /// after a failure records may be read again while those that were read before are being added.
     pub fn push(&self, pass: u64, part: Part) {
         let mut contents = self.contents();
-        if contents.pass != pass {
+        let mut head = contents.head.clone();
+        if contents.pass != pass || follow(&mut head, &part.spans).is_err() {
             return;
         }
-        let followed = follow(&mut contents.head, &part.spans);
-        assert_eq!(followed, Ok(()), "parts are added in their order");
+        contents.head = head;
         contents.parts.push(Arc::new(part));
         drop(contents);
         self.changed();
@@ -241,7 +267,7 @@ impl Held {
             return Ok(());
         };
         let (pass, open) = self.open();
-        if open.len() > OPEN_MAX {
+        if open.len() > OPEN_PARTS_MAX {
             let one = Part::of(&open)?;
             self.replace_open(pass, open.len(), one);
         }
@@ -291,7 +317,7 @@ impl Held {
     /// Two closed parts that should be one, with the place of the first, when there are too many.
     fn crowded(&self) -> Option<(usize, Vec<Arc<Part>>)> {
         let contents = self.contents();
-        if contents.closed <= CLOSED_MAX {
+        if contents.closed <= CLOSED_PARTS_MAX {
             return None;
         }
         let pairs = contents.parts[..contents.closed].windows(2).enumerate();

@@ -7,11 +7,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use thiserror::Error;
 
-use tidemill_model::{Clock, Record, SequenceNumber, ShardId, Timestamp};
+use tidemill_model::{Clock, Record, ShardId};
 
 use crate::batch_view::Range;
 use crate::groups::GroupsError;
@@ -150,7 +148,7 @@ impl History {
     /// The rows with the view's columns, which are read out of the payloads again: the file may be older
     /// than some of them.
     fn mapped_rows(&self, rows: &RecordBatch) -> Result<RecordBatch, HistoryError> {
-        let records = records_of(rows);
+        let records = rows::records(rows);
         let records: Vec<(ShardId, &Record)> = records
             .iter()
             .map(|(shard, record)| (*shard, record))
@@ -168,29 +166,4 @@ fn cut(span: &Span, from: &Positions, to: Option<&Positions>) -> Option<Span> {
         to: to.map_or(span.to, |to| span.to.min(at(to))),
     };
     (cut.from < cut.to).then_some(cut)
-}
-
-/// The records in rows of a table.
-fn records_of(rows: &RecordBatch) -> Vec<(ShardId, Record)> {
-    let shards = rows.column(0).as_primitive::<Int32Type>().values();
-    let positions = rows.column(1).as_primitive::<Int64Type>().values();
-    let numbers = rows.column(2).as_string::<i32>();
-    let arrivals = rows
-        .column(3)
-        .as_primitive::<TimestampMicrosecondType>()
-        .values();
-    let keys = rows.column(4).as_string::<i32>();
-    let payloads = rows.column(5).as_binary::<i32>();
-    let records = (0..rows.num_rows()).map(|row| {
-        let number: Result<SequenceNumber, _> = numbers.value(row).parse();
-        let record = Record {
-            position: positions[row] as u64,
-            sequence_number: number.expect("a table has the numbers that were put into it"),
-            arrival: Timestamp::from_millis((arrivals[row] / 1000) as u64),
-            partition_key: keys.value(row).to_owned(),
-            data: payloads.value(row).to_vec().into(),
-        };
-        (ShardId(shards[row] as u32), record)
-    });
-    records.collect()
 }

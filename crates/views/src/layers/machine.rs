@@ -82,9 +82,15 @@ impl Machine {
                 self.done(Effect::Open);
                 self.is_open = true;
             }
-            Input::CaughtUp => {
-                self.done(Effect::CatchUp);
-                self.needs_catching_up = false;
+            Input::CaughtUp { is_news } => {
+                // What the stream has freed and the master dataset lacks, it will have with its next epoch.
+                let is_too_early = !is_news && !matches!(self.feeding, Feeding::Over { .. });
+                if is_too_early {
+                    self.work_failed(now);
+                } else {
+                    self.done(Effect::CatchUp);
+                    self.needs_catching_up = false;
+                }
             }
             Input::Closed => {
                 self.done(Effect::Close);

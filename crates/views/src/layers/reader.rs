@@ -20,7 +20,7 @@ use crate::view_reader::{
     AsOf, KeyFilter, MinPosition, QueryOptions, ReadError, Reading, ViewReader,
 };
 
-use super::held::{Contents, Held, Pin};
+use super::held::{Held, NoAnswer, Pin};
 use super::history::{History, HistoryError};
 use super::serving::Serving;
 
@@ -58,21 +58,11 @@ impl Reader {
     /// What an answer would be as of now.
     pub fn sight(&self) -> Result<AsOf, ReadError> {
         let contents = self.held.contents();
-        self.check(&contents)?;
-        let complete_at = contents.complete_at;
-        let pin = contents.pin();
+        let (pin, complete_at) = (contents.answerable(), contents.complete_at);
         drop(contents);
+        let pin = pin.map_err(|none| self.unanswerable(none.to_string()))?;
         pin.check().map_err(|why| self.unanswerable(why))?;
         Ok(self.as_of(&pin, complete_at))
-    }
-
-    /// Whether there are answers now.
-    fn check(&self, contents: &Contents) -> Result<(), ReadError> {
-        match &contents.broken {
-            Some(why) => Err(self.unanswerable(why.clone())),
-            None if contents.missing() != Some(0) => Err(self.unanswerable(rebuilding(contents))),
-            None => Ok(()),
-        }
     }
 
     fn unanswerable(&self, why: String) -> ReadError {
@@ -127,8 +117,8 @@ impl Reader {
             }
         };
         let is_rebuilt = || {
-            let contents = self.held.contents();
-            contents.missing() == Some(0) || contents.broken.is_some()
+            let checked = self.held.contents().check();
+            matches!(checked, Ok(()) | Err(NoAnswer::Broken(_)))
         };
         let waiting = async {
             while !(is_rebuilt() && demanded.iter().all(is_there)) {
@@ -148,13 +138,6 @@ impl Reader {
                 text.map_or(Ok(()), |text| Err(self.demand(text)))
             }
         }
-    }
-}
-
-fn rebuilding(contents: &Contents) -> String {
-    match contents.missing() {
-        Some(missing) => format!("it is being rebuilt, and {missing} records are still missing"),
-        None => "it is being rebuilt from the master dataset".to_owned(),
     }
 }
 
@@ -188,12 +171,9 @@ impl ViewReader for Reader {
 
 impl Reader {
     fn read_now(&self, filters: &[KeyFilter]) -> Result<Reading, ReadError> {
-        let complete_at = {
-            let contents = self.held.contents();
-            self.check(&contents)?;
-            contents.complete_at
-        };
-        let (pin, rows) = self.serving.answer(&self.held, &*self.map, filters);
+        let complete_at = self.held.contents().complete_at;
+        let answer = self.serving.answer(&self.held, &*self.map, filters);
+        let (pin, rows) = answer.map_err(|none| self.unanswerable(none.to_string()))?;
         let reading = self.reading(&pin, complete_at, rows)?;
         self.held.remember(pin);
         Ok(reading)
@@ -203,13 +183,10 @@ impl Reader {
     fn read_at(&self, wanted: &Positions, filters: &[KeyFilter]) -> Result<Reading, ReadError> {
         let (found, now, complete_at) = {
             let contents = self.held.contents();
-            self.check(&contents)?;
-            (
-                contents.pin_at(wanted),
-                contents.pin(),
-                contents.complete_at,
-            )
+            let now = contents.answerable();
+            (contents.pin_at(wanted), now, contents.complete_at)
         };
+        let now = now.map_err(|none| self.unanswerable(none.to_string()))?;
         let pin = match found {
             Some(pin) => pin,
             None => self.recomputed(&now, wanted)?,

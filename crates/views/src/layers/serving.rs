@@ -19,7 +19,7 @@ use crate::positions::Positions;
 use crate::record_map::RecordMap;
 use crate::view_reader::KeyFilter;
 
-use super::held::{Held, Pin};
+use super::held::{Held, NoAnswer, Pin};
 
 /// Makes the answers of one view.
 #[derive(Default)]
@@ -47,24 +47,23 @@ impl Serving {
         held: &Held,
         map: &dyn RecordMap,
         filters: &[KeyFilter],
-    ) -> (Pin, Result<Vec<RecordBatch>, GroupsError>) {
+    ) -> Result<(Pin, Result<Vec<RecordBatch>, GroupsError>), NoAnswer> {
         if let Some(key) = whole_key(map, filters) {
-            let pin = held.contents().pin();
+            let pin = held.contents().answerable()?;
             let found = point(&pin, map, &key);
-            return (pin, found);
+            return Ok((pin, found));
         }
         let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
         // Pinned while nobody else merges: what is merged is never ahead of the pin.
-        let pin = held.contents().pin();
-        let taken = advanced(merged.take(), &pin);
-        let taken = match taken {
+        let pin = held.contents().answerable()?;
+        let taken = match advanced(merged.take(), &pin) {
             Ok(taken) => taken,
-            Err(error) => return (pin, Err(error)),
+            Err(error) => return Ok((pin, Err(error))),
         };
         *merged = Some(Arc::clone(&taken));
         drop(merged);
         let rows = rows(&pin, &taken, map, filters);
-        (pin, rows)
+        Ok((pin, rows))
     }
 
     /// The groups of `pin`, which may be an older one, that pass `filters`, at least.

@@ -1,8 +1,8 @@
-//! How often layers do what they do: [`Settings`].
+//! How often layers do what they do, and how much at a time: [`Settings`].
 
 use std::time::Duration;
 
-/// How often.
+/// How often, and how much at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// After how long what came in is closed, so that it can be absorbed whole.
@@ -11,6 +11,8 @@ pub struct Settings {
     pub absorb: Duration,
     /// How often a range of the batch view is computed again and compared.
     pub audit: Duration,
+    /// Groups of a file of the batch view, at most: what is written anew when one of them changes.
+    pub file_groups: usize,
     /// The pause after a failure; it doubles with each one in a row, up to 64 times.
     pub pause: Duration,
 }
@@ -21,6 +23,7 @@ impl Default for Settings {
             close: Duration::from_secs(5),
             absorb: Duration::from_secs(60),
             audit: Duration::from_secs(3600),
+            file_groups: 16 * 1024,
             pause: Duration::from_secs(1),
         }
     }

@@ -15,14 +15,15 @@ use arrow_array::{
 use arrow_buffer::NullBuffer;
 use arrow_schema::{ArrowError, Field, Fields, Schema as ArrowSchema};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+
+use crate::parquet_file::write;
 
 use super::action::{Action, Add, FileFormat, Metadata, Protocol, Remove, Texts, Txn};
+
+/// Rows of a row group: a checkpoint is read whole, so this is as many as the writer takes by itself.
+const ROW_GROUP_ROWS: usize = 1024 * 1024;
 
 /// The file of `actions`.
 pub fn encode(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
@@ -38,16 +39,8 @@ pub fn encode(actions: &[Action]) -> Result<Vec<u8>, ParquetError> {
         .map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
     let schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
     let arrays = columns.into_iter().map(|(_, array)| array);
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect())?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_created_by("tidemill".to_owned());
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties.build())
-        .with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
-    writer.write(&batch)?;
-    writer.into_inner()
+    let batch = RecordBatch::try_new(schema, arrays.collect())?;
+    write(&batch, ROW_GROUP_ROWS)
 }
 
 /// The actions of one kind, at the rows where they stand.

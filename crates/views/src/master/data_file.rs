@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use tidemill_model::Timestamp;
 
+use crate::encoding::hex;
 use crate::positions::{self, Span};
 
 use super::action::{Add, Texts};
@@ -56,10 +57,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// The name of a file with `content`.
 pub fn name_of(first_epoch: u64, last_epoch: u64, content: &[u8]) -> String {
-    let hash: String = Sha256::digest(content)[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hex(&Sha256::digest(content)[..8]);
     if first_epoch == last_epoch {
         format!("epoch-{first_epoch:012}-{hash}.parquet")
     } else {

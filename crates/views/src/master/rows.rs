@@ -27,17 +27,14 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 use sha2::{Digest, Sha256};
 
-use tidemill_model::{Record, ShardId};
+use tidemill_model::{Record, SequenceNumber, ShardId, Timestamp};
 
 use crate::columns;
+use crate::parquet_file::write;
 use crate::payload;
 use crate::schema::Schema;
 use crate::value::Type;
@@ -118,20 +115,35 @@ pub fn batch(schema: &Schema, records: &[(ShardId, &Record)]) -> Result<RecordBa
     RecordBatch::try_new(arrow_schema(schema), arrays)
 }
 
+/// The records that `rows`, as [`batch`] makes them, were made of.
+pub fn records(rows: &RecordBatch) -> Vec<(ShardId, Record)> {
+    let shards = rows.column(0).as_primitive::<Int32Type>().values();
+    let positions = rows.column(1).as_primitive::<Int64Type>().values();
+    let numbers = rows.column(2).as_string::<i32>();
+    let arrivals = rows
+        .column(3)
+        .as_primitive::<TimestampMicrosecondType>()
+        .values();
+    let keys = rows.column(4).as_string::<i32>();
+    let payloads = rows.column(5).as_binary::<i32>();
+    let records = (0..rows.num_rows()).map(|row| {
+        let number: Result<SequenceNumber, _> = numbers.value(row).parse();
+        let record = Record {
+            position: positions[row] as u64,
+            sequence_number: number.expect("a table has the numbers that were put into it"),
+            arrival: Timestamp::from_millis((arrivals[row] / 1000) as u64),
+            partition_key: keys.value(row).to_owned(),
+            data: payloads.value(row).to_vec().into(),
+        };
+        (ShardId(shards[row] as u32), record)
+    });
+    records.collect()
+}
+
 /// `rows` as a Parquet file.
 pub fn encode(rows: &RecordBatch) -> Result<Encoded, ParquetError> {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_created_by("tidemill".to_owned())
-        .build();
-    let options = ArrowWriterOptions::new()
-        .with_properties(properties)
-        .with_skip_arrow_metadata(true);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)?;
-    writer.write(rows)?;
     Ok(Encoded {
-        bytes: writer.into_inner()?,
+        bytes: write(rows, ROW_GROUP_ROWS)?,
         rows: rows.num_rows() as u64,
         bad: (rows.num_rows() - rows.column(SYSTEM_COLUMNS - 1).null_count()) as u64,
         digest: digest(rows),

@@ -7,6 +7,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 
 use crate::definition::Definition;
 use crate::positions::Positions;
@@ -47,6 +49,18 @@ pub fn demanded(stream: &str, positions: &Positions) -> Vec<MinPosition> {
         position: end - 1,
     });
     demanded.collect()
+}
+
+/// All groups of what `reader` reads, read where that may take its time.
+pub async fn read_all(
+    reader: &Arc<dyn ViewReader>,
+    options: QueryOptions,
+) -> Result<Reading, ReadError> {
+    let (reader, handle) = (Arc::clone(reader), Handle::current());
+    let reading = spawn_blocking(move || handle.block_on(reader.read(&[], &options)));
+    reading
+        .await
+        .expect("reading does not panic, and nobody cuts it off")
 }
 
 /// `error`, of the view called `name`.

@@ -24,7 +24,7 @@ use crate::sql::Answering;
 use crate::view_reader::{QueryOptions, ReadError, Reading, ViewReader};
 
 use super::Shared;
-use super::called::demanded;
+use super::called::{demanded, read_all};
 use super::failure::Failure;
 use super::hosted::Hosted;
 use super::json::{rows_of, type_of};
@@ -109,7 +109,7 @@ impl Shared {
         let other = other.map_err(|_| Refused::NoNext { name: name.clone() })?;
         let (served, other) = (self.find(&name)?, self.find(&other.beside())?);
         let (one, two) = (reader(&served)?, reader(&other)?);
-        let (positions, rows) = self.at_one_vector(&*one, &*two).await?;
+        let (positions, rows) = self.at_one_vector(&one, &two).await?;
         let now = self.parts.clock.now();
         let served = Side::of(&*one, rows.0, now).await?;
         let other = Side::of(&*two, rows.1, now).await?;
@@ -121,23 +121,22 @@ impl Shared {
     /// no record has come in between; so it is tried again.
     async fn at_one_vector(
         &self,
-        one: &dyn ViewReader,
-        two: &dyn ViewReader,
+        one: &Arc<dyn ViewReader>,
+        two: &Arc<dyn ViewReader>,
     ) -> Result<(Positions, (Vec<RecordBatch>, Vec<RecordBatch>)), Failure> {
         let deadline = self.parts.clock.now().plus(PATIENCE);
-        let newest = QueryOptions::default();
         let mut last = None;
         for attempt in 1..=TRIES_MAX {
             // Whoever is behind is asked first, so that the other one can still come to its vector.
             let swapped = attempt % 2 == 0;
             let (first, second) = if swapped { (two, one) } else { (one, two) };
-            let read = first.read(&[], &newest).await?;
+            let read = read_all(first, QueryOptions::default()).await?;
             let vector = read.as_of.positions;
             let wanted = QueryOptions {
                 min_positions: demanded(&first.definition().stream, &vector),
                 as_of: Some(vector.clone()),
             };
-            match second.read(&[], &wanted).await {
+            match read_all(second, wanted).await {
                 Ok(Reading { rows, .. }) if swapped => return Ok((vector, (rows, read.rows))),
                 Ok(Reading { rows, .. }) => return Ok((vector, (read.rows, rows))),
                 Err(ReadError::Demand { why, .. }) => last = Some(why),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::View;
+use crate::encoding::hex;
 use crate::positions::{Span, written};
 use crate::schema::Schema;
 use crate::state;
@@ -36,8 +37,7 @@ pub fn plan(view: &View, excluded: &[Span]) -> String {
         excluded: written(excluded),
     };
     let parts = serde_json::to_vec(&parts).expect("a plan can be written as JSON");
-    let digest = Sha256::digest(parts);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(parts))
 }
 
 #[cfg(test)]

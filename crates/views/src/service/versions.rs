@@ -11,7 +11,7 @@ use crate::definition::split;
 use crate::positions::Positions;
 use crate::view_reader::QueryOptions;
 
-use super::called::demanded;
+use super::called::{demanded, read_all};
 use super::create::{Created, Prepared};
 use super::failure::Failure;
 use super::hosted::Hosted;
@@ -139,7 +139,7 @@ async fn has_caught_up(served: &Hosted, other: &Hosted) -> Result<(), Failure> {
     let reader = other
         .reader()
         .ok_or_else(|| behind("it does not run".to_owned()))?;
-    let reading = reader.read(&[], &options).await;
+    let reading = read_all(&reader, options).await;
     reading
         .map(|_| ())
         .map_err(|error| behind(error.to_string()))

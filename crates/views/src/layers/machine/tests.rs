@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
+const NEWS: Input = Input::CaughtUp { is_news: true };
+const NO_NEWS: Input = Input::CaughtUp { is_news: false };
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::from_secs(1_000 + seconds)
@@ -16,6 +18,7 @@ fn machine() -> Machine {
         absorb: 20 * SECOND,
         audit: 3600 * SECOND,
         pause: SECOND,
+        ..Settings::default()
     })
 }
 
@@ -67,7 +70,28 @@ fn records_that_only_the_master_dataset_has_are_caught_up_with_before_it_is_fed_
     assert_eq!(machine.step(at(2), Input::WorkFailed), []);
     assert_eq!(machine.deadline(), Some(at(3)));
     assert_eq!(machine.step(at(3), Input::TimerFired), [Effect::CatchUp]);
-    assert_eq!(machine.step(at(4), Input::CaughtUp), [Effect::Feed]);
+    assert_eq!(machine.step(at(4), NEWS), [Effect::Feed]);
+}
+
+#[test]
+fn what_the_stream_has_freed_and_the_master_dataset_lacks_is_waited_for() {
+    let mut machine = running();
+    assert_eq!(machine.step(at(1), Input::FeedBehind), [Effect::CatchUp]);
+    assert_eq!(machine.step(at(1), NO_NEWS), []);
+    assert_eq!(machine.deadline(), Some(at(2)));
+    assert_eq!(machine.step(at(2), Input::TimerFired), [Effect::CatchUp]);
+    assert_eq!(machine.step(at(2), NEWS), [Effect::Feed]);
+}
+
+#[test]
+fn it_audits_in_its_rhythm() {
+    let mut machine = running();
+    let now = at(3600);
+    assert_eq!(machine.step(now, Input::TimerFired), [Effect::Close]);
+    assert_eq!(machine.step(now, Input::Closed), [Effect::Absorb]);
+    assert_eq!(machine.step(now, Input::Absorbed), [Effect::Audit]);
+    assert_eq!(machine.step(now, Input::Audited), []);
+    assert_eq!(machine.deadline(), Some(at(3605)));
 }
 
 #[test]
@@ -85,7 +109,7 @@ fn a_stream_that_is_gone_leaves_what_the_master_dataset_has() {
     let mut machine = running();
     let gone = Input::StreamGone { fed: false };
     assert_eq!(machine.step(at(1), gone), [Effect::CatchUp]);
-    assert_eq!(machine.step(at(2), Input::CaughtUp), [Effect::Settle]);
+    assert_eq!(machine.step(at(2), NO_NEWS), [Effect::Settle]);
     let mut machine = running();
     assert_eq!(machine.step(at(1), Input::StreamGone { fed: true }), []);
     assert_eq!(machine.deadline(), Some(at(5)), "what is there is absorbed");
