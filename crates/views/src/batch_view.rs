@@ -16,7 +16,7 @@ mod manifest;
 mod folder;
 
 pub use folder::{Folder, FolderError};
-pub use view_file::ViewFile;
+pub use view_file::{ViewFile, find};
 
 use std::ops::Bound;
 use std::sync::Arc;

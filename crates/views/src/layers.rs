@@ -22,6 +22,7 @@ mod exchange;
 mod machine;
 mod held;
 mod history;
+mod pages;
 mod serving;
 mod reader;
 mod driver;

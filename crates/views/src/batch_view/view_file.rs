@@ -11,6 +11,7 @@
 //! and are those of their columns. Other readers get the answers of one range of positions out of it and
 //! need not know what a state is.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -99,6 +100,11 @@ impl ViewFile {
         self.keys.value(0)
     }
 
+    /// The bytes of all keys.
+    pub fn keys(&self) -> &BinaryArray {
+        &self.keys
+    }
+
     /// The bytes of the key in `row`.
     pub fn key(&self, row: usize) -> &[u8] {
         self.keys.value(row)
@@ -106,16 +112,7 @@ impl ViewFile {
 
     /// The row of a key, or the one that it would stand before.
     pub fn find(&self, key: &[u8]) -> Result<usize, usize> {
-        let (mut from, mut to) = (0, self.count());
-        while from < to {
-            let middle = from.midpoint(to);
-            match self.key(middle).cmp(key) {
-                std::cmp::Ordering::Less => from = middle + 1,
-                std::cmp::Ordering::Equal => return Ok(middle),
-                std::cmp::Ordering::Greater => to = middle,
-            }
-        }
-        Err(from)
+        find(&self.keys, key)
     }
 
     /// The group in `row`.
@@ -233,6 +230,20 @@ impl ViewFile {
         }
         Ok((0..self.count()).map(|row| self.group(row)).collect())
     }
+}
+
+/// The place of `key` among `keys`, which ascend, or the one that it would stand before.
+pub fn find(keys: &BinaryArray, key: &[u8]) -> Result<usize, usize> {
+    let (mut from, mut to) = (0, keys.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        match keys.value(middle).cmp(key) {
+            Ordering::Less => from = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => to = middle,
+        }
+    }
+    Err(from)
 }
 
 fn schema(map: &dyn RecordMap) -> SchemaRef {

@@ -226,7 +226,10 @@ impl Driver {
         };
         if !parts.is_empty() {
             match self.absorbed(&batch, &part) {
-                Ok(view) => self.held.swap(self.keep(view)?, parts.len()),
+                Ok(view) => {
+                    let view = self.keep(view)?;
+                    self.held.swap(&*self.history.map, view, parts.len());
+                }
                 Err(error) => self.held.break_for(error.to_string()),
             }
         }

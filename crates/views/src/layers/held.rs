@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arrow_array::RecordBatch;
 use thiserror::Error;
 use tokio::sync::watch;
 
@@ -20,7 +21,11 @@ use crate::groups::GroupsError;
 use crate::limits::{ANSWERS_REMEMBERED, CLOSED_PARTS_MAX, EPOCHS_REMEMBERED, OPEN_PARTS_MAX};
 use crate::part::{Audits, Counts, Part, follow};
 use crate::positions::{Positions, Span};
+use crate::record_map::RecordMap;
 use crate::service::Upkeep;
+use crate::view_reader::KeyFilter;
+
+use super::serving::{Answer, Serving};
 
 /// What is known at one moment.
 #[derive(Clone, Default)]
@@ -179,6 +184,7 @@ pub struct Held {
     /// Held by who puts parts together, which takes its time.
     combining: Mutex<()>,
     audits: Mutex<Audits>,
+    serving: Serving,
     /// Counts changes.
     changes: watch::Sender<u64>,
 }
@@ -268,6 +274,7 @@ impl Held {
         };
         let (pass, open) = self.open();
         if open.len() > OPEN_PARTS_MAX {
+            self.serving.keep_up(&self.contents().pin());
             let one = Part::of(&open)?;
             self.replace_open(pass, open.len(), one);
         }
@@ -279,6 +286,7 @@ impl Held {
         let _combining = self.combine();
         let (pass, open) = self.open();
         if !open.is_empty() {
+            self.serving.keep_up(&self.contents().pin());
             let closed = Part::of(&open)?;
             if self.replace_open(pass, open.len(), closed) {
                 self.contents().closed += 1;
@@ -341,14 +349,37 @@ impl Held {
     }
 
     /// Takes `batch`, which is the one before with the first `count` parts in it.
-    pub fn swap(&self, batch: BatchView, count: usize) {
-        let mut contents = self.contents();
-        contents.parts.drain(..count);
-        contents.closed -= count;
-        contents.batch = Arc::new(batch);
-        contents.forget_old();
-        drop(contents);
+    pub fn swap(&self, map: &dyn RecordMap, batch: BatchView, count: usize) {
+        let _combining = self.combine();
+        let batch = Arc::new(batch);
+        let mut next = self.contents().pin();
+        next.batch = Arc::clone(&batch);
+        next.parts.drain(..count);
+        let prepared = self.serving.prepared(&next, map);
+        self.serving.exchange(prepared, || {
+            let mut contents = self.contents();
+            contents.parts.drain(..count);
+            contents.closed -= count;
+            contents.batch = batch;
+            contents.forget_old();
+        });
         self.changed();
+    }
+
+    /// What it has now, and the groups of it that pass `filters`, at least.
+    pub fn answer(&self, map: &dyn RecordMap, filters: &[KeyFilter]) -> Result<Answer, NoAnswer> {
+        let newest = || self.contents().answerable();
+        self.serving.answer(newest, map, filters)
+    }
+
+    /// The groups of `pin`, which may be an older one, that pass `filters`, at least.
+    pub fn answer_at(
+        &self,
+        pin: &Pin,
+        map: &dyn RecordMap,
+        filters: &[KeyFilter],
+    ) -> Result<Vec<RecordBatch>, GroupsError> {
+        self.serving.answer_at(pin, map, filters)
     }
 
     /// How the view is kept.

@@ -22,7 +22,6 @@ use crate::view_reader::{
 
 use super::held::{Held, NoAnswer, Pin};
 use super::history::{History, HistoryError};
-use super::serving::Serving;
 
 /// How long an answer waits for records that have to be in it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +31,6 @@ pub struct Reader {
     definition: Definition,
     map: Arc<dyn RecordMap>,
     held: Arc<Held>,
-    serving: Serving,
     history: Arc<History>,
     source: Arc<dyn Source>,
 }
@@ -49,7 +47,6 @@ impl Reader {
             definition,
             map: Arc::clone(&history.map),
             held,
-            serving: Serving::default(),
             history,
             source,
         }
@@ -172,7 +169,7 @@ impl ViewReader for Reader {
 impl Reader {
     fn read_now(&self, filters: &[KeyFilter]) -> Result<Reading, ReadError> {
         let complete_at = self.held.contents().complete_at;
-        let answer = self.serving.answer(&self.held, &*self.map, filters);
+        let answer = self.held.answer(&*self.map, filters);
         let (pin, rows) = answer.map_err(|none| self.unanswerable(none.to_string()))?;
         let reading = self.reading(&pin, complete_at, rows)?;
         self.held.remember(pin);
@@ -191,7 +188,7 @@ impl Reader {
             Some(pin) => pin,
             None => self.recomputed(&now, wanted)?,
         };
-        let rows = self.serving.answer_at(&pin, &*self.map, filters);
+        let rows = self.held.answer_at(&pin, &*self.map, filters);
         self.reading(&pin, complete_at, rows)
     }
 

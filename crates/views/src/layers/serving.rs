@@ -1,68 +1,71 @@
 //! Answers out of a batch view and the parts behind it: [`Serving`].
 //!
 //! Groups that no part has touched are answered as the batch view has them, finished. The others are
-//! merged: what the batch view knows of them and then what each part does. Merged groups, and the rows they
-//! came to in each range of keys, are kept from one answer to the next, so that only what came in between
-//! is merged and finished again; that decides how fast an answer is and nothing else.
+//! merged: what the batch view knows of them and then what each part does. Merged groups and the rows they
+//! came to are kept from one answer to the next, so that only what came in between is merged and finished
+//! again; that decides how fast an answer is and nothing else. Whoever puts parts together, or swaps the
+//! batch view, says so before: then what is kept stays of use.
 
-use std::ops::Bound;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_select::interleave::interleave_record_batch;
 
-use crate::batch_view::{Range, ViewFile};
 use crate::cells::encode;
 use crate::groups::{Group, Groups, GroupsError, finals};
-use crate::part::Part;
-use crate::positions::Positions;
+use crate::part::{Part, follow};
+use crate::positions::{Positions, Span};
 use crate::record_map::RecordMap;
 use crate::view_reader::KeyFilter;
 
-use super::held::{Held, NoAnswer, Pin};
+use super::held::{NoAnswer, Pin};
+use super::pages::Pages;
 
 /// Makes the answers of one view.
 #[derive(Default)]
 pub struct Serving {
-    merged: Mutex<Option<Arc<Merged>>>,
+    merged: Mutex<Option<Merged>>,
 }
 
-/// The groups that parts have touched, merged.
-#[derive(Clone)]
-struct Merged {
+/// What the answers of one batch view are made of.
+pub struct Merged {
     pass: u64,
     epoch: u64,
+    /// One past the last position of each shard that is merged.
     through: Positions,
+    /// The groups that parts have touched.
     groups: Groups,
-    /// `_k0`, …, `_a0`, … of all groups in each range of the batch view, once somebody has asked; none
-    /// when one of them has no answer.
-    rows: Vec<OnceLock<Option<RecordBatch>>>,
+    /// What all groups came to.
+    pages: Pages,
+    /// Whether somebody has asked.
+    is_asked: bool,
 }
 
+/// What a view has at one moment, and the groups of it or why one of them has no answer.
+pub type Answer = (Pin, Result<Vec<RecordBatch>, GroupsError>);
+
 impl Serving {
-    /// What `held` has now, and the groups of it that pass `filters`, at least; or why a group has no
-    /// answer, with what it was.
+    /// What `newest` gives, and the groups of it that pass `filters`, at least.
     pub fn answer(
         &self,
-        held: &Held,
+        newest: impl FnOnce() -> Result<Pin, NoAnswer>,
         map: &dyn RecordMap,
         filters: &[KeyFilter],
-    ) -> Result<(Pin, Result<Vec<RecordBatch>, GroupsError>), NoAnswer> {
+    ) -> Result<Answer, NoAnswer> {
         if let Some(key) = whole_key(map, filters) {
-            let pin = held.contents().answerable()?;
+            let pin = newest()?;
             let found = point(&pin, map, &key);
             return Ok((pin, found));
         }
-        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.merged();
         // Pinned while nobody else merges: what is merged is never ahead of the pin.
-        let pin = held.contents().answerable()?;
-        let taken = match advanced(merged.take(), &pin) {
-            Ok(taken) => taken,
-            Err(error) => return Ok((pin, Err(error))),
-        };
-        *merged = Some(Arc::clone(&taken));
-        drop(merged);
-        let rows = rows(&pin, &taken, map, filters);
+        let pin = newest()?;
+        let usable = kept.take().and_then(|merged| merged.advanced(&pin));
+        let merged = usable.unwrap_or_else(|| Merged::of(&pin));
+        let rows = merged.and_then(|merged| {
+            let merged = kept.insert(merged);
+            merged.is_asked = true;
+            merged.rows(map, filters)
+        });
         Ok((pin, rows))
     }
 
@@ -73,8 +76,97 @@ impl Serving {
         map: &dyn RecordMap,
         filters: &[KeyFilter],
     ) -> Result<Vec<RecordBatch>, GroupsError> {
-        let merged = advanced(None, pin)?;
-        rows(pin, &merged, map, filters)
+        if let Some(key) = whole_key(map, filters) {
+            return point(pin, map, &key);
+        }
+        Merged::of(pin)?.rows(map, filters)
+    }
+
+    /// Merges the parts of `pin`. To be called before some of them are put together: one that is merged in
+    /// part would be of no use.
+    pub fn keep_up(&self, pin: &Pin) {
+        let mut kept = self.merged();
+        // A group that cannot be merged is told to the next who asks.
+        *kept = kept.take().and_then(|merged| merged.advanced(pin)?.ok());
+    }
+
+    /// What the answers of `pin`, which comes next, are made of, if there have been any of the one before.
+    pub fn prepared(&self, pin: &Pin, map: &dyn RecordMap) -> Option<Merged> {
+        let is_asked = self.merged().as_ref().is_some_and(|kept| kept.is_asked);
+        if !is_asked {
+            return None;
+        }
+        let mut merged = Merged::of(pin).ok()?;
+        merged.rows(map, &[]).ok()?;
+        Some(merged)
+    }
+
+    /// Does `exchange`, which takes another batch view, and keeps `prepared` for it.
+    pub fn exchange(&self, prepared: Option<Merged>, exchange: impl FnOnce()) {
+        let mut kept = self.merged();
+        exchange();
+        *kept = prepared;
+    }
+
+    fn merged(&self) -> MutexGuard<'_, Option<Merged>> {
+        self.merged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Merged {
+    /// Of all that `pin` has.
+    fn of(pin: &Pin) -> Result<Merged, GroupsError> {
+        let mut merged = Merged {
+            pass: pin.pass,
+            epoch: pin.batch.epoch,
+            through: pin.batch.positions.clone(),
+            groups: Groups::default(),
+            pages: Pages::of(&pin.batch),
+            is_asked: false,
+        };
+        for part in &pin.parts {
+            merged.add(pin, part)?;
+        }
+        Ok(merged)
+    }
+
+    /// With what `pin` has besides; nothing when it is of another batch view.
+    fn advanced(mut self, pin: &Pin) -> Option<Result<Merged, GroupsError>> {
+        if (self.pass, self.epoch) != (pin.pass, pin.batch.epoch) {
+            return None;
+        }
+        for part in &pin.parts {
+            let end = |span: &Span| self.through.get(&span.shard).copied().unwrap_or(0);
+            if part.spans.iter().all(|span| span.to <= end(span)) {
+                continue;
+            }
+            if part.spans.iter().any(|span| span.from != end(span)) {
+                return None;
+            }
+            if let Err(error) = self.add(pin, part) {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(self))
+    }
+
+    fn add(&mut self, pin: &Pin, part: &Part) -> Result<(), GroupsError> {
+        // What does not begin where it should is found by the check of the answer.
+        let _ = follow(&mut self.through, &part.spans);
+        let groups = part.groups.iter();
+        self.groups.merge_over(groups, |key| pin.batch.get(key))?;
+        for (key, _) in part.groups.iter() {
+            self.pages.change(key);
+        }
+        Ok(())
+    }
+
+    fn rows(
+        &mut self,
+        map: &dyn RecordMap,
+        filters: &[KeyFilter],
+    ) -> Result<Vec<RecordBatch>, GroupsError> {
+        self.pages.rows(&self.groups, map, filters)
     }
 }
 
@@ -99,163 +191,4 @@ fn point(pin: &Pin, map: &dyn RecordMap, key: &[u8]) -> Result<Vec<RecordBatch>,
     }
     let found: Vec<&Group> = found.iter().collect();
     Ok(vec![finals(map, &found)?])
-}
-
-/// What `merged` and the parts of `pin` that are not in it come to.
-fn advanced(merged: Option<Arc<Merged>>, pin: &Pin) -> Result<Arc<Merged>, GroupsError> {
-    let usable = merged.and_then(|merged| {
-        let news = news(&merged, pin)?;
-        Some((merged, news))
-    });
-    let (mut merged, news) = match usable {
-        Some((merged, news)) if news.is_empty() => return Ok(merged),
-        Some((merged, news)) => (Arc::unwrap_or_clone(merged), news),
-        None => (nothing(pin), pin.parts.iter().collect()),
-    };
-    for part in news {
-        let groups = &part.groups;
-        merged
-            .groups
-            .merge_over(groups.iter(), |key| pin.batch.get(key))?;
-        let ranges = pin.batch.ranges();
-        for (rows, (_, (from, to))) in merged.rows.iter_mut().zip(ranges) {
-            if groups.within(from, to).next().is_some() {
-                *rows = OnceLock::new();
-            }
-        }
-    }
-    merged.through = pin.head.clone();
-    Ok(Arc::new(merged))
-}
-
-fn nothing(pin: &Pin) -> Merged {
-    Merged {
-        pass: pin.pass,
-        epoch: pin.batch.epoch,
-        through: pin.batch.positions.clone(),
-        groups: Groups::default(),
-        rows: vec![OnceLock::new(); pin.batch.ranges().count()],
-    }
-}
-
-/// The parts of `pin` that are not in `merged`; none when it is of other parts.
-fn news<'a>(merged: &Merged, pin: &'a Pin) -> Option<Vec<&'a Arc<Part>>> {
-    if (merged.pass, merged.epoch) != (pin.pass, pin.batch.epoch) {
-        return None;
-    }
-    let through = |span: &crate::positions::Span| {
-        let through = merged.through.get(&span.shard);
-        through.copied().unwrap_or(0)
-    };
-    let mut news = Vec::new();
-    for part in &pin.parts {
-        let mut spans = part.spans.iter();
-        if spans.clone().all(|span| span.from >= through(span)) {
-            news.push(part);
-        } else if !spans.all(|span| span.to <= through(span)) {
-            // It was closed since, and is partly merged.
-            return None;
-        }
-    }
-    Some(news)
-}
-
-fn rows(
-    pin: &Pin,
-    merged: &Merged,
-    map: &dyn RecordMap,
-    filters: &[KeyFilter],
-) -> Result<Vec<RecordBatch>, GroupsError> {
-    let mut rows = Vec::new();
-    for (kept, (file, range)) in merged.rows.iter().zip(pin.batch.ranges()) {
-        if !may_pass(range, filters) {
-            continue;
-        }
-        let touched = || -> Vec<(&[u8], &Group)> {
-            let touched = merged.groups.within(range.0, range.1);
-            touched.collect()
-        };
-        rows.push(match kept.get_or_init(|| finished(file, &touched(), map)) {
-            Some(rows) => rows.clone(),
-            None => one_by_one(file, &touched(), map, filters)?,
-        });
-    }
-    Ok(rows)
-}
-
-/// `_k0`, …, `_a0`, … of the groups of a range; none when one of them has no answer.
-fn finished(
-    file: Option<&Arc<ViewFile>>,
-    touched: &[(&[u8], &Group)],
-    map: &dyn RecordMap,
-) -> Option<RecordBatch> {
-    let groups: Vec<&Group> = touched.iter().map(|(_, group)| *group).collect();
-    match file {
-        None => finals(map, &groups).ok(),
-        Some(file) if touched.is_empty() => file.finals().cloned(),
-        Some(file) => {
-            let (untouched, merged) = (file.finals()?, finals(map, &groups).ok()?);
-            interleave_record_batch(&[untouched, &merged], &places(file, touched)).ok()
-        }
-    }
-}
-
-/// Where the groups of a range stand, in the order of their keys: in the file (0) or, when they were
-/// touched, among the merged ones (1).
-fn places(file: &ViewFile, touched: &[(&[u8], &Group)]) -> Vec<(usize, usize)> {
-    let mut places = Vec::with_capacity(file.count() + touched.len());
-    let mut row = 0;
-    for (index, (key, _)) in touched.iter().enumerate() {
-        let found = file.find(key);
-        let (Ok(before) | Err(before)) = found;
-        places.extend((row..before).map(|row| (0, row)));
-        places.push((1, index));
-        row = before + usize::from(found.is_ok());
-    }
-    places.extend((row..file.count()).map(|row| (0, row)));
-    places
-}
-
-/// Only those that pass `filters` are finished, because one that does not pass has no answer.
-fn one_by_one(
-    file: Option<&Arc<ViewFile>>,
-    touched: &[(&[u8], &Group)],
-    map: &dyn RecordMap,
-    filters: &[KeyFilter],
-) -> Result<RecordBatch, GroupsError> {
-    let untouched = file.map_or(Ok(Groups::default()), |file| file.groups())?;
-    let mut all: std::collections::BTreeMap<&[u8], &Group> = untouched.iter().collect();
-    all.extend(touched.iter().copied());
-    let passing = all.into_values().filter(|group| group.passes(filters));
-    finals(map, &passing.collect::<Vec<_>>())
-}
-
-/// Whether a key of `range` may pass `filters`, as far as the first key tells.
-fn may_pass((from, to): Range<'_>, filters: &[KeyFilter]) -> bool {
-    let bytes = |bound: &Bound<crate::value::Value>| match bound {
-        Bound::Included(value) | Bound::Excluded(value) => {
-            let mut bytes = Vec::new();
-            encode(Some(value), &mut bytes);
-            Some(bytes)
-        }
-        Bound::Unbounded => None,
-    };
-    filters
-        .iter()
-        .filter(|filter| filter.key == 0)
-        .all(|filter| {
-            let least = bytes(&filter.from);
-            let greatest = bytes(&filter.to);
-            let is_before = match (to, &least) {
-                (Bound::Excluded(end), Some(least)) => end <= least.as_slice(),
-                _ => false,
-            };
-            let is_behind = match (from, &greatest) {
-                (Bound::Included(first), Some(greatest)) => {
-                    first > greatest.as_slice() && !first.starts_with(greatest)
-                }
-                _ => false,
-            };
-            !is_before && !is_behind
-        })
 }

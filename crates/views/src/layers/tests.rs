@@ -30,7 +30,6 @@ use crate::{DiskStore, Store};
 use super::driver::Driver;
 use super::held::{Held, NoAnswer, Pin};
 use super::history::History;
-use super::serving::Serving;
 use super::settings::Settings;
 
 const TABLE: &str = "master";
@@ -152,7 +151,6 @@ struct World {
     disk: SimDisk,
     stream: BTreeMap<u32, Vec<Record>>,
     driver: Driver,
-    serving: Serving,
 }
 
 fn store(disk: &SimDisk) -> Arc<dyn Store> {
@@ -198,7 +196,6 @@ impl World {
             disk,
             stream: BTreeMap::new(),
             driver,
-            serving: Serving::default(),
         };
         world.aim();
         world
@@ -218,7 +215,6 @@ impl World {
     fn start(&mut self, disk: SimDisk) {
         self.disk = disk;
         self.driver = driver(&self.disk);
-        self.serving = Serving::default();
         self.driver.open().expect("it opens");
         self.aim();
         self.feed();
@@ -287,7 +283,7 @@ impl World {
 
     fn answer(&self, filters: &[KeyFilter]) -> (Pin, Result<Vec<RecordBatch>, GroupsError>) {
         let Driver { held, history, .. } = &self.driver;
-        let answer = self.serving.answer(held, &*history.map, filters);
+        let answer = held.answer(&*history.map, filters);
         answer.expect("all is there")
     }
 
@@ -311,7 +307,7 @@ impl World {
             return false;
         };
         pin.check().expect("it adds up");
-        let rows = self.serving.answer_at(&pin, &*history.map, &[]);
+        let rows = held.answer_at(&pin, &*history.map, &[]);
         assert_eq!(answer(&rows.expect("answered")), self.oracle(head));
         true
     }
@@ -525,7 +521,7 @@ fn what_is_read_again_is_added_once_and_nothing_is_answered_before_all_is_there_
     world.check(1);
     held.begin(BatchView::empty(0));
     let none = |answer: Result<_, NoAnswer>| answer.err();
-    let answer = || world.serving.answer(&held, &*world.driver.history.map, &[]);
+    let answer = || held.answer(&*world.driver.history.map, &[]);
     assert_eq!(none(answer().map(|_| ())), Some(NoAnswer::Beginning));
     world.aim();
     again(0, 20);
