@@ -19,7 +19,8 @@ use tidemill_model::AccountId;
 
 pub use bench::{Bench, BenchLog, BenchStreams, BenchViews, BenchWhat, LogPart, ViewsPart};
 pub use views::{
-    NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsUndo,
+    NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsSparkSql,
+    ViewsUndo,
 };
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tidemill_bench::client::Failure;
 
 use crate::args::{
-    self, NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsUndo,
+    self, NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery,
+    ViewsSparkSql, ViewsUndo,
 };
 use crate::connection;
 use crate::output::{self, Ending, Failed, OrTry};
@@ -32,6 +33,7 @@ pub async fn run(command: Views) -> Result<Ending, Failed> {
         Views::Exclude(options) => exclude(name, options).await,
         Views::Exclusions(server) => exclusions(name, server).await,
         Views::Undo(options) => undo(name, options).await,
+        Views::SparkSql(options) => spark_sql(name, options).await,
     }
 }
 
@@ -78,6 +80,17 @@ async fn diff(name: &str, options: NamedView) -> Result<Ending, Failed> {
         output::print(&lines.collect::<Vec<_>>().join("\n"));
     }
     Ok(ending)
+}
+
+async fn spark_sql(name: &str, options: ViewsSparkSql) -> Result<Ending, Failed> {
+    let mut path = format!("/{}/spark-sql", encoded(&options.name));
+    if let Some(table) = &options.table {
+        path = format!("{path}?table={}", encoded(table));
+    }
+    let answer = ask(&options.server, Method::GET, &path, None).await?;
+    say(name, &options.server, &answer, |answer| {
+        plain(&answer["sql"]).trim_end().to_owned()
+    })
 }
 
 async fn exclude(name: &str, options: ViewsExclude) -> Result<Ending, Failed> {

@@ -63,7 +63,7 @@ fn main() -> Result<(), Failure> {
         }
         fs::write(
             folder.join(format!("{index}.sql")),
-            spark_sql(&view, &schema(), "sales")?,
+            spark_sql(&view, &schema(), "sales", &[])?,
         )?;
         fs::write(folder.join(format!("{index}.tsv")), text)?;
     }

@@ -42,7 +42,7 @@ use tidemill_model::{AccountId, Clock, Region, Source, StreamArn};
 
 use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema};
 use crate::positions::Positions;
-use crate::sql::{Answered, Kind, Queries, QueryError};
+use crate::sql::{Answered, Kind, Queries, QueryError, spark_sql};
 use crate::statement::{self, Statement};
 use crate::view_reader::{Denied, Done, QueryOptions, ViewReader, ViewSource};
 
@@ -172,6 +172,18 @@ impl Views {
     pub fn version(&self, name: &str) -> Result<(catalog::View, String), Failure> {
         let hosted = self.shared.find(name)?;
         Ok((hosted.view().clone(), hosted.plan().to_owned()))
+    }
+
+    /// What the view called `name` computes, as one query of Spark over `table`: the master dataset of its
+    /// stream, or files of it.
+    pub fn spark_sql(&self, name: &str, table: &str) -> Result<String, Failure> {
+        let hosted = self.shared.find(name)?;
+        let view = hosted.view();
+        let excluded = self
+            .shared
+            .catalog(|catalog| catalog.exclusions().of(&view.stream, view.incarnation));
+        let text = spark_sql(hosted.definition()?, &view.schema, table, &excluded);
+        Ok(text?)
     }
 
     /// Answers a query.

@@ -13,7 +13,7 @@ fn every_definition_is_written_for_spark_or_refused() {
     tidemill_testkit::script::run_all(scripts, || {
         |select: &str| {
             let definition = split(&format!("CREATE VIEW v AS {select}"));
-            let written = definition.and_then(|view| spark_sql(&view, &schema(), "`sales`"));
+            let written = definition.and_then(|view| spark_sql(&view, &schema(), "`sales`", &[]));
             written.map_or_else(
                 |refusal| refusal.to_string(),
                 |text| text.trim_end().to_owned(),

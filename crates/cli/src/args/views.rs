@@ -18,6 +18,7 @@ Examples:
   tidemill views promote sales
   tidemill views rollback sales
   tidemill views exclude orders --shard 3 --from 1200 --to 1350 --reason \"the till was broken\"
+  tidemill views spark-sql sales --table 'delta.`/mnt/lake/orders`'
   tidemill views drop sales
 ";
 
@@ -57,6 +58,9 @@ pub enum Views {
     /// Count the records of an exclusion again.
     #[command(before_help = EXAMPLES)]
     Undo(ViewsUndo),
+    /// Write down what a view computes as one query of Spark SQL over the master dataset of its stream.
+    #[command(before_help = EXAMPLES)]
+    SparkSql(ViewsSparkSql),
     /// Query views with SQL.
     #[command(before_help = EXAMPLES)]
     Query(ViewsQuery),
@@ -77,6 +81,7 @@ impl Views {
             Views::Exclude(options) => ("views exclude", options.server.json),
             Views::Exclusions(server) => ("views exclusions", server.json),
             Views::Undo(options) => ("views undo", options.server.json),
+            Views::SparkSql(options) => ("views spark-sql", options.server.json),
             Views::Query(options) => ("views query", options.server.json),
         }
     }
@@ -168,6 +173,19 @@ pub struct ViewsUndo {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Which server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `tidemill views spark-sql`.
+#[derive(Debug, Args)]
+pub struct ViewsSparkSql {
+    /// The view.
+    pub name: String,
+    /// What Spark calls the master dataset: the name of the stream when it is not given.
+    #[arg(long, env = "TIDEMILL_TABLE", value_name = "TABLE")]
+    pub table: Option<String>,
     /// Which server.
     #[command(flatten)]
     pub server: Server,

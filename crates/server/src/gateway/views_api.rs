@@ -5,6 +5,7 @@
 //! GET POST       /_tidemill/views/query                 answer `sql`
 //! GET DELETE     /_tidemill/views/VIEW                  describe; drop
 //! GET            /_tidemill/views/VIEW/diff             compare its served version with the one beside it
+//! GET            /_tidemill/views/VIEW/spark-sql        what it computes, as a query of Spark over `?table=`
 //! GET            /_tidemill/views/VIEW/rows?store=BLR   its rows, by values of its columns
 //! GET            /_tidemill/views/schemas               the columns of streams
 //! GET            /_tidemill/views/exclusions            the records that no view counts
@@ -77,6 +78,7 @@ pub async fn answer(
         ["endpoints", name, "rows"] => endpoints::rows(views, request, name).await,
         [name] => definitions::one(views, request, name).await,
         [name, "diff"] => definitions::diff(views, request, name).await,
+        [name, "spark-sql"] => definitions::spark_sql(views, request, name),
         [name, "rows"] => answers::lookup(views, request, name).await,
         _ => refusal(404, "no such path; docs/views.md has those of the API"),
     }

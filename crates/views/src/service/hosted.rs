@@ -168,15 +168,24 @@ impl Hosted {
         self.reader.clone()
     }
 
+    /// What it computes.
+    pub fn definition(&self) -> Result<&Definition, Failure> {
+        self.running().map(|running| &running.definition)
+    }
+
     /// The columns of its answers.
     pub fn columns(&self) -> Result<&SchemaRef, Failure> {
-        match self.running.as_ref() {
-            Ok(running) => Ok(running.answering.columns()),
-            Err(why) => Err(Failure::Broken {
+        self.running().map(|running| running.answering.columns())
+    }
+
+    fn running(&self) -> Result<&Running, Failure> {
+        self.running
+            .as_ref()
+            .as_ref()
+            .map_err(|why| Failure::Broken {
                 name: self.name.clone(),
                 why: why.clone(),
-            }),
-        }
+            })
     }
 
     /// The one group that `conditions` name the whole key of; none when they name something else, or when

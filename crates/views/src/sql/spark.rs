@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use crate::definition::{Call, Definition, Refusal, Standing};
+use crate::positions::Span;
 use crate::schema::Schema;
 use crate::state::{Aggregate, Function};
 use crate::value::Type;
@@ -15,8 +16,13 @@ use super::compile::{Compiler, Parts, Prepared, Written, compile};
 use super::spark_expression::{name, written};
 
 /// The view of `definition` as one query of Spark over `table`, which has the records of a stream with the
-/// columns of `schema`.
-pub fn spark_sql(definition: &Definition, schema: &Schema, table: &str) -> Result<String, Refusal> {
+/// columns of `schema`; those in `excluded` are left out.
+pub fn spark_sql(
+    definition: &Definition,
+    schema: &Schema,
+    table: &str,
+    excluded: &[Span],
+) -> Result<String, Refusal> {
     let program = compile(definition, schema)?;
     let prepared = Prepared::of(definition, &program.columns)?;
     let records = Compiler::of_records(&program);
@@ -47,8 +53,12 @@ pub fn spark_sql(definition: &Definition, schema: &Schema, table: &str) -> Resul
         text,
         "WITH `groups` AS (\n  SELECT\n    {selected}\n  FROM {table}"
     );
+    let mut filters: Vec<String> = excluded.iter().map(outside).collect();
     if let Some(filter) = &prepared.filter {
-        let _ = write!(text, "\n  WHERE {}", over(&records, filter)?);
+        filters.push(over(&records, filter)?);
+    }
+    if !filters.is_empty() {
+        let _ = write!(text, "\n  WHERE {}", filters.join("\n    AND "));
     }
     if !keys.is_empty() {
         let _ = write!(text, "\n  GROUP BY {}", keys.join(", "));
@@ -67,23 +77,38 @@ pub fn spark_sql(definition: &Definition, schema: &Schema, table: &str) -> Resul
         let _ = write!(text, "\nWHERE {}", above(having)?);
     }
     if !definition.order.is_empty() {
-        let order = definition.order.iter().map(|by| {
-            let is_descending = by.options.asc == Some(false);
-            let nulls_first = by.options.nulls_first.unwrap_or(is_descending);
-            let direction = if is_descending { "DESC" } else { "ASC" };
-            let nulls = if nulls_first { "FIRST" } else { "LAST" };
-            Ok(format!("{} {direction} NULLS {nulls}", above(&by.expr)?))
-        });
-        let order = order.collect::<Result<Vec<_>, Refusal>>()?;
-        let keys = (0..definition.keys.len()).map(|index| format!("`_k{index}` ASC NULLS LAST"));
-        let order: Vec<String> = order.into_iter().chain(keys).collect();
-        let _ = write!(text, "\nORDER BY {}", order.join(", "));
+        let _ = write!(text, "\nORDER BY {}", order(definition, &above)?);
     }
     if let Some(limit) = definition.limit {
         let _ = write!(text, "\nLIMIT {limit}");
     }
     text.push('\n');
     Ok(text)
+}
+
+/// By what rows are ordered: what was asked for, and then the keys.
+fn order(
+    definition: &Definition,
+    above: &dyn Fn(&sqlparser::ast::Expr) -> Result<String, Refusal>,
+) -> Result<String, Refusal> {
+    let order = definition.order.iter().map(|by| {
+        let is_descending = by.options.asc == Some(false);
+        let nulls_first = by.options.nulls_first.unwrap_or(is_descending);
+        let direction = if is_descending { "DESC" } else { "ASC" };
+        let nulls = if nulls_first { "FIRST" } else { "LAST" };
+        Ok(format!("{} {direction} NULLS {nulls}", above(&by.expr)?))
+    });
+    let order = order.collect::<Result<Vec<_>, Refusal>>()?;
+    let keys = (0..definition.keys.len()).map(|index| format!("`_k{index}` ASC NULLS LAST"));
+    let order: Vec<String> = order.into_iter().chain(keys).collect();
+    Ok(order.join(", "))
+}
+
+/// Whether a record is not one of `span`.
+fn outside(span: &Span) -> String {
+    let Span { shard, from, to } = span;
+    let shard = shard.0;
+    format!("NOT (`_shard` = {shard} AND `_position` >= {from} AND `_position` < {to})")
 }
 
 fn notes(aggregates: &[Aggregate]) -> String {

@@ -108,6 +108,22 @@ pub async fn diff(views: &Views, request: &Request<'_>, name: &str) -> Response 
     json_answer(200, &body)
 }
 
+/// What the view called `name` computes, as a query of Spark.
+pub fn spark_sql(views: &Views, request: &Request<'_>, name: &str) -> Response {
+    if *request.method != Method::GET {
+        return refusal(405, "GET writes it down");
+    }
+    let table = match (request.query_value("table"), views.status(name)) {
+        (Some(table), _) => table.into_owned(),
+        (None, Ok(status)) => format!("`{}`", status.view.stream.name),
+        (None, Err(failure)) => return failed(&failure),
+    };
+    match views.spark_sql(name, &table) {
+        Ok(sql) => json_answer(200, &json!({ "sql": sql, "table": table })),
+        Err(failure) => failed(&failure),
+    }
+}
+
 /// The records that no view counts, and those that count again.
 pub fn exclusions(views: &Views, request: &Request<'_>) -> Response {
     if *request.method != Method::GET {
