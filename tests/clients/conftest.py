@@ -7,7 +7,7 @@
 import pytest
 
 import jvm
-from harness import BINARY, Collector, Mill, Server
+from harness import BINARY, Collector, Mill, Moto, Server
 
 pytest_plugins = ["parity"]
 
@@ -66,6 +66,13 @@ def collector():
 @pytest.fixture(scope="session")
 def class_path(tmp_path_factory):
     return jvm.compiled(tmp_path_factory.mktemp("classes"))
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory):
+    moto = Moto(tmp_path_factory.mktemp("moto"))
+    yield moto
+    moto.stop()
 
 
 @pytest.fixture

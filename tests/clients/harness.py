@@ -14,6 +14,7 @@ import queue
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -89,8 +90,9 @@ def free_port():
 class Server:
     """A `tidemill start` process."""
 
-    def __init__(self, folder, *options, data_dir=None, cwd=None):
+    def __init__(self, folder, *options, data_dir=None, cwd=None, environment=None):
         self.folder = Path(folder)
+        self.environment = {**os.environ, **(environment or {})}
         self.cwd = cwd
         self.data_dir = data_dir
         self.options = list(options)
@@ -109,6 +111,7 @@ class Server:
         self.process = subprocess.Popen(
             command,
             cwd=self.cwd,
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self.diagnostics,
@@ -428,3 +431,32 @@ def function_arn(name):
 def hash_key(partition_key):
     """Where Kinesis places a partition key."""
     return int.from_bytes(hashlib.md5(partition_key.encode()).digest(), "big")
+
+
+class Moto:
+    """A moto server: the services of AWS that Tidemill is not."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._diagnostics = open(Path(folder) / "diagnostics.txt", "ab")
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        said = self._diagnostics
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        eventually(self._answers, "moto answers")
+
+    def client(self, service):
+        return boto3.client(
+            service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+
+    def _answers(self):
+        try:
+            return self.client("dynamodb").list_tables() is not None
+        except Exception:
+            return False
+
+    def stop(self):
+        self._process.kill()
+        self._process.wait()
+        self._diagnostics.close()

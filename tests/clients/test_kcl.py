@@ -4,49 +4,18 @@ Its leases and metrics are in a moto server. What must hold: every record is see
 order; what is seen again, because a worker died behind its last checkpoint, was seen before.
 """
 
-import subprocess
-import sys
 import threading
 
-import boto3
 import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
 import jvm
-from harness import REGION, eventually, free_port, stream_arn, unique
+from harness import eventually, stream_arn, unique
 
 SHARDS = 8
 PLAIN_KEYS = [f"plain-{n}" for n in range(16)]
 AGGREGATED_KEYS = [f"aggregated-{n}" for n in range(8)]
 IN_ONE = 3
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory):
-    """The URL of a moto server, for the tables and metrics of KCL."""
-    port = free_port()
-    diagnostics = open(tmp_path_factory.mktemp("moto") / "diagnostics.txt", "ab")
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=diagnostics, stderr=diagnostics)
-    url = f"http://127.0.0.1:{port}"
-    eventually(lambda: answers(url), "moto answers")
-    yield url
-    server.kill()
-    server.wait()
-    diagnostics.close()
-
-
-def answers(url):
-    try:
-        return client(url, "dynamodb").list_tables() is not None
-    except Exception:
-        return False
-
-
-def client(url, service):
-    return boto3.client(
-        service, endpoint_url=url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
-    )
 
 
 class Producer:
@@ -126,14 +95,14 @@ class Workers:
 @pytest.fixture
 def workers(tmp_path, class_path, mill, moto):
     stream, application = mill.stream(shards=SHARDS), unique("application")
-    workers = Workers(tmp_path, class_path, [mill.server.url, moto, stream, application])
+    workers = Workers(tmp_path, class_path, [mill.server.url, moto.url, stream, application])
     yield workers
     workers.end()
 
 
 def leader(moto, application):
     """The worker that assigns the leases."""
-    table = client(moto, "dynamodb").scan(TableName=f"{application}-CoordinatorState")
+    table = moto.client("dynamodb").scan(TableName=f"{application}-CoordinatorState")
     owners = [item["ownerName"]["S"] for item in table["Items"] if "ownerName" in item]
     return owners[0] if owners else None
 
@@ -194,7 +163,7 @@ def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and
     names = [consumer["ConsumerName"] for consumer in consumers]
     assert names == ([application] if reading == "fan-out" else [])
     if reading == "polling":
-        metrics = client(moto, "cloudwatch").list_metrics(Namespace=application)["Metrics"]
+        metrics = moto.client("cloudwatch").list_metrics(Namespace=application)["Metrics"]
         assert "RecordsProcessed" in {metric["MetricName"] for metric in metrics}
 
 

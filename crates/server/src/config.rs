@@ -180,7 +180,7 @@ pub struct StreamsSection {
 }
 
 /// The `[views]` section.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewsSection {
     /// Records reach the master dataset of their stream within about this time; shorter epochs make more
@@ -188,6 +188,23 @@ pub struct ViewsSection {
     pub epoch_millis: Option<u64>,
     /// An epoch that has this many bytes does not wait for its time.
     pub epoch_bytes: Option<usize>,
+    /// Where master datasets and batch views are kept, `s3://BUCKET/PREFIX`; in the data directory when it is
+    /// not given.
+    pub store: Option<String>,
+    /// Where that S3 is asked when it is not AWS's: `http://127.0.0.1:9000`.
+    pub store_endpoint: Option<String>,
+    /// The region of the bucket; `AWS_REGION` or us-east-1 when it is not given.
+    pub store_region: Option<String>,
+}
+
+impl ViewsSection {
+    fn check(&self) -> Result<(), ConfigError> {
+        let is_reached = self.store_endpoint.is_some() || self.store_region.is_some();
+        match &self.store {
+            None if is_reached => Err(ConfigError::NoStore),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The `[log]` section: what is not given suits the file system of the data directory.
@@ -242,6 +259,11 @@ pub enum ConfigError {
         "[tls] in the configuration file names half of a pair: give certificate and key, or neither"
     )]
     HalfOfAPair,
+    /// It says how to reach a store that it does not name.
+    #[error(
+        "[views] in the configuration file says how to reach a store and not which: add store = \"s3://BUCKET\""
+    )]
+    NoStore,
 }
 
 impl ConfigFile {
@@ -254,10 +276,12 @@ impl ConfigFile {
             path: path.to_owned(),
             source,
         })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Form {
+        let file: ConfigFile = toml::from_str(&text).map_err(|source| ConfigError::Form {
             path: path.to_owned(),
             source: Box::new(source),
-        })
+        })?;
+        file.views.check()?;
+        Ok(file)
     }
 }
 
@@ -308,6 +332,19 @@ mod tests {
         };
         assert_eq!(tls("[tls]\ncertificate = 'c'\nkey = 'k'").ok(), Some(given));
         assert!(tls("[tls]\nkey = 'k'").is_err() && tls("[tls]\ncertificate = 'c'").is_err());
+    }
+
+    #[test]
+    fn how_to_reach_a_store_needs_a_store() {
+        let check = |text: &str| {
+            toml::from_str::<ConfigFile>(text)
+                .expect("a form")
+                .views
+                .check()
+        };
+        assert!(check("[views]\nstore = 's3://b'\nstore_endpoint = 'http://e'").is_ok());
+        assert!(check("[views]\nepoch_millis = 5").is_ok());
+        assert!(check("[views]\nstore_region = 'eu-west-1'").is_err());
     }
 
     #[test]

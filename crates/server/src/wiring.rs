@@ -9,6 +9,8 @@ pub mod destination;
 pub mod archives;
 #[cfg(feature = "views")]
 pub mod views;
+#[cfg(feature = "views")]
+mod view_store;
 pub mod services;
 pub mod measures;
 pub mod sql_port;

@@ -21,6 +21,7 @@ pub mod schema;
 mod payload;
 pub mod store;
 pub mod disk_store;
+pub mod s3_store;
 pub mod definition;
 pub mod inference;
 pub mod catalog;
@@ -41,6 +42,7 @@ pub mod service;
 pub mod layers;
 
 pub use disk_store::DiskStore;
+pub use s3_store::{S3Error, S3Place, S3Store};
 pub use schema::Schema;
 pub use state::{Aggregate, Class, Function, State};
 pub use store::Store;

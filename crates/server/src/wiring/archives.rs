@@ -10,13 +10,12 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use tidemill_log::Disk;
 use tidemill_model::{Clock, ShardId, Source, StreamArn};
 use tidemill_streams::{ArchiveSource, Archived, Failure, Streams};
 use tidemill_views::archiver::{Archiver, ArchiverParts, Ended, Retention, Settings};
 use tidemill_views::master::Subject;
 use tidemill_views::positions::Positions;
-use tidemill_views::{DiskStore, Schema, Store};
+use tidemill_views::{Schema, Store};
 
 /// The columns that the table of a stream has beside its payloads.
 pub type Columns = Box<dyn Fn(&StreamArn, u64) -> Schema + Send + Sync>;
@@ -37,7 +36,9 @@ pub struct ArchivesParts {
     /// The streams.
     pub streams: Streams,
     /// Where tables are kept.
-    pub disk: Arc<dyn Disk>,
+    pub store: Arc<dyn Store>,
+    /// What the folders of tables are called by those who read them begins with this.
+    pub place: String,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// How archivers work.
@@ -55,6 +56,7 @@ pub struct Archives {
 struct Shared {
     streams: Streams,
     parts: ArchiverParts,
+    place: String,
     settings: Settings,
     columns: Columns,
     /// By the incarnations of their streams. Held while an archiver is started or stopped.
@@ -72,7 +74,7 @@ struct Running {
 pub struct Status {
     /// The stream, and what waits for its archiver.
     pub archived: Archived,
-    /// Its table, seen from where the server keeps its data.
+    /// Its table: a URL, or a folder of the data directory.
     pub folder: String,
     /// One past the last durable position of each shard that is there.
     pub ends: BTreeMap<ShardId, u64>,
@@ -94,12 +96,12 @@ impl Archives {
     pub fn new(parts: ArchivesParts) -> Archives {
         let ArchivesParts {
             streams,
-            disk,
+            store,
+            place,
             clock,
             settings,
             columns,
         } = parts;
-        let store: Arc<dyn Store> = Arc::new(DiskStore::new(disk));
         let source = ArchiveSource {
             streams: streams.clone(),
         };
@@ -115,6 +117,7 @@ impl Archives {
         let shared = Shared {
             streams,
             parts,
+            place,
             settings,
             columns,
             running: Mutex::default(),
@@ -206,11 +209,12 @@ impl Archives {
             .source
             .shards(&archived.stream)
             .unwrap_or_default();
+        let folder = folder(&Subject {
+            stream: archived.stream.clone(),
+            incarnation: archived.incarnation,
+        });
         Status {
-            folder: folder(&Subject {
-                stream: archived.stream.clone(),
-                incarnation: archived.incarnation,
-            }),
+            folder: format!("{}{folder}", self.shared.place),
             ends: shards
                 .into_iter()
                 .map(|shard| (shard.id, shard.end))

@@ -61,6 +61,10 @@ pub enum AssembleError {
     /// A queue cannot be opened.
     #[error("the queues cannot be taken up again")]
     Queues(#[from] tidemill_destinations::RecoverError),
+    /// The store of `[views]` in the configuration file cannot be used.
+    #[cfg(feature = "views")]
+    #[error("the store of views cannot be used")]
+    ViewStore(#[from] super::view_store::StoreFailure),
 }
 
 /// What the services stand on.
@@ -153,7 +157,7 @@ pub async fn assemble(
     let disk_and_clock = (ground.disk, ground.clock);
     #[cfg(feature = "views")]
     let (archives, views) =
-        super::views::assemble(config, file, states.views, streams.clone(), disk_and_clock).await;
+        super::views::assemble(config, file, states.views, streams.clone(), disk_and_clock).await?;
     let blobs = ground.blobs;
     Ok(Services {
         blobs,

@@ -15,6 +15,7 @@ use tidemill_views::service::{Archiving, ArchivingFailure, Home, Views, ViewsPar
 use crate::config::{Config, ConfigFile};
 
 use super::archives::{Archives, ArchivesParts, folder};
+use super::view_store::{StoreFailure, kept_in};
 
 /// The region of statements that come without a signature.
 const REGION_DEFAULT: &str = "us-east-1";
@@ -46,11 +47,13 @@ pub async fn assemble(
     catalog: Replicated<Catalog>,
     streams: Streams,
     (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>),
-) -> (Archives, Views) {
+) -> Result<(Archives, Views), StoreFailure> {
     let known = catalog.clone();
+    let (store, place) = kept_in(&file.views, disk)?;
     let archives = Archives::new(ArchivesParts {
         streams,
-        disk,
+        store,
+        place,
         clock: clock.clone(),
         settings: archiver_settings(file),
         columns: Box::new(move |stream, incarnation| {
@@ -81,11 +84,11 @@ pub async fn assemble(
         },
     });
     views.recover().await;
-    (archives, views)
+    Ok((archives, views))
 }
 
 fn archiver_settings(file: &ConfigFile) -> archiver::Settings {
-    let section = file.views;
+    let section = &file.views;
     let defaults = archiver::Settings::default();
     archiver::Settings {
         epoch_age: section

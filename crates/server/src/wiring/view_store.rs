@@ -1,0 +1,129 @@
+//! Where master datasets and batch views are kept: [`kept_in`].
+//!
+//! In the data directory, or in a bucket that `[views]` in the configuration file names. What must hold: a
+//! data directory keeps to one place. Records that a master dataset had are freed from the log, so one that
+//! is looked for elsewhere would begin anew without them.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use tidemill_log::Disk;
+use tidemill_views::store::StoreError;
+use tidemill_views::{DiskStore, S3Error, S3Place, S3Store, Store};
+
+use crate::config::ViewsSection;
+
+/// The file of the data directory that says where its tables are; without it they are in the data directory.
+const PLACE: &str = "views/store";
+/// The folder of tables.
+const TABLES: &str = "views/master";
+
+/// Why tables cannot be kept where they should be.
+#[derive(Debug, Error)]
+pub enum StoreFailure {
+    /// There is no such store.
+    #[error(transparent)]
+    Store(#[from] S3Error),
+    /// The data directory cannot be asked where its tables are.
+    #[error(transparent)]
+    Disk(#[from] StoreError),
+    /// They are elsewhere.
+    #[error(
+        "the tables of this data directory are in {found}, and the configuration file names {named}: name \
+         the first again, or copy all that is below views/ from there to here and write \"{url}\" into the \
+         file views/store of the data directory"
+    )]
+    Elsewhere {
+        /// Where they are.
+        found: String,
+        /// Where they were looked for.
+        named: String,
+        /// The second, as it stands in the file.
+        url: String,
+    },
+}
+
+/// The store that `section` names, and what the names of files in it begin with for those who read them from
+/// elsewhere. The data directory is on `disk`.
+pub fn kept_in(
+    section: &ViewsSection,
+    disk: Arc<dyn Disk>,
+) -> Result<(Arc<dyn Store>, String), StoreFailure> {
+    let url = section.store.as_deref().unwrap_or_default();
+    let url = url.trim_end_matches('/');
+    let local = DiskStore::new(disk);
+    check(&local, url)?;
+    if url.is_empty() {
+        return Ok((Arc::new(local), String::new()));
+    }
+    let place = S3Place {
+        url: url.to_owned(),
+        endpoint: section.store_endpoint.clone(),
+        region: section.store_region.clone(),
+    };
+    let environment = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.into_string().ok()?))
+    });
+    Ok((
+        Arc::new(S3Store::new(&place, environment)?),
+        format!("{url}/"),
+    ))
+}
+
+/// Notes that tables are at `url`, or finds that they are elsewhere.
+fn check(local: &DiskStore, url: &str) -> Result<(), StoreFailure> {
+    let found = match local.read(PLACE)? {
+        Some(found) => Some(String::from_utf8_lossy(&found).trim().to_owned()),
+        None => (!local.list(TABLES)?.is_empty()).then(String::new),
+    };
+    let called = |url: &str| match url {
+        "" => "the data directory".to_owned(),
+        url => url.to_owned(),
+    };
+    match found {
+        Some(found) if found == url => Ok(()),
+        None if url.is_empty() => Ok(()),
+        None => Ok(local.replace(PLACE, url.as_bytes())?),
+        Some(found) => Err(StoreFailure::Elsewhere {
+            found: called(&found),
+            named: called(url),
+            url: url.to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidemill_testkit::SimDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_data_directory_keeps_to_one_place() {
+        let disk = SimDisk::new();
+        let local = DiskStore::new(Arc::new(disk.clone()));
+        check(&local, "").expect("nothing is anywhere");
+        check(&local, "s3://one").expect("nothing is anywhere");
+        check(&local, "s3://one").expect("it is there");
+        assert!(matches!(
+            check(&local, "s3://two"),
+            Err(StoreFailure::Elsewhere { found, .. }) if found == "s3://one"
+        ));
+        assert!(check(&local, "").is_err());
+    }
+
+    #[test]
+    fn tables_that_are_in_the_data_directory_stay_there() {
+        let local = DiskStore::new(Arc::new(SimDisk::new()));
+        local.put_new("views/master/orders-1", b"").expect("put");
+        check(&local, "").expect("they are there");
+        let error = check(&local, "s3://one").expect_err("they are not there");
+        assert!(
+            error.to_string().contains("are in the data directory"),
+            "{error}"
+        );
+        assert!(local.read(PLACE).expect("read").is_none());
+    }
+}
