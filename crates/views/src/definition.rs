@@ -20,12 +20,14 @@ mod refusal;
 mod functions;
 mod statement;
 mod map;
+mod hop;
 mod calls;
 mod finals;
 mod plan;
 mod split;
 
 pub use calls::Call;
+pub use hop::Hop;
 pub use plan::{Column, Definition, Mode};
 pub use refusal::{Refusal, Standing};
 pub use split::split;

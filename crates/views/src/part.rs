@@ -33,7 +33,7 @@ impl Counts {
     /// Of what `mapped` came from, and of `gone`.
     pub fn of(mapped: &Mapped, gone: &[Span]) -> Counts {
         Counts {
-            rows_in: mapped.places.len() as u64,
+            rows_in: mapped.records,
             filtered: mapped.filtered,
             poisoned: mapped.poisoned,
             excluded: mapped.excluded,

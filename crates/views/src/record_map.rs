@@ -34,10 +34,12 @@ pub trait RecordMap: Send + Sync {
     fn map(&self, rows: &RecordBatch) -> Result<Mapped, MapError>;
 }
 
-/// What rows come to. Places, keys and calls have one row for each record that passed the filter, in the
-/// order of the rows; their columns are of [`arrow_type`](crate::columns::arrow_type).
+/// What rows come to. Places, keys and calls have one row for each record that passed the filter and each
+/// group that it counts in, in the order of the rows; their columns are of [`arrow_type`](crate::columns::arrow_type).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapped {
+    /// How many records passed the filter. Where windows overlap, they have more rows than that.
+    pub records: u64,
     /// Where the records stand.
     pub places: Vec<Place>,
     /// `_k0` and so on.
@@ -175,6 +177,7 @@ mod tests {
                 position: *position as u64,
             };
             Ok(Mapped {
+                records: rows.num_rows() as u64,
                 places: places.map(place).collect(),
                 keys: Vec::new(),
                 calls: Vec::new(),

@@ -18,6 +18,7 @@ mod query_error;
 mod as_of;
 mod direct;
 mod answer;
+mod overlapping;
 mod program;
 mod compile;
 mod spark_expression;

@@ -259,9 +259,9 @@ pub fn known(name: &str) -> Option<Known> {
             "date_bin(size, time)",
         ),
         "hop" => refused(
-            unsupported,
-            "windows that overlap are not supported yet",
-            "date_bin(hop, time) in the view, and the sum over several of its groups in the query",
+            Standing::Invalid,
+            "a record falls into several windows, so they are grouped by and stand alone there",
+            "GROUP BY hop(INTERVAL '5 minutes', INTERVAL '1 hour', time)",
         ),
         "session" => refused(
             batch,

@@ -8,6 +8,7 @@ use sqlparser::ast::{Expr, OrderByExpr};
 use crate::state::Class;
 
 use super::calls::Call;
+use super::hop::Hop;
 
 /// How a view is kept up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Definition {
     pub filter: Option<Expr>,
     /// What is grouped by: `_k0` and so on.
     pub keys: Vec<Expr>,
+    /// The windows among the keys, if they overlap.
+    pub hop: Option<Hop>,
     /// What adds up: `_a0` and so on.
     pub calls: Vec<Call>,
     /// The columns of the answer.
@@ -75,6 +78,9 @@ impl fmt::Display for Definition {
         }
         for (index, key) in self.keys.iter().enumerate() {
             writeln!(formatter, "_k{index} = {key}")?;
+        }
+        if let Some(hop) = &self.hop {
+            writeln!(formatter, "{hop}")?;
         }
         for (index, call) in self.calls.iter().enumerate() {
             writeln!(formatter, "_a{index} = {call}")?;

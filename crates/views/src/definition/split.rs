@@ -13,6 +13,7 @@ use crate::state::Class;
 
 use super::finals::{Finals, is_taken};
 use super::functions::{Known, known};
+use super::hop::{self, Hop};
 use super::map::{self, over_records};
 use super::plan::{Column, Definition, Mode};
 use super::refusal::{Refusal, Standing};
@@ -43,6 +44,7 @@ pub fn split(text: &str) -> Result<Definition, Refusal> {
         keys: keys(&select, &outputs)?,
         ..Finals::default()
     };
+    let (record_keys, hop) = without_windows(&finals.keys)?;
     if let Some(filter) = &select.selection {
         map::check(filter)?;
     }
@@ -60,7 +62,7 @@ pub fn split(text: &str) -> Result<Definition, Refusal> {
     let having = having.map(|having| finals.lift(having)).transpose()?;
     let order = order(&query, &outputs, &mut finals)?;
     let limit = limit(&query, order.is_empty())?;
-    let Finals { keys, calls, .. } = finals;
+    let Finals { calls, .. } = finals;
     let exact = Class::Exact;
     let worse = |one: Class, other: Class| if other > one { other } else { one };
     let class = calls
@@ -73,7 +75,8 @@ pub fn split(text: &str) -> Result<Definition, Refusal> {
         absorb,
         stream,
         filter: select.selection,
-        keys,
+        keys: record_keys,
+        hop,
         calls,
         columns,
         having,
@@ -335,12 +338,34 @@ fn keys(select: &Select, outputs: &Outputs) -> Result<Vec<Expr>, Refusal> {
             return Err(unsupported(expression, why).nearest("a view for each grouping"));
         }
         let key = key(expression, outputs)?;
-        map::check(&key)?;
         if !keys.contains(&key) {
             keys.push(key);
         }
     }
     Ok(keys)
+}
+
+/// Keys as each record has them: windows that overlap by the newest one.
+fn without_windows(keys: &[Expr]) -> Result<(Vec<Expr>, Option<Hop>), Refusal> {
+    let mut of_record = Vec::with_capacity(keys.len());
+    let mut hop = None;
+    for (index, key) in keys.iter().enumerate() {
+        let found = hop::of_key(key, index)?;
+        if found.is_some() && hop.is_some() {
+            let why = "there are windows of one kind in a view";
+            return Err(unsupported(key, why).nearest("a view for each"));
+        }
+        let key = match found {
+            Some((windows, newest)) => {
+                hop = Some(windows);
+                newest
+            }
+            None => key.clone(),
+        };
+        map::check(&key)?;
+        of_record.push(key);
+    }
+    Ok((of_record, hop))
 }
 
 /// What a member of GROUP BY stands for: a number or a name of a column of the answer, or itself.

@@ -98,6 +98,7 @@ fn mapped(data: &[Datum]) -> Mapped {
     let mut filtered = call(Some(&amounts));
     filtered.counts = Some(counts);
     Mapped {
+        records: data.len() as u64,
         places: data.iter().map(|datum| datum.place).collect(),
         keys: vec![
             Arc::new(stores.collect::<StringArray>()),

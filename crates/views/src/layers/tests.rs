@@ -72,6 +72,7 @@ impl RecordMap for Map {
             counts: None,
         };
         Ok(Mapped {
+            records: kept.len() as u64,
             places: places.collect(),
             keys: vec![keys],
             calls: vec![call(None), call(Some(numbers))],

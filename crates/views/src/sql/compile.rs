@@ -55,6 +55,7 @@ pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refu
         columns,
         filter,
         keys,
+        hop: definition.hop,
         calls,
         aggregates,
     };

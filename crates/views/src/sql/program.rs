@@ -19,11 +19,13 @@ use datafusion::physical_plan::PhysicalExpr;
 
 use tidemill_model::ShardId;
 
+use crate::definition::Hop;
 use crate::record_map::{MapError, Mapped, MappedCall, RecordMap};
 use crate::state::Aggregate;
 use crate::value::{Place, Type};
 
 use super::engine::said;
+use super::overlapping::in_each_window;
 use super::types::column;
 
 /// An expression and what it gives.
@@ -64,6 +66,8 @@ pub struct Program {
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     /// What is grouped by.
     pub keys: Vec<Computed>,
+    /// Which of them are windows that overlap.
+    pub hop: Option<Hop>,
     /// Their types.
     pub key_types: Vec<Type>,
     /// What aggregates look at.
@@ -189,15 +193,20 @@ impl Program {
             })
         });
         let calls = calls.collect::<Result<_>>()?;
-        let filtered = (count - places.len()) as u64;
-        Ok(Mapped {
+        let records = places.len() as u64;
+        let mapped = Mapped {
+            records,
             places,
             keys,
             calls,
-            filtered,
+            filtered: count as u64 - records,
             poisoned: 0,
             excluded: 0,
-        })
+        };
+        match &self.hop {
+            None => Ok(mapped),
+            Some(hop) => Ok(in_each_window(mapped, hop)?),
+        }
     }
 }
 
@@ -236,6 +245,7 @@ impl Pieces {
         Ok(Mapped {
             keys,
             calls,
+            records: self.kept.iter().map(|piece| piece.records).sum(),
             places: self
                 .kept
                 .iter()

@@ -31,6 +31,12 @@ pub fn spark_sql(
         let logical = compiler.logical(part)?;
         written(&logical, compiler.names())
     };
+    if let Some(hop) = &definition.hop {
+        let key = &definition.keys[hop.key];
+        let why = "windows that overlap are not written for Spark";
+        return Err(Refusal::new(Standing::Unsupported, key, why)
+            .nearest("window(time, size, slide) of Spark"));
+    }
     let mut selected = Vec::new();
     let mut keys = Vec::new();
     for (index, key) in prepared.keys.iter().enumerate() {
