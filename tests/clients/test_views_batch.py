@@ -1,14 +1,16 @@
 """The batch view over the real server: it is absorbed while records come, other engines read its files, and
 a damaged one is computed again."""
 
+import datetime
 import json
+import subprocess
 
 import deltalake
 import duckdb
 import polars
 import pytest
 
-from harness import eventually
+from harness import BINARY, eventually
 from test_views import by_store, name_of, put, query, rows, sale, told
 
 SHARDS = 3
@@ -114,6 +116,44 @@ def test_a_damaged_batch_view_is_computed_again(short_epochs):
     found, _ = eventually(lambda: answered(short_epochs.server, view), "the view is answered")
     assert found == by_store(sales)
     absorbed(short_epochs.server, view, manifest["epoch"], len(sales))
+
+
+def test_an_audit_computes_the_whole_batch_view_again(short_epochs):
+    sales = [sale(number) for number in range(200)]
+    _, view = begun(short_epochs, sales)
+    absorbed(short_epochs.server, view, 0, len(sales))
+    command = [BINARY, "views", "audit", view, "--json", "--endpoint", short_epochs.server.url]
+    told_of = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert told_of["data"]["audited"] == {"records": 200, "groups": 5}
+
+
+def test_windows_overlap_and_a_record_counts_in_each(short_epochs):
+    sales = [sale(number) for number in range(100)]
+    stream = short_epochs.stream(SHARDS)
+    put(short_epochs.kinesis, stream, sales)
+    view = name_of(stream)
+    told(short_epochs.server, "POST", "", {"sql": f'CREATE SCHEMA FOR STREAM "{stream}" (n BIGINT, at TIMESTAMP)'})
+    sql = f"""CREATE VIEW {view} WITH (absorb = '1 second') AS
+        SELECT hop(INTERVAL '6 hours', INTERVAL '1 day', at) AS begins, count(*) AS sales, sum(n) AS total
+        FROM STREAM "{stream}" GROUP BY begins"""
+    told(short_epochs.server, "POST", "", {"sql": sql}, 201)
+    expected = {}
+    for one in sales:
+        at = datetime.datetime.fromisoformat(one["at"])
+        newest = at.replace(hour=at.hour // 6 * 6, minute=0)
+        for back in range(4):
+            begins = (newest - datetime.timedelta(hours=6 * back)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            count, total = expected.get(begins, (0, 0))
+            expected[begins] = (count + 1, total + one["n"])
+
+    def found():
+        answer = query(short_epochs.server, f"SELECT * FROM {view}")
+        return {row["begins"]: (row["sales"], row["total"]) for row in answer["rows"]}
+
+    eventually(lambda: found() == expected, "all sales are in the answer")
+    absorbed(short_epochs.server, view, 0, len(sales))
+    assert found() == expected
+    assert told(short_epochs.server, "GET", f"/{view}")["counts"]["rows_in"] == len(sales)
 
 
 def test_a_dropped_view_leaves_no_files(short_epochs):

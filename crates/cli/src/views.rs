@@ -28,6 +28,7 @@ pub async fn run(command: Views) -> Result<Ending, Failed> {
         Views::Drop(options) => drop_view(name, options).await,
         Views::Query(options) => query(name, options).await,
         Views::Diff(options) => diff(name, options).await,
+        Views::Audit(options) => about(name, "AUDIT VIEW", options).await,
         Views::Promote(options) => about(name, "PROMOTE VIEW", options).await,
         Views::Rollback(options) => about(name, "ROLLBACK VIEW", options).await,
         Views::Exclude(options) => exclude(name, options).await,

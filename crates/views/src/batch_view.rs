@@ -65,6 +65,15 @@ impl BatchView {
         self.files.is_empty()
     }
 
+    /// All its groups.
+    pub fn groups(&self) -> Result<Groups, GroupsError> {
+        let mut groups = Groups::default();
+        for file in &self.files {
+            groups.merge(&file.groups()?)?;
+        }
+        Ok(groups)
+    }
+
     /// The view with `part`, which comes next, in it. Files whose ranges `part` does not touch stay; new
     /// ones have at most `file_groups` groups.
     ///

@@ -111,6 +111,7 @@ impl Layers for Running {
         let kept = Arc::clone(&held);
         let reader = Arc::new(Reader::new(definition, held, history, source));
         let seen = Arc::clone(&reader);
+        let auditor = driver.clone();
         let task = tokio::spawn(driver.run(stop));
         Launched {
             kept_by: match mode {
@@ -120,6 +121,7 @@ impl Layers for Running {
             reader,
             sight: Box::new(move || seen.sight()),
             upkeep: Box::new(move || kept.upkeep()),
+            audit: Arc::new(move || auditor.audit_all()),
             stopped: Box::pin(async move {
                 if let Err(error) = task.await {
                     tracing::error!(%error, "a view ended badly");

@@ -30,7 +30,7 @@ pub use failure::Failure;
 pub use hosted::{Sight, Status};
 pub use json::{columns_of, rows_of};
 pub use placeholders::Template;
-pub use ports::{Archiving, ArchivingFailure, Launch, Launched, Layers, Upkeep};
+pub use ports::{Archiving, ArchivingFailure, Audited, Launch, Launched, Layers, Upkeep};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -326,6 +326,19 @@ impl Shared {
         Ok(())
     }
 
+    async fn audit(&self, name: &str) -> Result<Created, Failure> {
+        let audited = self.find(name)?.audit().await?;
+        let Audited { records, groups } = audited;
+        Ok(Created {
+            notices: vec![format!(
+                "{records} records computed again out of the master dataset: all {groups} groups of the \
+                 batch view are as they should be"
+            )],
+            audited: Some(audited),
+            ..Created::of("AUDIT VIEW")
+        })
+    }
+
     async fn carry_out(&self, home: &Home, text: &str) -> Result<Created, Failure> {
         match statement::read(text)? {
             Statement::CreateView => self.create_view(home, text).await,
@@ -342,6 +355,7 @@ impl Shared {
                     ..Created::of("DIFF VIEW")
                 })
             }
+            Statement::AuditView { name } => self.audit(&name).await,
             Statement::PromoteView { name } => self.promote(&name).await,
             Statement::RollBackView { name } => self.roll_back(&name).await,
             Statement::DropVersion { name, place } => self.drop_version(&name, place).await,
@@ -364,7 +378,7 @@ impl Shared {
                 })
             }
             Statement::Other => {
-                let what = "this is no statement about views: CREATE, ALTER, DIFF, PROMOTE, \
+                let what = "this is no statement about views: CREATE, ALTER, DIFF, AUDIT, PROMOTE, \
                             ROLLBACK or DROP VIEW, EXCLUDE FROM STREAM, UNDO EXCLUSION, CREATE \
                             SCHEMA FOR STREAM";
                 Err(QueryError::new(Kind::NotSupported, what).into())

@@ -4,6 +4,7 @@
 //! CREATE VIEW name [WITH (…)] AS SELECT …                           [`crate::definition`] reads the rest
 //! ALTER VIEW name [WITH (…)] AS SELECT …                            the same, for its next version
 //! DIFF VIEW name
+//! AUDIT VIEW name
 //! PROMOTE VIEW name
 //! ROLLBACK VIEW name
 //! DROP VIEW name [NEXT | PREVIOUS]
@@ -43,6 +44,11 @@ pub enum Statement {
     },
     /// The served version of a view is to be compared with the one beside it.
     DiffView {
+        /// The name of the view.
+        name: String,
+    },
+    /// What the batch view of a view has is to be computed again and compared.
+    AuditView {
         /// The name of the view.
         name: String,
     },
@@ -208,7 +214,7 @@ impl Reader {
 
     /// A statement about a view that is there, if that is what comes.
     fn of_versions(&mut self) -> Result<Option<Statement>, Refusal> {
-        const VERBS: [&str; 4] = ["drop", "diff", "promote", "rollback"];
+        const VERBS: [&str; 5] = ["drop", "diff", "audit", "promote", "rollback"];
         let Some(verb) = VERBS.iter().find(|verb| self.words(&[verb, "view"])) else {
             return Ok(None);
         };
@@ -221,6 +227,7 @@ impl Reader {
         self.end()?;
         Ok(Some(match (*verb, place) {
             ("diff", _) => Statement::DiffView { name },
+            ("audit", _) => Statement::AuditView { name },
             ("promote", _) => Statement::PromoteView { name },
             ("rollback", _) => Statement::RollBackView { name },
             (_, Some(place)) => Statement::DropVersion { name, place },

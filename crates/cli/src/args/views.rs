@@ -15,6 +15,7 @@ Examples:
   tidemill views query \"SELECT * FROM sales\" --min-position SEQUENCE_NUMBER
   tidemill views alter \"ALTER VIEW sales AS SELECT store, sum(amount) AS total FROM STREAM orders GROUP BY store\"
   tidemill views diff sales
+  tidemill views audit sales
   tidemill views promote sales
   tidemill views rollback sales
   tidemill views exclude orders --shard 3 --from 1200 --to 1350 --reason \"the till was broken\"
@@ -43,6 +44,9 @@ pub enum Views {
     /// Compare the served version of a view with the next one, or else with the previous; 1 when they differ.
     #[command(before_help = EXAMPLES)]
     Diff(NamedView),
+    /// Compute what the batch view of a view has again out of the master dataset, and compare.
+    #[command(before_help = EXAMPLES)]
+    Audit(NamedView),
     /// Serve the next version of a view, once it has caught up.
     #[command(before_help = EXAMPLES)]
     Promote(NamedView),
@@ -76,6 +80,7 @@ impl Views {
             Views::Drop(options) => ("views drop", options.server.json),
             Views::Alter(options) => ("views alter", options.server.json),
             Views::Diff(options) => ("views diff", options.server.json),
+            Views::Audit(options) => ("views audit", options.server.json),
             Views::Promote(options) => ("views promote", options.server.json),
             Views::Rollback(options) => ("views rollback", options.server.json),
             Views::Exclude(options) => ("views exclude", options.server.json),

@@ -23,6 +23,7 @@ use crate::master::rows;
 use crate::part::Part;
 use crate::positions::{Positions, Span};
 use crate::record_map::MapError;
+use crate::service::Audited;
 
 use super::exchange::{Effect, Input};
 use super::held::Held;
@@ -285,6 +286,36 @@ impl Driver {
         self.held
             .audited(now, file.count() as u64, difference.is_some());
         Ok(Input::Audited)
+    }
+
+    /// The same with all of it, when somebody asks; or says what differs.
+    pub(super) fn audit_all(&self) -> Result<Audited, String> {
+        let batch = Arc::clone(&self.held.contents().batch);
+        let table = self.history.table();
+        let table = table.map_err(|error| error.to_string())?;
+        let again = self
+            .history
+            .part(&table, &Positions::new(), Some(&batch.positions), u64::MAX)
+            .map_err(|error| error.to_string())?;
+        let kept = Part {
+            spans: again.spans.clone(),
+            counts: batch.counts,
+            groups: batch.groups().map_err(|error| error.to_string())?,
+        };
+        let found = difference(&again, &kept);
+        let (now, groups) = (self.history.clock.now(), batch.len() as u64);
+        self.held.audited(now, groups, found.is_some());
+        if let Some(difference) = found {
+            let why = format!(
+                "the batch view differs from a recompute out of the master dataset: {difference}"
+            );
+            self.held.break_for(why.clone());
+            return Err(why);
+        }
+        Ok(Audited {
+            records: again.counts.sum(),
+            groups,
+        })
     }
 
     /// Puts the records of the stream into the speed layer, until that does not go on.

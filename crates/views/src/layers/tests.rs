@@ -566,12 +566,17 @@ fn an_audit_finds_what_is_wrong_and_nothing_else() {
         (ranges, groups, 0)
     );
     assert!(ranges > 2);
+    let whole = world.driver.audit_all().expect("nothing is wrong");
+    let counts = world.driver.held.contents().batch.counts;
+    assert_eq!((whole.records, whole.groups), (counts.sum(), groups));
     let mut wrong = BatchView::clone(&world.driver.held.contents().batch);
     wrong.files.swap(0, 1);
     wrong.files.truncate(1);
     world.driver.held.begin(wrong);
     world.driver.audit().expect("audited");
     assert_eq!(world.driver.held.audits().mismatches, 1);
+    assert!(world.driver.audit_all().is_err());
+    assert_eq!(world.driver.held.audits().mismatches, 2);
     let broken = world.driver.held.contents().check();
     let is_said = |why: &String| why.contains("differs from a recompute");
     assert!(

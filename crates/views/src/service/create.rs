@@ -12,6 +12,7 @@ use crate::sql::{Answering, compile};
 use crate::view_reader::Done;
 
 use super::failure::Failure;
+use super::ports::Audited;
 use super::{Home, Shared, exactness, sample};
 
 /// What a statement did.
@@ -23,6 +24,8 @@ pub struct Created {
     pub view: Option<String>,
     /// The number of the exclusion that it is about, if it is about one.
     pub exclusion: Option<u64>,
+    /// What was computed again, if it was an audit.
+    pub audited: Option<Audited>,
     /// What is to be told of it, a line each.
     pub notices: Vec<String>,
     /// The columns that were inferred.
@@ -36,6 +39,7 @@ impl Created {
             tag,
             view: None,
             exclusion: None,
+            audited: None,
             notices: Vec::new(),
             inferred: Vec::new(),
         }

@@ -19,7 +19,7 @@ use super::conditions;
 use super::exactness;
 use super::failure::Failure;
 use super::plan::plan;
-use super::ports::{Launch, Launched, Upkeep};
+use super::ports::{Audited, Launch, Launched, Upkeep};
 
 /// A version of a view of the catalog, running, or not able to, under the name that it is called by.
 pub struct Hosted {
@@ -38,6 +38,7 @@ struct Running {
     reader: Arc<dyn ViewReader>,
     sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
     upkeep: Box<dyn Fn() -> Upkeep + Send + Sync>,
+    audit: Arc<dyn Fn() -> Result<Audited, String> + Send + Sync>,
     stopped: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
@@ -117,6 +118,7 @@ impl Shared {
             reader,
             sight,
             upkeep,
+            audit,
             stopped,
         } = launched;
         Ok(Running {
@@ -126,6 +128,7 @@ impl Shared {
             reader,
             sight,
             upkeep,
+            audit,
             stopped: Mutex::new(Some(stopped)),
         })
     }
@@ -204,6 +207,17 @@ impl Hosted {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Computes what the batch view has again, and compares.
+    pub async fn audit(&self) -> Result<Audited, Failure> {
+        let audit = Arc::clone(&self.running()?.audit);
+        let audited = tokio::task::spawn_blocking(move || audit()).await;
+        let audited = audited.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        audited.map_err(|why| Failure::Broken {
+            name: self.name.clone(),
+            why,
+        })
     }
 
     pub fn status(&self) -> Status {

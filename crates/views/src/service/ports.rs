@@ -67,8 +67,20 @@ pub struct Launched {
     pub sight: Box<dyn Fn() -> Result<AsOf, ReadError> + Send + Sync>,
     /// Says how it is kept.
     pub upkeep: Box<dyn Fn() -> Upkeep + Send + Sync>,
+    /// Computes what the batch view has again, all of it, and compares; or says what differs, and then there
+    /// are no answers any more. Blocks.
+    pub audit: Arc<dyn Fn() -> Result<Audited, String> + Send + Sync>,
     /// Completes when it has stopped.
     pub stopped: BoxFuture<'static, ()>,
+}
+
+/// What a whole audit of a batch view looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audited {
+    /// Records that were computed again.
+    pub records: u64,
+    /// Groups that were compared.
+    pub groups: u64,
 }
 
 /// How a view is kept.

@@ -52,6 +52,10 @@ fn what_is_no_query_is_recognised() {
         Ok(Statement::DiffView { name: name() })
     );
     assert_eq!(
+        read("audit view sales"),
+        Ok(Statement::AuditView { name: name() })
+    );
+    assert_eq!(
         read("PROMOTE VIEW sales;"),
         Ok(Statement::PromoteView { name: name() })
     );

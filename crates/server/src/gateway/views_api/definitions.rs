@@ -52,6 +52,10 @@ async fn carry_out(views: &Views, caller: &Caller, request: &Request<'_>) -> Res
         "notices": done.notices,
         "inferred_columns": done.inferred,
         "exclusion": done.exclusion,
+        "audited": done.audited.map(|audited| json!({
+            "records": audited.records,
+            "groups": audited.groups,
+        })),
     });
     let is_made = matches!(done.tag, "CREATE VIEW" | "ALTER VIEW");
     json_answer(if is_made { 201 } else { 200 }, &body)
