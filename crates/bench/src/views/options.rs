@@ -92,7 +92,7 @@ impl Options {
             probes: 150,
             put_rate: 1000,
             sizes: vec![size(1400, 200_000), size(400_000, 800_000)],
-            recompute_records: 500_000,
+            recompute_records: 1_000_000,
             rebuild_records: 300_000,
         }
     }

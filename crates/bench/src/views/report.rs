@@ -149,6 +149,10 @@ pub struct RecomputeMeasured {
     pub absorbed_per_second: Figure,
     /// CPU of the server for a record until then, in microseconds.
     pub cpu_us: Figure,
+    /// All of it once more, out of the master dataset, from the first record on.
+    pub recomputed_per_second: Figure,
+    /// CPU of the server for a record of that, in microseconds.
+    pub recompute_cpu_us: Figure,
     /// `DuckDB` over the same files; none when it is not there.
     pub duckdb: Option<DuckDb>,
 }
