@@ -279,6 +279,18 @@ impl Client {
         json(self.send(&self.prepare_own(method, path, input)).await?)
     }
 
+    /// Puts bytes that are no JSON document through the server's own API.
+    pub async fn own_upload(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: Bytes,
+    ) -> Result<Value, Failure> {
+        let headers = [("content-type", media_type)];
+        let call = self.prepare(Service::Kinesis, Method::PUT, path, &headers, body);
+        json(self.send(&call).await?)
+    }
+
     /// A call of the server's own API, signed now, to be sent later.
     pub fn prepare_own(&self, method: Method, path: &str, input: Option<&Value>) -> Prepared {
         let body = input.map_or_else(Bytes::new, |input| input.to_string().into());

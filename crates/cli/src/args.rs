@@ -19,8 +19,8 @@ use tidemill_model::AccountId;
 
 pub use bench::{Bench, BenchLog, BenchStreams, BenchViews, BenchWhat, LogPart, ViewsPart};
 pub use views::{
-    NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery, ViewsSparkSql,
-    ViewsUndo,
+    NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsPutTable, ViewsQuery,
+    ViewsSparkSql, ViewsUndo,
 };
 
 /// Streams, functions and the mappings between them, on your own machine, every record accounted for.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tidemill_bench::client::Failure;
 
 use crate::args::{
-    self, NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsQuery,
-    ViewsSparkSql, ViewsUndo,
+    self, NamedView, Server, Views, ViewsCreate, ViewsDrop, ViewsExclude, ViewsPutTable,
+    ViewsQuery, ViewsSparkSql, ViewsUndo,
 };
 use crate::connection;
 use crate::output::{self, Ending, Failed, OrTry};
@@ -34,6 +34,9 @@ pub async fn run(command: Views) -> Result<Ending, Failed> {
         Views::Exclude(options) => exclude(name, options).await,
         Views::Exclusions(server) => exclusions(name, server).await,
         Views::Undo(options) => undo(name, options).await,
+        Views::PutTable(options) => put_table(name, options).await,
+        Views::Tables(server) => tables(name, server).await,
+        Views::DropTable(options) => drop_table(name, options).await,
         Views::SparkSql(options) => spark_sql(name, options).await,
     }
 }
@@ -81,6 +84,55 @@ async fn diff(name: &str, options: NamedView) -> Result<Ending, Failed> {
         output::print(&lines.collect::<Vec<_>>().join("\n"));
     }
     Ok(ending)
+}
+
+async fn put_table(name: &str, options: ViewsPutTable) -> Result<Ending, Failed> {
+    let content = std::fs::read(&options.file)
+        .with_context(|| format!("{} cannot be read", options.file.display()))
+        .or_try(format!("{} views put-table --help", output::program()))?;
+    let path = format!("{ROOT}/tables/{}", encoded(&options.name));
+    let client = connection::client(&options.server.endpoint);
+    let answer = client.own_upload(&path, "application/x-ndjson", content.into());
+    let answer = answer.await.map_err(refused)?;
+    say(name, &options.server, &answer, |answer| {
+        for notice in answer["notices"].as_array().into_iter().flatten() {
+            eprintln!("{}", plain(notice));
+        }
+        let field = |name: &str| plain(&answer[name]);
+        format!(
+            "{} version {}: {} rows",
+            field("table"),
+            field("version"),
+            field("rows")
+        )
+    })
+}
+
+async fn tables(name: &str, server: Server) -> Result<Ending, Failed> {
+    let answer = ask(&server, Method::GET, "/tables", None).await?;
+    say(name, &server, &answer, |answer| {
+        let tables = answer["tables"].as_array().map(Vec::as_slice);
+        let tables = tables.unwrap_or_default();
+        if tables.is_empty() {
+            return "There is no static table.".to_owned();
+        }
+        let mut table = output::table(&["table", "version", "rows", "columns"]);
+        for one in tables {
+            let columns = one["columns"].as_array().into_iter().flatten();
+            let columns: Vec<String> = columns.map(|column| plain(&column["name"])).collect();
+            let fields = ["table", "version", "rows"].map(|field| plain(&one[field]));
+            table.add_row(fields.into_iter().chain([columns.join(", ")]));
+        }
+        table.to_string()
+    })
+}
+
+async fn drop_table(name: &str, options: NamedView) -> Result<Ending, Failed> {
+    let path = format!("/tables/{}", encoded(&options.name));
+    let answer = ask(&options.server, Method::DELETE, &path, None).await?;
+    say(name, &options.server, &answer, |answer| {
+        plain(&answer["done"])
+    })
 }
 
 async fn spark_sql(name: &str, options: ViewsSparkSql) -> Result<Ending, Failed> {
@@ -260,26 +312,26 @@ async fn ask(
 ) -> Result<Value, Failed> {
     let path = format!("{ROOT}{path}");
     let client = connection::client(&server.endpoint);
-    client
-        .own_call(method, &path, input)
-        .await
-        .map_err(|failure| {
-            let next = match &failure {
-                Failure::Unanswered { .. } => format!("{} start", output::program()),
-                Failure::Refused {
-                    hint: Some(hint), ..
-                } => hint.clone(),
-                _ => format!("{} views --help", output::program()),
-            };
-            let error = match failure {
-                Failure::Refused { message, .. } => anyhow::Error::msg(message),
-                other => other.into(),
-            };
-            Failed {
-                error,
-                next: vec![next],
-            }
-        })
+    let answer = client.own_call(method, &path, input).await;
+    answer.map_err(refused)
+}
+
+fn refused(failure: Failure) -> Failed {
+    let next = match &failure {
+        Failure::Unanswered { .. } => format!("{} start", output::program()),
+        Failure::Refused {
+            hint: Some(hint), ..
+        } => hint.clone(),
+        _ => format!("{} views --help", output::program()),
+    };
+    let error = match failure {
+        Failure::Refused { message, .. } => anyhow::Error::msg(message),
+        other => other.into(),
+    };
+    Failed {
+        error,
+        next: vec![next],
+    }
 }
 
 /// A name in SQL.

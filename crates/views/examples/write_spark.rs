@@ -40,7 +40,7 @@ fn main() -> Result<(), Failure> {
         .filter(|line| line.starts_with("SELECT") && line.contains(" FROM STREAM "));
     for (index, select) in selects.enumerate() {
         let view = split(&format!("CREATE VIEW v AS {select}"))?;
-        let program = compile(&view, &schema())?;
+        let program = compile(&view, &schema(), &[])?;
         let mapped = program.map(&sales)?;
         assert_eq!(
             mapped.poisoned, 0,

@@ -7,10 +7,12 @@
 
 mod refused;
 mod exclusions;
+mod tables;
 mod versions;
 
 pub use exclusions::{Exclusion, Exclusions, NewExclusion, Undone};
 pub use refused::Refused;
+pub use tables::{TableVersion, Tables};
 pub use versions::{Beside, Versions};
 
 use std::collections::BTreeMap;
@@ -23,6 +25,7 @@ use tidemill_model::{StreamArn, Timestamp};
 
 use crate::limits::{ENDPOINTS_MAX, NAME_LETTERS_MAX, VIEWS_MAX};
 use crate::schema::Schema;
+use crate::static_table::Pinned;
 
 /// A view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,9 @@ pub struct View {
     pub statement: String,
     /// The columns that it was made over.
     pub schema: Schema,
+    /// The versions of static tables that it was made over, in the order of its joins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Pinned>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -72,6 +78,9 @@ pub struct NewView {
     pub statement: String,
     /// The columns that it was made over.
     pub schema: Schema,
+    /// The versions of static tables that it was made over, in the order of its joins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Pinned>,
 }
 
 /// The columns of a stream.
@@ -154,6 +163,16 @@ pub enum Command {
         /// Of which stream, and which.
         schema: StreamSchema,
     },
+    /// Makes the next version of a static table, whose bytes are kept.
+    PutTable {
+        /// Which.
+        table: Pinned,
+    },
+    /// Drops a static table, with all its versions.
+    DropTable {
+        /// Its name.
+        name: String,
+    },
     /// Gives a query a name.
     CreateEndpoint {
         /// The name.
@@ -169,13 +188,14 @@ pub enum Command {
 }
 
 /// Names that stand for something else in the paths of the API.
-const RESERVED: [&str; 6] = [
+const RESERVED: [&str; 7] = [
     "archives",
     "endpoints",
     "exclusions",
     "query",
     "schemas",
     "statements",
+    "tables",
 ];
 
 /// Whether views and named queries can be called `name`.
@@ -207,10 +227,12 @@ pub struct Catalog {
     versions: BTreeMap<String, Versions>,
     exclusions: Exclusions,
     schemas: BTreeMap<StreamArn, StreamSchema>,
+    tables: Tables,
     endpoints: BTreeMap<String, Endpoint>,
 }
 
-/// The catalog as its snapshot has it. A snapshot from before there were versions and exclusions has none.
+/// The catalog as its snapshot has it. A snapshot from before there were versions, exclusions and tables has
+/// none.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     next_id: u64,
@@ -220,6 +242,8 @@ struct Kept {
     #[serde(default)]
     exclusions: Exclusions,
     schemas: Vec<StreamSchema>,
+    #[serde(default)]
+    tables: Tables,
     endpoints: Vec<Endpoint>,
 }
 
@@ -265,6 +289,11 @@ impl Catalog {
         self.schemas.values()
     }
 
+    /// The static tables.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
     /// The named queries, in the order of their names.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.values()
@@ -299,6 +328,9 @@ impl Catalog {
             return Err(Refused::ViewExists { name: new.name });
         }
         let name = new.name.clone();
+        if self.tables.versions(&name).is_ok() {
+            return Err(Refused::TableExists { name });
+        }
         let view = self.numbered(at, new, 1)?;
         self.views.insert(name, view);
         Ok(())
@@ -307,6 +339,9 @@ impl Catalog {
     fn numbered(&mut self, at: Timestamp, new: NewView, version: u32) -> Result<View, Refused> {
         if self.called().count() >= VIEWS_MAX {
             return Err(Refused::TooManyViews { limit: VIEWS_MAX });
+        }
+        for pinned in &new.tables {
+            self.tables.versions(&pinned.table)?;
         }
         let id = self.next_id;
         self.next_id += 1;
@@ -318,6 +353,7 @@ impl Catalog {
             incarnation: new.incarnation,
             statement: new.statement,
             schema: new.schema,
+            tables: new.tables,
             created_at: at,
         })
     }
@@ -364,6 +400,24 @@ impl Catalog {
         Ok(())
     }
 
+    fn put_table(&mut self, at: Timestamp, table: Pinned) -> Result<(), Refused> {
+        check_name(&table.table)?;
+        if self.views.contains_key(&table.table) {
+            return Err(Refused::ViewExists { name: table.table });
+        }
+        self.tables.put(at, table)
+    }
+
+    fn drop_table(&mut self, name: &str) -> Result<(), Refused> {
+        let joins = |view: &View| view.tables.iter().any(|pinned| pinned.table == name);
+        let joined = self.called().find(|(_, view)| joins(view));
+        if let Some((view, _)) = joined {
+            let name = name.to_owned();
+            return Err(Refused::TableJoined { name, view });
+        }
+        self.tables.remove(name)
+    }
+
     fn create_endpoint(&mut self, at: Timestamp, name: String, sql: String) -> Result<(), Refused> {
         check_name(&name)?;
         if self.endpoints.contains_key(&name) {
@@ -406,6 +460,8 @@ impl StateMachine for Catalog {
             Command::Exclude { exclusion } => self.exclusions.add(at, exclusion),
             Command::UndoExclusion { id, reason } => self.exclusions.undo(at, id, reason),
             Command::DeclareSchema { schema } => self.declare(schema),
+            Command::PutTable { table } => self.put_table(at, table),
+            Command::DropTable { name } => self.drop_table(&name),
             Command::CreateEndpoint { name, sql } => self.create_endpoint(at, name, sql),
             Command::DropEndpoint { name } => match self.endpoints.remove(&name) {
                 Some(_) => Ok(()),
@@ -421,6 +477,7 @@ impl StateMachine for Catalog {
             versions: self.versions.values().cloned().collect(),
             exclusions: self.exclusions.clone(),
             schemas: self.schemas.values().cloned().collect(),
+            tables: self.tables.clone(),
             endpoints: self.endpoints.values().cloned().collect(),
         };
         serde_json::to_vec(&kept)
@@ -441,6 +498,7 @@ impl StateMachine for Catalog {
                 .map(|versions| (versions.name.clone(), versions))
                 .collect(),
             exclusions: kept.exclusions,
+            tables: kept.tables,
             schemas: schemas
                 .map(|schema| (schema.stream.clone(), schema))
                 .collect(),

@@ -21,6 +21,7 @@ mod functions;
 mod statement;
 mod map;
 mod hop;
+mod join;
 mod calls;
 mod finals;
 mod plan;
@@ -28,6 +29,7 @@ mod split;
 
 pub use calls::Call;
 pub use hop::Hop;
+pub use join::Join;
 pub use plan::{Column, Definition, Mode};
 pub use refusal::{Refusal, Standing};
 pub use split::split;

@@ -24,6 +24,7 @@ pub mod disk_store;
 pub mod s3_store;
 pub mod definition;
 pub mod inference;
+pub mod static_table;
 pub mod catalog;
 pub mod statement;
 pub mod master;

@@ -14,6 +14,12 @@ pub const INFERENCE_BYTES: usize = 8 * 1024 * 1024;
 pub const ENDPOINT_BYTES_MAX: usize = 64 * 1024;
 /// Groups of a view, at most: one with five sums and counts takes about half a kilobyte, and all are held.
 pub const GROUPS_MAX: usize = 4_000_000;
+/// Rows of a static table, at most: all are in memory for each view that is made over it.
+pub const TABLE_ROWS_MAX: usize = 1_000_000;
+/// Static tables, at most.
+pub const TABLES_MAX: usize = 100;
+/// Versions of a static table, at most: all are kept until it is dropped.
+pub const TABLE_VERSIONS_MAX: usize = 1000;
 /// Exclusions of an installation, at most, those that were undone included: all are looked at to plan a view.
 pub const EXCLUSIONS_MAX: usize = 10_000;
 /// Bytes of the reason of an exclusion, at most.

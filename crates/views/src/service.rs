@@ -21,6 +21,7 @@ mod create;
 mod versions;
 mod diff;
 mod exclusions;
+mod tables;
 
 pub use arrow_stream::arrow_stream;
 pub use create::Created;
@@ -28,22 +29,26 @@ pub use diff::{Diff, Difference};
 pub use exactness::of as class_of;
 pub use failure::Failure;
 pub use hosted::{Sight, Status};
-pub use json::{columns_of, rows_of};
+pub use json::{columns_of, rows_of, type_named};
 pub use placeholders::Template;
 pub use ports::{Archiving, ArchivingFailure, Audited, Launch, Launched, Layers, Upkeep};
+pub use tables::PutTable;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use arrow_array::RecordBatch;
 use futures_util::future::BoxFuture;
 
 use tidemill_log::Replicated;
 use tidemill_model::{AccountId, Clock, Region, Source, StreamArn};
 
-use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema};
+use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema, TableVersion};
 use crate::positions::Positions;
 use crate::sql::{Answered, Kind, Queries, QueryError, spark_sql};
 use crate::statement::{self, Statement};
+use crate::static_table::StaticTable;
+use crate::store::Store;
 use crate::view_reader::{Denied, Done, QueryOptions, ViewReader, ViewSource};
 
 use self::hosted::Hosted;
@@ -78,6 +83,8 @@ pub struct ViewsParts {
     pub archiving: Arc<dyn Archiving>,
     /// What runs views.
     pub layers: Arc<dyn Layers>,
+    /// Where static tables are kept.
+    pub store: Arc<dyn Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where the streams are that are named by those who say nothing else, over Postgres.
@@ -96,6 +103,8 @@ struct Shared {
     /// Held while something is changed.
     changing: tokio::sync::Mutex<()>,
     hosted: Mutex<BTreeMap<String, Arc<Hosted>>>,
+    /// Static tables that were asked for, by their names.
+    tables: Mutex<BTreeMap<String, Arc<StaticTable>>>,
 }
 
 impl Views {
@@ -106,6 +115,7 @@ impl Views {
             parts,
             changing: tokio::sync::Mutex::new(()),
             hosted: Mutex::default(),
+            tables: Mutex::default(),
         });
         let source: Arc<dyn ViewSource> = shared.clone();
         let queries = Arc::new(Queries::new(source, clock));
@@ -225,6 +235,22 @@ impl Views {
     pub fn schemas(&self) -> Vec<StreamSchema> {
         self.shared
             .catalog(|catalog| catalog.schemas().cloned().collect())
+    }
+
+    /// The static tables, each with its versions, the newest last.
+    pub fn tables(&self) -> Vec<Vec<TableVersion>> {
+        self.shared
+            .catalog(|catalog| catalog.tables().all().map(<[_]>::to_vec).collect())
+    }
+
+    /// Makes `bytes`, a JSON object in each line, the newest version of the table called `name`.
+    pub async fn put_table(&self, name: &str, bytes: &[u8]) -> Result<PutTable, Failure> {
+        self.shared.put_table(name, bytes).await
+    }
+
+    /// Drops the table called `name`, with all its versions.
+    pub async fn drop_table(&self, name: &str) -> Result<(), Failure> {
+        self.shared.drop_table(name).await
     }
 
     /// The named queries, in the order of their names.
@@ -391,6 +417,17 @@ impl ViewSource for Shared {
     fn views(&self) -> Vec<Arc<dyn ViewReader>> {
         let hosted = self.hosted();
         hosted.values().filter_map(|view| view.reader()).collect()
+    }
+
+    fn tables(&self) -> Vec<String> {
+        self.catalog(|catalog| {
+            let newest = catalog.tables().all().filter_map(<[_]>::last);
+            newest.map(|newest| newest.pinned.table.clone()).collect()
+        })
+    }
+
+    fn table(&self, name: &str) -> Option<RecordBatch> {
+        self.queried_table(name).map(|table| table.rows.clone())
     }
 
     fn carry_out<'a>(&'a self, statement: &'a str) -> BoxFuture<'a, Result<Done, Denied>> {

@@ -20,6 +20,7 @@ mod direct;
 mod answer;
 mod overlapping;
 mod program;
+mod joined;
 mod compile;
 mod spark_expression;
 mod spark;

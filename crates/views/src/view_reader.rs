@@ -45,6 +45,16 @@ pub trait ViewSource: Send + Sync {
     /// The views that can be queried, in the order of their names.
     fn views(&self) -> Vec<Arc<dyn ViewReader>>;
 
+    /// The names of the tables that can be queried beside them, in their order.
+    fn tables(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The rows of one of them.
+    fn table(&self, _name: &str) -> Option<RecordBatch> {
+        None
+    }
+
     /// Carries out `statement`, a `CREATE VIEW` or the like, and gives what is to be told of it; or says
     /// why not, in words for the one who typed it.
     fn carry_out<'a>(&'a self, statement: &'a str) -> BoxFuture<'a, Result<Done, Denied>>;

@@ -33,11 +33,12 @@ fn every_definition_comes_to_what_is_written() {
     tidemill_testkit::script::run_all(scripts, || told);
 }
 
-const DEFINITIONS: [&str; 5] = [
+const DEFINITIONS: [&str; 6] = [
     "SELECT store, date_bin(INTERVAL '1 hour', at) AS hour, count(*) AS c, sum(amount) AS s, avg(n) AS a FROM STREAM sales WHERE status = 'paid' GROUP BY store, hour",
     "SELECT payload ->> 'store' AS k, sum(10 / n) AS q, max(n + 1) FILTER (WHERE n > 0) AS m FROM STREAM sales GROUP BY payload ->> 'store'",
     "SELECT CASE WHEN n <> 0 AND 10 / n > 1 THEN 'few' ELSE 'many' END AS k, min_by(store, at) AS a, last_value(n) AS b, count(DISTINCT status) AS d FROM STREAM sales GROUP BY 1",
     "SELECT hop(INTERVAL '6 hours', INTERVAL '1 day', at) AS w, store, count(*) AS c, sum(n) FILTER (WHERE n > 0) AS s, first_value(status) AS f FROM STREAM sales WHERE n <> 5 GROUP BY w, store",
+    "SELECT s.region, count(*) AS c, sum(s.size) AS t, sum(10 / n) AS q FROM STREAM sales LEFT JOIN stores s ON s.code = coalesce(store, upper(status)) WHERE s.open IS NOT FALSE GROUP BY s.region",
     "SELECT sum(weight) AS w, approx_quantile(weight, 0.5) AS p, bool_and(n > 0) AS all_, sum(CAST(store AS BIGINT)) FILTER (WHERE n < 0) AS x FROM STREAM sales",
 ];
 

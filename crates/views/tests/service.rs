@@ -20,7 +20,7 @@ use tidemill_views::service::{
 };
 use tidemill_views::sql::Answered;
 use tidemill_views::view_reader::{MinPosition, QueryOptions};
-use tidemill_views::{DiskStore, Schema};
+use tidemill_views::{DiskStore, Schema, Store};
 
 use support::{FOLDER, record, sealed, subject};
 
@@ -188,7 +188,7 @@ impl World {
         let layers = Running::new(LayersParts {
             clock: clock.clone(),
             source: self.flights.clone(),
-            store: Arc::new(DiskStore::new(disk)),
+            store: Arc::new(DiskStore::new(disk.clone())),
             folder,
         });
         let views = Views::new(ViewsParts {
@@ -196,6 +196,7 @@ impl World {
             source: self.flights.clone(),
             archiving: self.archived.clone(),
             layers: Arc::new(layers),
+            store: Arc::new(DiskStore::new(disk)),
             clock,
             home: home(),
         });
@@ -666,5 +667,120 @@ async fn a_query_may_say_itself_what_it_is_as_of() {
     assert_eq!(there, [r#"{"n":30}"#]);
     let failure = rows(&views, &at("0:31"), 30).await.expect_err("refused");
     assert!(failure.to_string().contains("as demanded"), "{failure}");
+    views.shutdown().await;
+}
+
+const AIRPORTS: &[u8] =
+    b"{\"code\":\"A1\",\"country\":\"IN\"}\n{\"code\":\"A2\",\"country\":\"CH\"}\n";
+
+const BY_COUNTRY: &str = "AS SELECT a.country, count(*) AS n FROM STREAM flights f \
+                          LEFT JOIN airports a ON a.code = f.origin GROUP BY a.country";
+
+async fn by_country(views: &Views, view: &str, end: u64) -> Vec<String> {
+    let sql = format!("SELECT country, n FROM {view} ORDER BY country NULLS FIRST");
+    rows(views, &sql, end).await.expect("answered")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_stays_with_the_version_of_a_table_that_it_was_made_over() {
+    let world = World::new();
+    let views = viewed(&world, 40).await;
+    let create = format!("CREATE VIEW countries {BY_COUNTRY}");
+    assert!(matches!(
+        refusal(&views, &create).await,
+        Failure::Refused(Refused::NoTable { .. })
+    ));
+    let put = views.put_table("airports", AIRPORTS).await.expect("put");
+    assert_eq!((put.pinned.version, put.is_new), (1, true));
+    let again = views.put_table("airports", AIRPORTS).await.expect("put");
+    assert_eq!((again.pinned.version, again.is_new), (1, false));
+    let notices = told(&views, &create).await;
+    assert!(
+        notices
+            .iter()
+            .any(|notice| notice.contains("version 1 of airports"))
+    );
+    let before = by_country(&views, "countries", 40).await;
+    assert!(before.iter().any(|row| row.contains("IN")), "{before:?}");
+
+    let moved = String::from_utf8_lossy(AIRPORTS).replace("IN", "XX");
+    let put = views
+        .put_table("airports", moved.as_bytes())
+        .await
+        .expect("put");
+    assert_eq!(put.pinned.version, 2);
+    assert_eq!(by_country(&views, "countries", 40).await, before);
+    views.shutdown().await;
+    let views = world.views().await;
+    assert_eq!(by_country(&views, "countries", 40).await, before);
+
+    told(&views, &format!("ALTER VIEW countries {BY_COUNTRY}")).await;
+    told(&views, "PROMOTE VIEW countries").await;
+    let after = by_country(&views, "countries", 40).await;
+    let renamed: Vec<String> = before.iter().map(|row| row.replace("IN", "XX")).collect();
+    let sorted = |mut rows: Vec<String>| {
+        rows.sort();
+        rows
+    };
+    assert_eq!(sorted(after), sorted(renamed));
+    told(&views, "ROLLBACK VIEW countries").await;
+    assert_eq!(by_country(&views, "countries", 40).await, before);
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_joins_the_newest_version_of_a_table_or_the_one_it_names() {
+    let world = World::new();
+    let views = viewed(&world, 40).await;
+    views.put_table("airports", AIRPORTS).await.expect("put");
+    let moved = String::from_utf8_lossy(AIRPORTS).replace("CH", "XX");
+    views
+        .put_table("airports", moved.as_bytes())
+        .await
+        .expect("put");
+    let country = async |table: &str| {
+        let sql = format!(
+            "SELECT a.country FROM delays d JOIN {table} a ON a.code = d.origin WHERE d.origin = 'A2'"
+        );
+        rows(&views, &sql, 40).await.expect("answered")
+    };
+    assert_eq!(country("airports").await, [r#"{"country":"XX"}"#]);
+    assert_eq!(country("\"airports@1\"").await, [r#"{"country":"CH"}"#]);
+    views.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_goes_when_no_view_needs_it_and_a_damaged_one_is_not_used() {
+    let world = World::new();
+    let views = viewed(&world, 40).await;
+    assert!(views.put_table("delays", AIRPORTS).await.is_err());
+    assert!(views.put_table("airports", b"[1]").await.is_err());
+    views.put_table("airports", AIRPORTS).await.expect("put");
+    assert!(matches!(
+        refusal(
+            &views,
+            "CREATE VIEW airports AS SELECT count(*) AS n FROM STREAM flights"
+        )
+        .await,
+        Failure::Refused(Refused::TableExists { .. })
+    ));
+    told(&views, &format!("CREATE VIEW countries {BY_COUNTRY}")).await;
+    assert!(matches!(
+        views.drop_table("airports").await,
+        Err(Failure::Refused(Refused::TableJoined { .. }))
+    ));
+    views.shutdown().await;
+    let path = "views/tables/airports-1.ndjson";
+    let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
+    let store = DiskStore::new(disk);
+    store.replace(path, b"{}").expect("written");
+    let views = world.views().await;
+    let sight = views.status("countries").expect("it is there").sight;
+    assert!(sight.expect_err("no answer").contains("is damaged"));
+    told(&views, "DROP VIEW countries").await;
+    views.drop_table("airports").await.expect("dropped");
+    assert_eq!(store.read(path), Ok(None));
+    assert!(views.tables().is_empty());
+    check(&views, 40).await;
     views.shutdown().await;
 }

@@ -19,6 +19,7 @@ Examples:
   tidemill views promote sales
   tidemill views rollback sales
   tidemill views exclude orders --shard 3 --from 1200 --to 1350 --reason \"the till was broken\"
+  tidemill views put-table stores stores.ndjson
   tidemill views spark-sql sales --table 'delta.`/mnt/lake/orders`'
   tidemill views drop sales
 ";
@@ -62,6 +63,15 @@ pub enum Views {
     /// Count the records of an exclusion again.
     #[command(before_help = EXAMPLES)]
     Undo(ViewsUndo),
+    /// Make the next version of a static table out of a file with a JSON object in each line.
+    #[command(before_help = EXAMPLES)]
+    PutTable(ViewsPutTable),
+    /// List the static tables.
+    #[command(before_help = EXAMPLES)]
+    Tables(Server),
+    /// Drop a static table, with all its versions.
+    #[command(before_help = EXAMPLES)]
+    DropTable(NamedView),
     /// Write down what a view computes as one query of Spark SQL over the master dataset of its stream.
     #[command(before_help = EXAMPLES)]
     SparkSql(ViewsSparkSql),
@@ -86,6 +96,9 @@ impl Views {
             Views::Exclude(options) => ("views exclude", options.server.json),
             Views::Exclusions(server) => ("views exclusions", server.json),
             Views::Undo(options) => ("views undo", options.server.json),
+            Views::PutTable(options) => ("views put-table", options.server.json),
+            Views::Tables(server) => ("views tables", server.json),
+            Views::DropTable(options) => ("views drop-table", options.server.json),
             Views::SparkSql(options) => ("views spark-sql", options.server.json),
             Views::Query(options) => ("views query", options.server.json),
         }
@@ -122,10 +135,10 @@ pub struct ViewsCreate {
     pub server: Server,
 }
 
-/// Options of commands about one view.
+/// Options of commands about one view, or one table.
 #[derive(Debug, Args)]
 pub struct NamedView {
-    /// The view.
+    /// Its name.
     pub name: String,
     /// Which server.
     #[command(flatten)]
@@ -178,6 +191,18 @@ pub struct ViewsUndo {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+    /// Which server.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// Options of `tidemill views put-table`.
+#[derive(Debug, Args)]
+pub struct ViewsPutTable {
+    /// The table.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
     /// Which server.
     #[command(flatten)]
     pub server: Server,

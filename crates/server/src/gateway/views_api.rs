@@ -7,6 +7,8 @@
 //! GET            /_tidemill/views/VIEW/diff             compare its served version with the one beside it
 //! GET            /_tidemill/views/VIEW/spark-sql        what it computes, as a query of Spark over `?table=`
 //! GET            /_tidemill/views/VIEW/rows?store=BLR   its rows, by values of its columns
+//! GET            /_tidemill/views/tables                the static tables
+//! GET PUT DELETE /_tidemill/views/tables/NAME           one of them; make a version of lines of JSON; drop
 //! GET            /_tidemill/views/schemas               the columns of streams
 //! GET            /_tidemill/views/exclusions            the records that no view counts
 //! GET            /_tidemill/views/endpoints             the named queries
@@ -30,6 +32,8 @@ mod archives;
 mod definitions;
 #[cfg(feature = "views")]
 mod endpoints;
+#[cfg(feature = "views")]
+mod tables;
 
 use serde_json::json;
 
@@ -73,6 +77,8 @@ pub async fn answer(
         ["exclusions"] => definitions::exclusions(views, request),
         ["archives"] => archives::answer(services, caller, request, "").await,
         ["archives", stream] => archives::answer(services, caller, request, stream).await,
+        ["tables"] => tables::all(views, request),
+        ["tables", name] => tables::one(views, request, name).await,
         ["endpoints"] => endpoints::all(views, request),
         ["endpoints", name] => endpoints::one(views, request, name).await,
         ["endpoints", name, "rows"] => endpoints::rows(views, request, name).await,

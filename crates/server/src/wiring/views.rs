@@ -77,6 +77,7 @@ pub async fn assemble(
             archives: archives.clone(),
         }),
         layers: Arc::new(layers),
+        store: archives.store().clone(),
         clock,
         home: Home {
             account: config.account_id.clone(),

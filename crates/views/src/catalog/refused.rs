@@ -120,6 +120,48 @@ pub enum Refused {
         /// Its columns.
         columns: String,
     },
+    /// There is none.
+    #[error("there is no table {name}: `tidemill views put-table {name} FILE` makes one")]
+    NoTable {
+        /// The name asked for.
+        name: String,
+    },
+    /// The name is taken.
+    #[error("there is a table {name} already: drop it first, or choose another name")]
+    TableExists {
+        /// The name.
+        name: String,
+    },
+    /// Somebody has put another one meanwhile.
+    #[error("the newest version of table {name} is {found} by now: put it again")]
+    OtherTable {
+        /// The table.
+        name: String,
+        /// The number of what is there.
+        found: u32,
+    },
+    /// A view needs it.
+    #[error("view {view} is made over table {name}: drop the view first, and its versions")]
+    TableJoined {
+        /// The table.
+        name: String,
+        /// The view.
+        view: String,
+    },
+    /// There are too many.
+    #[error("there are {limit} tables already, which is as many as there can be")]
+    TooManyTables {
+        /// How many there can be.
+        limit: usize,
+    },
+    /// There are too many.
+    #[error("there are {limit} versions of table {name} already: make another table")]
+    TooManyTableVersions {
+        /// The table.
+        name: String,
+        /// How many there can be.
+        limit: usize,
+    },
     /// The name is taken.
     #[error("there is a query {name} already: drop it first, or choose another name")]
     EndpointExists {

@@ -37,6 +37,7 @@ fn created(name: &str) -> Command {
         incarnation: 1,
         statement: format!("CREATE VIEW {name} AS SELECT count(*) AS n FROM STREAM orders"),
         schema: schema(&["store"]),
+        tables: Vec::new(),
     };
     Command::CreateView { view }
 }

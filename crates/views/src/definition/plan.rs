@@ -9,6 +9,7 @@ use crate::state::Class;
 
 use super::calls::Call;
 use super::hop::Hop;
+use super::join::Join;
 
 /// How a view is kept up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Definition {
     pub absorb: Option<Duration>,
     /// The stream it reads.
     pub stream: String,
+    /// The static tables that its records are looked up in.
+    pub joins: Vec<Join>,
     /// Which records count.
     pub filter: Option<Expr>,
     /// What is grouped by: `_k0` and so on.
@@ -73,6 +76,9 @@ impl fmt::Display for Definition {
             write!(formatter, ", absorbed each {} s", absorb.as_secs())?;
         }
         writeln!(formatter, ": {class}")?;
+        for join in &self.joins {
+            writeln!(formatter, "{join}")?;
+        }
         if let Some(filter) = &self.filter {
             writeln!(formatter, "filter {filter}")?;
         }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr,
-    TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
+    Expr, GroupByExpr, Ident, LimitClause, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use crate::state::Class;
@@ -14,6 +14,7 @@ use crate::state::Class;
 use super::finals::{Finals, is_taken};
 use super::functions::{Known, known};
 use super::hop::{self, Hop};
+use super::join::{self, Join, named};
 use super::map::{self, over_records};
 use super::plan::{Column, Definition, Mode};
 use super::refusal::{Refusal, Standing};
@@ -34,10 +35,17 @@ pub fn split(text: &str) -> Result<Definition, Refusal> {
     let mut select = select_of(&written.query)?.clone();
     check_extras(&select)?;
     let (stream, alias) = stream_of(&select, &written)?;
-    unqualify(&mut select, &[&stream, &alias])?;
+    let called = [&stream, &alias];
+    let mut joins = joins(&select, &written, &called)?;
+    for join in &mut joins {
+        unqualify(&mut join.on, &called, &[])?;
+        map::check(&join.on)?;
+    }
+    select.from.clear();
+    unqualify(&mut select, &called, &joins)?;
     let mut query = written.query.clone();
     // The order stands beside the SELECT and may name the stream too.
-    unqualify(&mut query.order_by, &[&stream, &alias])?;
+    unqualify(&mut query.order_by, &called, &joins)?;
     let outputs = outputs(&select)?;
     check_adds_up(&select, &outputs)?;
     let mut finals = Finals {
@@ -74,6 +82,7 @@ pub fn split(text: &str) -> Result<Definition, Refusal> {
         mode,
         absorb,
         stream,
+        joins,
         filter: select.selection,
         keys: record_keys,
         hop,
@@ -167,33 +176,6 @@ fn stream_of(select: &Select, written: &Written) -> Result<(String, String), Ref
             _ => join_of_streams(","),
         });
     };
-    let named = |factor: &TableFactor| match factor {
-        TableFactor::Table {
-            name,
-            alias,
-            args: None,
-            version: None,
-            sample: None,
-            json_path: None,
-            ..
-        } => {
-            let name = statement::one_word(name)?;
-            let alias = alias
-                .as_ref()
-                .map_or_else(|| name.clone(), |alias| alias.name.value.clone());
-            Some((name, alias))
-        }
-        _ => None,
-    };
-    if let Some(join) = from.joins.first() {
-        let is_stream = |(name, _): &(String, String)| written.streams.contains(name);
-        if named(&join.relation).is_some_and(|joined| is_stream(&joined)) {
-            return Err(join_of_streams(&join.relation));
-        }
-        let why = "tables are not joined inside a view yet";
-        return Err(unsupported(&join.relation, why)
-            .nearest("the join in the query over the view, by a column that is grouped by"));
-    }
     let found = named(&from.relation).ok_or_else(|| {
         let why = "a view reads a stream itself";
         unsupported(&from.relation, why).nearest("one SELECT … FROM STREAM name … GROUP BY …")
@@ -205,15 +187,32 @@ fn stream_of(select: &Select, written: &Written) -> Result<(String, String), Ref
     Err(invalid(&found.0, "a view reads a stream").nearest(nearest))
 }
 
+/// The tables that are joined to the stream.
+fn joins(select: &Select, written: &Written, stream: &[&String]) -> Result<Vec<Join>, Refusal> {
+    let mut joins: Vec<Join> = Vec::new();
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        let is_stream = |(name, _): &(String, String)| written.streams.contains(name);
+        if named(&join.relation).is_some_and(|joined| is_stream(&joined)) {
+            return Err(join_of_streams(&join.relation));
+        }
+        let join = join::of(join, stream)?;
+        if joins.iter().any(|before| before.alias == join.alias) {
+            return Err(invalid(join.alias, "two things are called so").nearest("another alias"));
+        }
+        joins.push(join);
+    }
+    Ok(joins)
+}
+
 fn join_of_streams(what: impl fmt::Display) -> Refusal {
     let why = "records of one stream meet those of another that may come at any time";
     Refusal::new(Standing::BatchOnly, what, why)
         .nearest("a view for each stream by the same key, joined in the query over them")
 }
 
-/// Names of columns without the name of the stream before them.
-fn unqualify(tree: &mut impl VisitMut, stream: &[&String]) -> Result<(), Refusal> {
-    match tree.visit(&mut Unqualifier { stream }) {
+/// Names of columns without the name of the stream before them; those of tables as one word.
+fn unqualify(tree: &mut impl VisitMut, stream: &[&String], joins: &[Join]) -> Result<(), Refusal> {
+    match tree.visit(&mut Unqualifier { stream, joins }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(refusal) => Err(refusal),
     }
@@ -221,6 +220,21 @@ fn unqualify(tree: &mut impl VisitMut, stream: &[&String]) -> Result<(), Refusal
 
 struct Unqualifier<'a> {
     stream: &'a [&'a String],
+    joins: &'a [Join],
+}
+
+impl Unqualifier<'_> {
+    /// What a name of several words stands for.
+    fn column(&self, parts: &[Ident]) -> Option<Ident> {
+        let [table, column] = parts else {
+            return None;
+        };
+        if self.stream.contains(&&table.value) {
+            return Some(column.clone());
+        }
+        let join = self.joins.iter().find(|join| join.alias == table.value);
+        join.map(|join| join::identifier(join, column))
+    }
 }
 
 impl VisitorMut for Unqualifier<'_> {
@@ -228,9 +242,9 @@ impl VisitorMut for Unqualifier<'_> {
 
     fn pre_visit_expr(&mut self, expression: &mut Expr) -> ControlFlow<Refusal> {
         let column = match expression {
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [stream, column] if self.stream.contains(&&stream.value) => column.clone(),
-                _ => {
+            Expr::CompoundIdentifier(parts) => match self.column(parts) {
+                Some(column) => column,
+                None => {
                     let why = "there is no such table in the view";
                     return ControlFlow::Break(invalid(&*expression, why));
                 }
@@ -257,7 +271,8 @@ fn outputs(select: &Select) -> Result<Outputs, Refusal> {
     for item in &select.projection {
         let (name, expression) = match item {
             SelectItem::UnnamedExpr(Expr::Identifier(column)) => {
-                (column.value.clone(), Expr::Identifier(column.clone()))
+                let name = join::column_of(&column.value).unwrap_or(&column.value);
+                (name.to_owned(), Expr::Identifier(column.clone()))
             }
             SelectItem::UnnamedExpr(expression) => (expression.to_string(), expression.clone()),
             SelectItem::ExprWithAlias { expr, alias } => (alias.value.clone(), expr.clone()),

@@ -1,5 +1,7 @@
 //! Making a view: everything that can be wrong with it is found before its command is submitted.
 
+use std::sync::Arc;
+
 use tidemill_model::StreamArn;
 use tidemill_model::source::SourceError;
 
@@ -9,6 +11,7 @@ use crate::inference::infer;
 use crate::record_map::RecordMap;
 use crate::schema::Schema;
 use crate::sql::{Answering, compile};
+use crate::static_table::{Pinned, StaticTable};
 use crate::view_reader::Done;
 
 use super::failure::Failure;
@@ -59,6 +62,7 @@ pub(super) struct Prepared {
     stream: StreamArn,
     incarnation: u64,
     schema: Schema,
+    tables: Vec<Pinned>,
 }
 
 impl Prepared {
@@ -70,6 +74,7 @@ impl Prepared {
             incarnation: self.incarnation,
             statement: statement.to_owned(),
             schema: self.schema,
+            tables: self.tables,
         }
     }
 }
@@ -110,7 +115,13 @@ impl Shared {
             Some(known) => known,
             None => self.inferred(&stream, incarnation, created).await?,
         };
-        check(&definition, &columns.schema)?;
+        let tables = self.newest_tables(&definition)?;
+        check(&definition, &columns.schema, &self.read_tables(&tables)?)?;
+        for Pinned { table, version, .. } in &tables {
+            created.notices.push(format!(
+                "it is made over version {version} of {table}, and stays so; ALTER VIEW takes the newest one"
+            ));
+        }
         self.archive(&stream, &columns.schema).await?;
         if !created.inferred.is_empty() {
             let schema = columns.clone();
@@ -121,6 +132,7 @@ impl Shared {
             stream,
             incarnation,
             schema: columns.schema,
+            tables,
         })
     }
 
@@ -204,8 +216,12 @@ pub(super) fn told(definition: &Definition) -> String {
 }
 
 /// Whether a view of `definition` can be computed over these columns.
-fn check(definition: &Definition, schema: &Schema) -> Result<(), Failure> {
-    let program = compile(definition, schema)?;
+fn check(
+    definition: &Definition,
+    schema: &Schema,
+    tables: &[Arc<StaticTable>],
+) -> Result<(), Failure> {
+    let program = compile(definition, schema, tables)?;
     Answering::new(definition, program.keys(), program.aggregates())?;
     Ok(())
 }

@@ -7,6 +7,7 @@ use tidemill_model::ShardId;
 use crate::catalog;
 use crate::definition::Refusal;
 use crate::sql::{Kind, QueryError};
+use crate::static_table::TableError;
 use crate::view_reader::{Denied, ReadError};
 
 /// Why something was not done.
@@ -80,6 +81,9 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// What was put is no table, or a table cannot be had.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// The log could not be written.
     #[error("the log could not be written: {0}")]
     Storage(String),
@@ -115,6 +119,7 @@ impl Failure {
         match self {
             Failure::Refused(
                 catalog::Refused::NoView { .. }
+                | catalog::Refused::NoTable { .. }
                 | catalog::Refused::NoEndpoint { .. }
                 | catalog::Refused::NoExclusion { .. },
             )

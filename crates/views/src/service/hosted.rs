@@ -102,7 +102,10 @@ impl Shared {
         stop: watch::Receiver<bool>,
     ) -> Result<Running, String> {
         let definition = split(&view.statement).map_err(|refusal| refusal.to_string())?;
-        let program = compile(&definition, &view.schema).map_err(|refusal| refusal.to_string())?;
+        let tables = self.read_tables(&view.tables);
+        let tables = tables.map_err(|failure| failure.to_string())?;
+        let program = compile(&definition, &view.schema, &tables);
+        let program = program.map_err(|refusal| refusal.to_string())?;
         let map: Arc<dyn RecordMap> = Arc::new(Excluding::new(Arc::new(program), excluded));
         let answering = Answering::new(&definition, map.keys(), map.aggregates());
         let answering = answering.map_err(|refusal| refusal.to_string())?;

@@ -14,7 +14,9 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 
+use crate::columns::arrow_type;
 use crate::time_text::text_of;
+use crate::value::Type;
 
 /// The columns of an answer: names and types.
 pub fn columns_of(schema: &Schema) -> Vec<(String, String)> {
@@ -22,6 +24,11 @@ pub fn columns_of(schema: &Schema) -> Vec<(String, String)> {
     fields
         .map(|field| (field.name().clone(), type_of(field)))
         .collect()
+}
+
+/// The name that SQL has for a type.
+pub fn type_named(of: Type) -> String {
+    type_of(&Field::new("", arrow_type(of), true))
 }
 
 /// The name that SQL has for the type of a column.

@@ -12,6 +12,7 @@ use crate::encoding::hex;
 use crate::positions::{Span, written};
 use crate::schema::Schema;
 use crate::state;
+use crate::static_table::Pinned;
 
 /// What goes into a plan, in this order.
 #[derive(Serialize)]
@@ -23,6 +24,9 @@ struct Parts<'a> {
     statement: &'a str,
     schema: &'a Schema,
     excluded: String,
+    /// Views without tables have the plan that they had before there were any.
+    #[serde(skip_serializing_if = "<[Pinned]>::is_empty")]
+    tables: &'a [Pinned],
 }
 
 /// The plan of `view` when the records in `excluded` are left out: 64 hexadecimal digits.
@@ -35,6 +39,7 @@ pub fn plan(view: &View, excluded: &[Span]) -> String {
         statement: &view.statement,
         schema: &view.schema,
         excluded: written(excluded),
+        tables: &view.tables,
     };
     let parts = serde_json::to_vec(&parts).expect("a plan can be written as JSON");
     hex(&Sha256::digest(parts))
@@ -57,6 +62,7 @@ mod tests {
             incarnation: 1,
             statement: "CREATE VIEW v AS SELECT count(*) AS n FROM STREAM orders".to_owned(),
             schema: Schema::default(),
+            tables: Vec::new(),
             created_at: Timestamp::from_millis(5),
         };
         let (shard, from, to) = (ShardId(0), 1, 2);
@@ -71,6 +77,18 @@ mod tests {
         assert_ne!(plan(&view, &[Span { shard, from, to }]), one);
         let other = View {
             incarnation: 2,
+            ..view.clone()
+        };
+        assert_ne!(plan(&other, &[]), one);
+        let table = Pinned {
+            table: "stores".to_owned(),
+            version: 1,
+            schema: Schema::default(),
+            rows: 1,
+            digest: "0".repeat(64),
+        };
+        let other = View {
+            tables: vec![table],
             ..view.clone()
         };
         assert_ne!(plan(&other, &[]), one);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema as ArrowSchema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, DataFusionError};
 use datafusion::execution::session_state::SessionState;
@@ -21,17 +21,35 @@ use crate::value::Type;
 
 use super::answer::{Answering, groups_schema};
 use super::engine::{said, state};
+use super::joined::{Lookup, Tables, check_count};
 use super::prepare::{Names, only_where};
 use super::program::{Computed, ComputedCall, Program};
 use super::types::{held, named, nearest};
 
-/// What `definition` does with each record of a stream with the columns of `schema`.
-pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refusal> {
+/// What `definition` does with each record of a stream with the columns of `schema`, with its `tables` in the
+/// order of its joins.
+pub fn compile(
+    definition: &Definition,
+    schema: &Schema,
+    tables: &Tables,
+) -> Result<Program, Refusal> {
+    check_count(definition, tables)?;
     let columns = arrow_schema(schema);
-    let prepared = Prepared::of(definition, &columns)?;
-    let seen = columns.project(&prepared.used);
-    let seen = seen.expect("the columns that are used are columns");
-    let compiler = Compiler::over(seen);
+    let width = columns.fields().len();
+    let all = with_tables(&columns, definition, tables);
+    let prepared = Prepared::of(definition, &all)?;
+    let used: Vec<usize> = prepared
+        .used
+        .iter()
+        .copied()
+        .filter(|at| *at < width)
+        .collect();
+    let own = columns.project(&used);
+    let own = own.expect("the columns that are used are columns");
+    let lookups = lookups(&prepared, definition, tables, &own, width)?;
+    let seen = all.project(&prepared.used);
+    let seen = Arc::new(seen.expect("the columns that are used are columns"));
+    let compiler = Compiler::over(Arc::clone(&seen));
     let filter = prepared.filter.as_ref();
     let filter = filter
         .map(|filter| compiler.condition(filter))
@@ -51,7 +69,9 @@ pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refu
     let program = Program {
         answer: Arc::clone(answering.columns()),
         key_types,
-        used: prepared.used,
+        used,
+        lookups,
+        seen,
         columns,
         filter,
         keys,
@@ -61,6 +81,50 @@ pub fn compile(definition: &Definition, schema: &Schema) -> Result<Program, Refu
     };
     compiler.try_out(&program, definition)?;
     Ok(program)
+}
+
+/// The columns of a record and, behind them, those of the tables that are looked up for it.
+fn with_tables(columns: &ArrowSchema, definition: &Definition, tables: &Tables) -> ArrowSchema {
+    let mut fields: Vec<Field> = columns
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
+    for (join, table) in definition.joins.iter().zip(tables) {
+        let schema = table.rows.schema();
+        let named = schema.fields().iter().map(|field| {
+            let name = join.name_of(field.name());
+            field.as_ref().clone().with_name(name)
+        });
+        fields.extend(named);
+    }
+    ArrowSchema::new(fields)
+}
+
+/// What looks up the columns of tables that `prepared` names; a table of which none is named too, where it
+/// decides which records count. The first `width` columns are the stream's, of which `own` are used.
+fn lookups(
+    prepared: &Prepared,
+    definition: &Definition,
+    tables: &Tables,
+    own: &ArrowSchema,
+    width: usize,
+) -> Result<Vec<Lookup>, Refusal> {
+    let compiler = Compiler::over(Arc::new(own.clone()));
+    let mut lookups = Vec::new();
+    let mut first = width;
+    let joins = definition.joins.iter().zip(&prepared.joins).zip(tables);
+    for ((join, on), table) in joins {
+        let behind = first + table.rows.num_columns();
+        let used = prepared
+            .used
+            .iter()
+            .filter(|at| (first..behind).contains(*at));
+        let used = used.map(|at| at - first).collect();
+        lookups.push(Lookup::of(join, compiler.column(on)?, table, used)?);
+        first = behind;
+    }
+    Ok(lookups)
 }
 
 /// An expression as it was written and as the engine is to have it.
@@ -93,6 +157,8 @@ pub struct Parts {
 pub struct Prepared {
     /// Which columns are named.
     pub used: Vec<usize>,
+    /// What is looked up in tables.
+    pub joins: Vec<Written>,
     /// Which records count.
     pub filter: Option<Written>,
     /// What is grouped by.
@@ -112,6 +178,8 @@ impl Prepared {
                 prepared: names.prepare(expression)?,
             })
         };
+        let joins = definition.joins.iter().map(|join| written(&join.on));
+        let joins = joins.collect::<Result<_, _>>()?;
         let filter = definition.filter.as_ref().map(&mut written).transpose()?;
         let keys = definition.keys.iter().map(&mut written);
         let keys = keys.collect::<Result<_, _>>()?;
@@ -126,6 +194,7 @@ impl Prepared {
         let calls = calls.collect::<Result<_, Refusal>>()?;
         Ok(Prepared {
             used: names.used(),
+            joins,
             filter,
             keys,
             calls,
@@ -192,8 +261,7 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    fn over(seen: ArrowSchema) -> Compiler {
-        let seen = Arc::new(seen);
+    fn over(seen: SchemaRef) -> Compiler {
         let names = DFSchema::try_from(Arc::clone(&seen));
         Compiler {
             state: state(SessionConfig::new()),
@@ -204,14 +272,13 @@ impl Compiler {
 
     /// Over the records that `program` is for.
     pub fn of_records(program: &Program) -> Compiler {
-        let seen = program.columns.project(&program.used);
-        Compiler::over(seen.expect("the columns that are used are columns"))
+        Compiler::over(Arc::clone(&program.seen))
     }
 
     /// Over the groups that `program` gives.
     pub fn of_groups(program: &Program) -> Compiler {
         let groups = groups_schema(&program.key_types, &program.aggregates);
-        Compiler::over(groups.as_ref().clone())
+        Compiler::over(groups)
     }
 
     /// The columns.
@@ -298,7 +365,9 @@ impl Compiler {
 
     /// Refuses a program that fails with no records at all.
     fn try_out(&self, program: &Program, definition: &Definition) -> Result<(), Refusal> {
-        let none = RecordBatch::new_empty(Arc::clone(&self.seen));
+        let own = program.columns.project(&program.used);
+        let own = own.expect("the columns that are used are columns");
+        let none = RecordBatch::new_empty(Arc::new(own));
         let tried = program.compute(&none, &[]);
         tried.map_err(|error| refused(&definition.name, &error))?;
         Ok(())

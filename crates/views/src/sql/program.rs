@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
 use arrow_select::filter::{filter_record_batch, prep_null_mask_filter};
+use datafusion::arrow::compute::and;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::physical_plan::PhysicalExpr;
 
@@ -25,6 +26,7 @@ use crate::state::Aggregate;
 use crate::value::{Place, Type};
 
 use super::engine::said;
+use super::joined::Lookup;
 use super::overlapping::in_each_window;
 use super::types::column;
 
@@ -38,7 +40,8 @@ pub struct Computed {
 }
 
 impl Computed {
-    fn over(&self, rows: &RecordBatch) -> Result<ArrayRef> {
+    /// Its values for `rows`.
+    pub fn over(&self, rows: &RecordBatch) -> Result<ArrayRef> {
         let values = self.expression.evaluate(rows)?;
         Ok(column(&values.into_array(rows.num_rows())?, self.of)?)
     }
@@ -62,6 +65,10 @@ pub struct Program {
     pub columns: SchemaRef,
     /// Which of them the expressions see.
     pub used: Vec<usize>,
+    /// What is looked up for each record; what they see behind the columns.
+    pub lookups: Vec<Lookup>,
+    /// All that they see.
+    pub seen: SchemaRef,
     /// Which records count.
     pub filter: Option<Arc<dyn PhysicalExpr>>,
     /// What is grouped by.
@@ -166,17 +173,34 @@ impl Program {
         Ok(())
     }
 
+    /// `rows` with what is looked up for them; those that are not found are left out where that is how they
+    /// are joined.
+    fn joined(&self, rows: &RecordBatch, places: &[Place]) -> Result<(RecordBatch, Vec<Place>)> {
+        let mut columns = rows.columns().to_vec();
+        let mut passes: Option<BooleanArray> = None;
+        for lookup in &self.lookups {
+            let (found, has_row) = lookup.over(rows)?;
+            columns.extend(found);
+            passes = match (passes, has_row) {
+                (Some(one), Some(other)) => Some(and(&one, &other)?),
+                (one, other) => one.or(other),
+            };
+        }
+        let size = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.seen), columns, &size)?;
+        match passes {
+            None => Ok((rows, places.to_vec())),
+            Some(passes) => only(&rows, places, &passes),
+        }
+    }
+
     /// What `rows` come to; an error when an expression fails for any of them.
     pub fn compute(&self, rows: &RecordBatch, places: &[Place]) -> Result<Mapped> {
         let count = places.len();
+        let (rows, places) = self.joined(rows, places)?;
         let (rows, places) = match &self.filter {
-            None => (rows.clone(), places.to_vec()),
-            Some(filter) => {
-                let passes = truths(filter, rows)?;
-                let kept = places.iter().zip(passes.values());
-                let kept = kept.filter(|(_, passes)| *passes).map(|(place, _)| *place);
-                (filter_record_batch(rows, &passes)?, kept.collect())
-            }
+            None => (rows, places),
+            Some(filter) => only(&rows, &places, &truths(filter, &rows)?)?,
         };
         let keys = self.keys.iter().map(|key| key.over(&rows));
         let keys = keys.collect::<Result<_>>()?;
@@ -262,6 +286,17 @@ impl Pieces {
 fn all(parts: Vec<&ArrayRef>) -> Result<ArrayRef, arrow_schema::ArrowError> {
     let parts: Vec<&dyn Array> = parts.into_iter().map(AsRef::as_ref).collect();
     concat(&parts)
+}
+
+/// The rows that pass, and their places.
+fn only(
+    rows: &RecordBatch,
+    places: &[Place],
+    passes: &BooleanArray,
+) -> Result<(RecordBatch, Vec<Place>)> {
+    let kept = places.iter().zip(passes.values());
+    let kept = kept.filter(|(_, passes)| *passes).map(|(place, _)| *place);
+    Ok((filter_record_batch(rows, passes)?, kept.collect()))
 }
 
 /// Where `condition` is true: null counts as false.

@@ -23,7 +23,8 @@ pub fn spark_sql(
     table: &str,
     excluded: &[Span],
 ) -> Result<String, Refusal> {
-    let program = compile(definition, schema)?;
+    check(definition)?;
+    let program = compile(definition, schema, &[])?;
     let prepared = Prepared::of(definition, &program.columns)?;
     let records = Compiler::of_records(&program);
     let groups = Compiler::of_groups(&program);
@@ -31,12 +32,6 @@ pub fn spark_sql(
         let logical = compiler.logical(part)?;
         written(&logical, compiler.names())
     };
-    if let Some(hop) = &definition.hop {
-        let key = &definition.keys[hop.key];
-        let why = "windows that overlap are not written for Spark";
-        return Err(Refusal::new(Standing::Unsupported, key, why)
-            .nearest("window(time, size, slide) of Spark"));
-    }
     let mut selected = Vec::new();
     let mut keys = Vec::new();
     for (index, key) in prepared.keys.iter().enumerate() {
@@ -90,6 +85,24 @@ pub fn spark_sql(
     }
     text.push('\n');
     Ok(text)
+}
+
+/// Refuses what is not written for Spark.
+fn check(definition: &Definition) -> Result<(), Refusal> {
+    let unsupported = |what: String, why, nearest| {
+        Err(Refusal::new(Standing::Unsupported, what, why).nearest(nearest))
+    };
+    if let Some(join) = definition.joins.first() {
+        let why = "tables of this server are not there in Spark";
+        let nearest = "a view by what is looked up, joined in the query over it";
+        return unsupported(join.table.clone(), why, nearest);
+    }
+    if let Some(hop) = &definition.hop {
+        let why = "windows that overlap are not written for Spark";
+        let key = definition.keys[hop.key].to_string();
+        return unsupported(key, why, "window(time, size, slide) of Spark");
+    }
+    Ok(())
 }
 
 /// By what rows are ordered: what was asked for, and then the keys.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::datasource::ViewTable;
+use datafusion::datasource::{MemTable, ViewTable};
 
 use crate::definition::Definition;
 use crate::view_reader::{ViewReader, ViewSource};
@@ -70,12 +70,17 @@ impl fmt::Debug for ViewsSchema {
 impl SchemaProvider for ViewsSchema {
     fn table_names(&self) -> Vec<String> {
         let views = self.source.views().into_iter();
-        views.map(|view| view.definition().name.clone()).collect()
+        let views = views.map(|view| view.definition().name.clone());
+        views.chain(self.source.tables()).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some(reader) = self.reader(name) else {
-            return Ok(None);
+            let table = self.source.table(name).map(|rows| {
+                let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
+                Ok::<Arc<dyn TableProvider>, DataFusionError>(Arc::new(table))
+            });
+            return table.transpose();
         };
         let answering = self.answering(&reader)?;
         let groups = GroupsTable::new(Arc::clone(&reader), Arc::clone(&answering));
@@ -85,6 +90,6 @@ impl SchemaProvider for ViewsSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.reader(name).is_some()
+        self.reader(name).is_some() || self.source.table(name).is_some()
     }
 }

@@ -173,6 +173,11 @@ pub fn shown(as_of: &AsOf) -> Value {
 /// Names what the answer to `sql` depends on; none when that is more than vectors.
 fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
     let mut parts = Vec::new();
+    // A table that the query names may have another version the next time.
+    let mut tables = views.tables().into_iter().flatten();
+    if tables.any(|version| sql.to_lowercase().contains(&version.pinned.table)) {
+        return None;
+    }
     let mut texts = vec![sql.to_owned()];
     for one in as_of {
         let (version, plan) = views.version(&one.view).ok()?;
@@ -210,7 +215,10 @@ pub fn failed(failure: &Failure) -> Response {
             Kind::Internal => 500,
             _ => 400,
         },
-        Failure::Broken { .. } | Failure::Source(_) | Failure::Archiving(_) => 503,
+        Failure::Table(error) if error.is_of_the_table() => 400,
+        Failure::Broken { .. } | Failure::Source(_) | Failure::Archiving(_) | Failure::Table(_) => {
+            503
+        }
         Failure::Storage(_) => 500,
     };
     if status == 500 {

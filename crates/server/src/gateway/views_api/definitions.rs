@@ -219,6 +219,9 @@ fn shown(status: &Status) -> Value {
         "audited_groups": audits.groups,
         "audit_mismatches": audits.mismatches,
         "columns": columns.collect::<Vec<_>>(),
+        "tables": view.tables.iter()
+            .map(|one| json!({ "table": one.table, "version": one.version }))
+            .collect::<Vec<_>>(),
     });
     if let (Value::Object(shown), Value::Object(described)) = (&mut shown, described) {
         shown.extend(described);
