@@ -34,7 +34,8 @@ SLICE = Path(__file__).parents[2] / "data" / "flights-2001-01-01.csv"
 LANDINGS = Path(os.environ.get("TIDEMILL_LANDINGS", SLICE))
 IS_SLICE = LANDINGS == SLICE
 SEED = int(os.environ.get("TIDEMILL_SEED", random.SystemRandom().getrandbits(32)))
-KILLS = 9 if IS_SLICE else 40
+# Each ends with a kill, and one in four has two.
+LIVES = 12 if IS_SLICE else 32
 SHARDS, PRODUCERS, READERS, PUT = 4, 2, 2, 500
 # Of so many questions one is about everything; of all flights everything is a great deal.
 ALL_IN = 10 if IS_SLICE else 200
@@ -112,6 +113,8 @@ class Landing:
         self.newest = None
         # Odd while the server is killed and started.
         self.life = 0
+        # How many kills there were, and how many of them cut an absorb short.
+        self.kills = self.cut = 0
         self.over = False
         # Of each shard, one past the last position that anybody has seen in an answer.
         self.seen = {}
@@ -165,13 +168,13 @@ class Landing:
                 self.changed.notify_all()
 
     def kill(self):
-        """Kills the server and starts it again; gives the files that an absorb has left."""
+        """Kills the server and starts it again."""
         self.change(life=self.life + 1)
         self.server.kill()
-        left = self.unnamed()
+        self.kills += 1
+        self.cut += bool(self.unnamed())
         self.server.start()
         self.change(life=self.life + 1)
-        return left
 
     def batch_view(self):
         """The files of the batch view, and the name and the content of its newest manifest."""
@@ -310,27 +313,25 @@ class Reader:
 
 
 def land(landing, chance):
-    """Lets all flights land and kills meanwhile; gives how many kills cut an absorb short."""
+    """Lets all flights land, and kills meanwhile."""
     puts = -(-landing.flights.height // PUT)
     # Two puts apart at least, so that something lands in each life.
-    deaths = sorted(chance.sample(range(2, puts, 2), KILLS))
-    moments = [at_once, amid_an_absorb, after_an_absorb] * -(-KILLS // 3)
+    deaths = sorted(chance.sample(range(2, puts, 2), LIVES))
+    moments = [at_once, amid_an_absorb, after_an_absorb, amid_the_start] * (LIVES // 4)
     chance.shuffle(moments)
-    cut = 0
     for moment, death, next_death in zip(moments, deaths, [*deaths[1:], puts]):
         epoch = landing.epoch
         landing.change(allowed=death + (next_death - death) // 2)
         landing.until(lambda: landing.calls >= death, f"{death} puts are acknowledged")
         moment(landing, epoch)
         if landing.over:
-            return cut
-        cut += bool(landing.kill())
+            return
+        landing.kill()
     landing.change(allowed=puts)
     landing.until(lambda: landing.calls == puts, "all flights have landed")
     eventually(lambda: landing.over or landing.archive()["lag_records"] == 0, "everything is archived", seconds=120)
     absorbed = lambda: landing.over or landing.absorbed() == landing.records()
     eventually(absorbed, "everything is absorbed", seconds=120)
-    return cut
 
 
 def at_once(landing, epoch):
@@ -347,6 +348,11 @@ def amid_an_absorb(landing, epoch):
 def after_an_absorb(landing, epoch):
     """The batch view has been swapped in this life."""
     landing.until(lambda: landing.epoch > epoch, "the batch view is swapped")
+
+
+def amid_the_start(landing, epoch):
+    """The view is being rebuilt after another kill."""
+    landing.kill()
 
 
 class Oracle:
@@ -448,7 +454,7 @@ def test_answers_over_flights_are_what_duckdb_recomputes_through_absorbs_and_kil
         tasks = [*(reader.ask_on for reader in readers), *[landing.put_on] * PRODUCERS]
         jobs = [pool.submit(ended_by_failure, landing, task) for task in tasks]
         try:
-            cut = land(landing, random.Random(SEED))
+            land(landing, random.Random(SEED))
         finally:
             landing.change(over=True)
     for job in jobs:
@@ -465,9 +471,9 @@ def test_answers_over_flights_are_what_duckdb_recomputes_through_absorbs_and_kil
     epochs = len(set().union(*(reader.epochs for reader in readers)))
     wrong = [*wrong_among(oracle, parts), *(one for whole in wholes for one in wrong_among(oracle, [whole]))]
     print(
-        f"{flights.height:,} flights, {records:,} records; {KILLS} kills, {cut} of them amid an absorb; "
-        f"{epochs} epochs; {given:,} answers, {demands:,} of them on demand; {len(parts) + len(wholes):,} of them compared with DuckDB, "
-        f"{len(wholes)} of these of everything: {len(wrong)} wrong"
+        f"{flights.height:,} flights, {records:,} records; {landing.kills} kills, {landing.cut} of them amid an absorb; "
+        f"{epochs} epochs; {given:,} answers, {demands:,} of them on demand; "
+        f"{len(parts) + len(wholes):,} compared with DuckDB, {len(wholes)} of them of everything: {len(wrong)} wrong"
     )
     for one in wrong[:5]:
         print(one)
