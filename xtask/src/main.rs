@@ -55,7 +55,7 @@ const COMMANDS: [Command; 7] = [
     },
     Command {
         word: "flights",
-        what: "land three million flights on a stream and compare 10,000 answers of a view",
+        what: "land three million flights twice, the second time through kills, and compare all answers",
         run: flights::run,
     },
     Command {
