@@ -8,9 +8,9 @@ pub mod destination;
 #[cfg(feature = "views")]
 pub mod archives;
 #[cfg(feature = "views")]
-pub mod views;
-#[cfg(feature = "views")]
 mod view_store;
+#[cfg(feature = "views")]
+pub mod views;
 pub mod services;
 pub mod measures;
 pub mod sql_port;

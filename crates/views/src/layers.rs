@@ -20,10 +20,11 @@
 mod settings;
 mod exchange;
 mod machine;
-mod held;
-mod history;
+mod pin;
 mod pages;
 mod serving;
+mod held;
+mod history;
 mod reader;
 mod driver;
 

@@ -11,7 +11,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
-use thiserror::Error;
 use tokio::sync::watch;
 
 use tidemill_model::Timestamp;
@@ -20,11 +19,12 @@ use crate::batch_view::BatchView;
 use crate::groups::GroupsError;
 use crate::limits::{ANSWERS_REMEMBERED, CLOSED_PARTS_MAX, EPOCHS_REMEMBERED, OPEN_PARTS_MAX};
 use crate::part::{Audits, Counts, Part, follow};
-use crate::positions::{Positions, Span};
+use crate::positions::Positions;
 use crate::record_map::RecordMap;
 use crate::service::Upkeep;
 use crate::view_reader::KeyFilter;
 
+use super::pin::{NoAnswer, Pin};
 use super::serving::{Answer, Serving};
 
 /// What is known at one moment.
@@ -48,67 +48,6 @@ pub struct Contents {
     pass: u64,
     /// What was answered, the newest last.
     remembered: VecDeque<Arc<Pin>>,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NoAnswer {
-    /// There will be none.
-    #[error("{0}")]
-    Broken(String),
-    /// Not all is there again that was there when it began.
-    #[error("it is being rebuilt, and {missing} records are still missing")]
-    Missing {
-        /// How many are not.
-        missing: u64,
-    },
-    /// Nobody knows yet what was there.
-    #[error("it is being rebuilt from the master dataset")]
-    Beginning,
-}
-
-/// What an answer is made of: never changed, and whole.
-#[derive(Clone)]
-pub struct Pin {
-    /// How often the parts had begun anew.
-    pub pass: u64,
-    /// What the batch layer had.
-    pub batch: Arc<BatchView>,
-    /// What came behind that.
-    pub parts: Vec<Arc<Part>>,
-    /// One past the last position of each shard that is in them.
-    pub head: Positions,
-}
-
-impl Pin {
-    /// Whether batch view and parts tile up to the head and everything adds up; or what does not.
-    pub fn check(&self) -> Result<(), String> {
-        let accounted = self.batch.counts.sum();
-        let positions: u64 = self.batch.positions.values().sum();
-        if accounted != positions {
-            return Err(format!(
-                "the batch view accounts for {accounted} of {positions} positions"
-            ));
-        }
-        let mut reached = self.batch.positions.clone();
-        for part in &self.parts {
-            follow(&mut reached, &part.spans).map_err(|span| untiled(&reached, span))?;
-            if !part.is_conserved() {
-                let counts = part.counts;
-                return Err(format!("{counts:?} do not add up to {:?}", part.spans));
-            }
-        }
-        match reached == self.head {
-            true => Ok(()),
-            false => Err("what it is made of does not end at its head".to_owned()),
-        }
-    }
-}
-
-fn untiled(reached: &Positions, span: Span) -> String {
-    let end = reached.get(&span.shard).copied().unwrap_or(0);
-    let Span { shard, from, .. } = span;
-    format!("{shard} is known up to {end}, and then from {from} on")
 }
 
 impl Contents {
@@ -274,7 +213,7 @@ impl Held {
         };
         let (pass, open) = self.open();
         if open.len() > OPEN_PARTS_MAX {
-            self.serving.keep_up(&self.contents().pin());
+            self.serving.keep_up(|| self.contents().pin());
             let one = Part::of(&open)?;
             self.replace_open(pass, open.len(), one);
         }
@@ -286,7 +225,7 @@ impl Held {
         let _combining = self.combine();
         let (pass, open) = self.open();
         if !open.is_empty() {
-            self.serving.keep_up(&self.contents().pin());
+            self.serving.keep_up(|| self.contents().pin());
             let closed = Part::of(&open)?;
             if self.replace_open(pass, open.len(), closed) {
                 self.contents().closed += 1;

@@ -20,8 +20,9 @@ use crate::view_reader::{
     AsOf, KeyFilter, MinPosition, QueryOptions, ReadError, Reading, ViewReader,
 };
 
-use super::held::{Held, NoAnswer, Pin};
+use super::held::Held;
 use super::history::{History, HistoryError};
+use super::pin::{NoAnswer, Pin};
 
 /// How long an answer waits for records that have to be in it.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -17,8 +17,8 @@ use crate::positions::{Positions, Span};
 use crate::record_map::RecordMap;
 use crate::view_reader::KeyFilter;
 
-use super::held::{NoAnswer, Pin};
 use super::pages::Pages;
+use super::pin::{NoAnswer, Pin};
 
 /// Makes the answers of one view.
 #[derive(Default)]
@@ -82,12 +82,14 @@ impl Serving {
         Merged::of(pin)?.rows(map, filters)
     }
 
-    /// Merges the parts of `pin`. To be called before some of them are put together: one that is merged in
-    /// part would be of no use.
-    pub fn keep_up(&self, pin: &Pin) {
+    /// Merges what `newest` gives. To be called before some of its parts are put together: one that is merged
+    /// in part would be of no use.
+    pub fn keep_up(&self, newest: impl FnOnce() -> Pin) {
         let mut kept = self.merged();
+        // In this order everywhere: first what is merged is held, and then what there is.
+        let pin = newest();
         // A group that cannot be merged is told to the next who asks.
-        *kept = kept.take().and_then(|merged| merged.advanced(pin)?.ok());
+        *kept = kept.take().and_then(|merged| merged.advanced(&pin)?.ok());
     }
 
     /// What the answers of `pin`, which comes next, are made of, if there have been any of the one before.

@@ -28,8 +28,9 @@ use crate::view_reader::KeyFilter;
 use crate::{DiskStore, Store};
 
 use super::driver::Driver;
-use super::held::{Held, NoAnswer, Pin};
+use super::held::Held;
 use super::history::History;
+use super::pin::{NoAnswer, Pin};
 use super::settings::Settings;
 
 const TABLE: &str = "master";
@@ -601,4 +602,32 @@ fn a_count_never_goes_back_while_epochs_are_absorbed() {
         assert!(counted > seen);
         seen = counted;
     }
+}
+
+#[test]
+fn whoever_asks_and_whoever_puts_parts_together_do_not_wait_for_each_other() {
+    let chance = SimEntropy::new(9);
+    let mut world = World::new();
+    world.put(&chance, 0, 4_000);
+    let Driver { held, history, .. } = &world.driver;
+    std::thread::scope(|scope| {
+        let adding = scope.spawn(|| {
+            for from in 0..4_000_usize {
+                let record = &world.stream[&0][from..=from];
+                let added = world
+                    .driver
+                    .add(held.pass(), ShardId(0), from as u64, record);
+                added.expect("nothing is wrong with it");
+                if from % 16 == 0 {
+                    world.driver.close().expect("closed");
+                }
+            }
+        });
+        while !adding.is_finished() {
+            let (pin, rows) = held.answer(&*history.map, &[]).expect("it is answered");
+            pin.check().expect("it adds up");
+            rows.expect("each group has an answer");
+        }
+    });
+    world.check(1);
 }

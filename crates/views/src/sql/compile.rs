@@ -20,10 +20,11 @@ use crate::state::{Aggregate, Function};
 use crate::value::Type;
 
 use super::answer::{Answering, groups_schema};
+use super::computed::Computed;
 use super::engine::{said, state};
 use super::joined::{Lookup, Tables, check_count};
 use super::prepare::{Names, only_where};
-use super::program::{Computed, ComputedCall, Program};
+use super::program::{ComputedCall, Program};
 use super::types::{held, named, nearest};
 
 /// What `definition` does with each record of a stream with the columns of `schema`, with its `tables` in the

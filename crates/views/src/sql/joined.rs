@@ -11,7 +11,7 @@ use crate::cells::Cells;
 use crate::definition::{Definition, Join, Refusal, Standing};
 use crate::static_table::StaticTable;
 
-use super::program::Computed;
+use super::computed::Computed;
 
 /// The tables of a definition, in the order of its joins.
 pub type Tables = [Arc<StaticTable>];

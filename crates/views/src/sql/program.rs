@@ -25,27 +25,10 @@ use crate::record_map::{MapError, Mapped, MappedCall, RecordMap};
 use crate::state::Aggregate;
 use crate::value::{Place, Type};
 
+use super::computed::Computed;
 use super::engine::said;
 use super::joined::Lookup;
 use super::overlapping::in_each_window;
-use super::types::column;
-
-/// An expression and what it gives.
-#[derive(Clone, Debug)]
-pub struct Computed {
-    /// The expression.
-    pub expression: Arc<dyn PhysicalExpr>,
-    /// The type of its values.
-    pub of: Type,
-}
-
-impl Computed {
-    /// Its values for `rows`.
-    pub fn over(&self, rows: &RecordBatch) -> Result<ArrayRef> {
-        let values = self.expression.evaluate(rows)?;
-        Ok(column(&values.into_array(rows.num_rows())?, self.of)?)
-    }
-}
 
 /// What one aggregate looks at.
 #[derive(Clone, Debug)]
