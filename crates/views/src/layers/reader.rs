@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::task::spawn_blocking;
 
 use arrow_array::RecordBatch;
 
@@ -27,9 +28,10 @@ use super::pin::{NoAnswer, Pin};
 /// How long an answer waits for records that have to be in it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads a view.
+/// Reads a view; cheap to clone.
+#[derive(Clone)]
 pub struct Reader {
-    definition: Definition,
+    definition: Arc<Definition>,
     map: Arc<dyn RecordMap>,
     held: Arc<Held>,
     history: Arc<History>,
@@ -45,7 +47,7 @@ impl Reader {
         source: Arc<dyn Source>,
     ) -> Reader {
         Reader {
-            definition,
+            definition: Arc::new(definition),
             map: Arc::clone(&history.map),
             held,
             history,
@@ -160,7 +162,7 @@ impl ViewReader for Reader {
         Box::pin(async move {
             self.wait_for(&options.min_positions).await?;
             match &options.as_of {
-                Some(wanted) => self.read_at(wanted, filters),
+                Some(wanted) => self.read_back(wanted, filters).await,
                 None => self.read_now(filters),
             }
         })
@@ -175,6 +177,17 @@ impl Reader {
         let reading = self.reading(&pin, complete_at, rows)?;
         self.held.remember(pin);
         Ok(reading)
+    }
+
+    /// What may take as long as reading the whole master dataset is done where it may block.
+    async fn read_back(
+        &self,
+        wanted: &Positions,
+        filters: &[KeyFilter],
+    ) -> Result<Reading, ReadError> {
+        let (this, wanted, filters) = (self.clone(), wanted.clone(), filters.to_vec());
+        let read = spawn_blocking(move || this.read_at(&wanted, &filters)).await;
+        read.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     /// The answer at `wanted`: out of what is held, or else computed again out of the master dataset.
