@@ -715,6 +715,7 @@ async fn a_view_stays_with_the_version_of_a_table_that_it_was_made_over() {
     assert_eq!(by_country(&views, "countries", 40).await, before);
 
     told(&views, &format!("ALTER VIEW countries {BY_COUNTRY}")).await;
+    by_country(&views, "\"countries@2\"", 40).await;
     told(&views, "PROMOTE VIEW countries").await;
     let after = by_country(&views, "countries", 40).await;
     let renamed: Vec<String> = before.iter().map(|row| row.replace("IN", "XX")).collect();
