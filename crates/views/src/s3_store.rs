@@ -86,7 +86,7 @@ impl S3Store {
         for (name, value) in environment {
             let key = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>();
             match key {
-                Ok(AmazonS3ConfigKey::Endpoint) => {}
+                Ok(AmazonS3ConfigKey::Endpoint | AmazonS3ConfigKey::S3Endpoint) => {}
                 Ok(key) if name.starts_with("AWS_") => builder = builder.with_config(key, value),
                 _ => {}
             }
@@ -211,7 +211,13 @@ impl Store for S3Store {
                 let there = self.get(path);
                 match there.map_err(failed(path, Determinacy::Indeterminate))? {
                     Some(there) if there == bytes => Ok(Put::Done),
-                    _ => Ok(Put::Exists),
+                    Some(_) => Ok(Put::Exists),
+                    // It was just being removed.
+                    None => Err(StoreError {
+                        path: path.to_owned(),
+                        detail: "somebody else was at it at the same time".to_owned(),
+                        determinacy: Determinacy::Indeterminate,
+                    }),
                 }
             }
             Err(error) => Err(failed(path, Determinacy::Indeterminate)(error)),

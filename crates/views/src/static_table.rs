@@ -1,7 +1,7 @@
 //! Tables that do not come from a stream: [`StaticTable`], one version of one.
 //!
 //! ```text
-//! views/tables/<name>-<version>.ndjson     the bytes that were put, a JSON object in each line
+//! views/tables/<name>-<version>-<digest>.ndjson     the bytes that were put, a JSON object in each line
 //! ```
 //!
 //! What must hold: a version never changes; it is read only with the digest that the catalog has for it. Its
@@ -99,7 +99,14 @@ impl TableError {
 
 impl Pinned {
     fn path(&self) -> String {
-        format!("views/tables/{}-{}.ndjson", self.table, self.version)
+        let Pinned {
+            table,
+            version,
+            digest,
+            ..
+        } = self;
+        // A put of other bytes that was given up and arrives late has another name.
+        format!("views/tables/{table}-{version}-{}.ndjson", &digest[..16])
     }
 
     /// Reads the version.
@@ -150,11 +157,12 @@ impl StaticTable {
         })
     }
 
-    /// Keeps it, durably. A file that a version left which never came to be is written over.
+    /// Keeps it, durably; one that is there and damaged is made whole.
     pub fn keep(&self, store: &dyn Store, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.pinned.path();
         match store.put_new(&path, bytes)? {
             Put::Done => Ok(()),
+            Put::Exists if store.read(&path)?.is_some_and(|there| there == bytes) => Ok(()),
             Put::Exists => store.replace(&path, bytes),
         }
     }
@@ -210,15 +218,17 @@ mod tests {
         assert_eq!(columns, ["code", "fleet", "name"]);
         assert_eq!((table.pinned.rows, table.rows.num_rows()), (2, 2));
         assert_eq!(table.left_out.len(), 1);
-        table
-            .keep(&store, b"of a version that never came to be")
-            .expect("kept");
         table.keep(&store, ROWS).expect("kept");
         let read = table.pinned.read(&store).expect("it is there");
         assert_eq!(read.rows, table.rows);
-        table.keep(&store, b"{}").expect("kept");
-        let path = "views/tables/carriers-3.ndjson".to_owned();
+        let path = table.pinned.path();
+        store.replace(&path, b"{}").expect("damaged");
         assert_eq!(table.pinned.read(&store), Err(TableError::Damaged { path }));
+        table.keep(&store, ROWS).expect("made whole");
+        assert_eq!(
+            table.pinned.read(&store).expect("it is there").rows,
+            table.rows
+        );
     }
 
     #[test]

@@ -771,7 +771,9 @@ async fn a_table_goes_when_no_view_needs_it_and_a_damaged_one_is_not_used() {
         Err(Failure::Refused(Refused::TableJoined { .. }))
     ));
     views.shutdown().await;
-    let path = "views/tables/airports-1.ndjson";
+    let digest = views.tables()[0][0].pinned.digest.clone();
+    let path = format!("views/tables/airports-1-{}.ndjson", &digest[..16]);
+    let path = path.as_str();
     let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
     let store = DiskStore::new(disk);
     store.replace(path, b"{}").expect("written");

@@ -16,8 +16,8 @@ use crate::config::ViewsSection;
 
 /// The file of the data directory that says where its tables are; without it they are in the data directory.
 const PLACE: &str = "views/store";
-/// The folder of tables.
-const TABLES: &str = "views/master";
+/// The folders of tables.
+const TABLES: [&str; 2] = ["views/master", "views/tables"];
 
 /// Why tables cannot be kept where they should be.
 #[derive(Debug, Error)]
@@ -53,8 +53,8 @@ pub fn kept_in(
     let url = section.store.as_deref().unwrap_or_default();
     let url = url.trim_end_matches('/');
     let local = DiskStore::new(disk);
-    check(&local, url)?;
     if url.is_empty() {
+        check(&local, url)?;
         return Ok((Arc::new(local), String::new()));
     }
     let place = S3Place {
@@ -66,17 +66,22 @@ pub fn kept_in(
         let name = name.into_string().ok()?;
         Some((name, value.into_string().ok()?))
     });
-    Ok((
-        Arc::new(S3Store::new(&place, environment)?),
-        format!("{url}/"),
-    ))
+    let store = S3Store::new(&place, environment)?;
+    check(&local, url)?;
+    Ok((Arc::new(store), format!("{url}/")))
 }
 
 /// Notes that tables are at `url`, or finds that they are elsewhere.
 fn check(local: &DiskStore, url: &str) -> Result<(), StoreFailure> {
     let found = match local.read(PLACE)? {
         Some(found) => Some(String::from_utf8_lossy(&found).trim().to_owned()),
-        None => (!local.list(TABLES)?.is_empty()).then(String::new),
+        None => {
+            let mut tables = Vec::new();
+            for folder in TABLES {
+                tables.extend(local.list(folder)?);
+            }
+            (!tables.is_empty()).then(String::new)
+        }
     };
     let called = |url: &str| match url {
         "" => "the data directory".to_owned(),

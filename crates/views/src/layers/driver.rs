@@ -19,7 +19,7 @@ use tidemill_model::{BoxFuture, Record, ShardId, Source};
 use crate::batch_view::{BatchView, Folder, FolderError};
 use crate::groups::GroupsError;
 use crate::limits::CATCH_UP_RECORDS;
-use crate::master::rows;
+use crate::master::{Table, rows};
 use crate::part::Part;
 use crate::positions::{Positions, Span};
 use crate::record_map::MapError;
@@ -268,6 +268,9 @@ impl Driver {
             return Ok(Input::Audited);
         };
         let table = self.history.table()?;
+        if !has(&table, &batch.positions) {
+            return Ok(Input::Audited);
+        }
         let from = Positions::new();
         let span = (&from, Some(&batch.positions));
         let again = self.history.part_within(&table, span, u64::MAX, keys)?;
@@ -293,6 +296,10 @@ impl Driver {
         let batch = Arc::clone(&self.held.contents().batch);
         let table = self.history.table();
         let table = table.map_err(|error| error.to_string())?;
+        if !has(&table, &batch.positions) {
+            let why = "the master dataset has not all that is in it yet: ask again in a minute";
+            return Err(why.to_owned());
+        }
         let again = self
             .history
             .part(&table, &Positions::new(), Some(&batch.positions), u64::MAX)
@@ -425,6 +432,13 @@ impl Driver {
             contents.complete_at = now;
         }
     }
+}
+
+/// Whether `table` has everything before `positions`: what is kept by replay is ahead of its archive.
+fn has(table: &Table, positions: &Positions) -> bool {
+    let archived = &table.snapshot().positions;
+    let mut ends = positions.iter();
+    ends.all(|(shard, end)| archived.get(shard).copied().unwrap_or(0) >= *end)
 }
 
 /// In what two parts of the same records differ, if they do.

@@ -116,7 +116,7 @@ impl History {
     ) -> Result<(), HistoryError> {
         let spans = crate::positions::joined(spans.to_vec());
         let rows = match file.held.iter().any(|span| cut(span).is_some()) {
-            true => Some(table.rows_read(file)?),
+            true => Some(table.rows(file)?),
             false => None,
         };
         let mut first = true;
@@ -124,16 +124,14 @@ impl History {
         for held in &file.held {
             let start = offset;
             offset += held.count() as usize;
-            let (Some(wanted), Some((rows, columns))) = (cut(held), &rows) else {
+            let (Some(wanted), Some(rows)) = (cut(held), &rows) else {
                 continue;
             };
             let mut at = start + (wanted.from - held.from) as usize;
             let end = at + wanted.count() as usize;
             while at < end {
                 let count = ROWS.min(end - at);
-                let mapped = self
-                    .map
-                    .map(&self.typed(rows.slice(at, count), *columns)?)?;
+                let mapped = self.map.map(&self.mapped_rows(&rows.slice(at, count))?)?;
                 match std::mem::take(&mut first) {
                     true => part.add(&*self.map, &spans, gone, &mapped)?,
                     false => part.add(&*self.map, &[], &[], &mapped)?,
@@ -147,13 +145,11 @@ impl History {
         Ok(())
     }
 
-    /// `rows` with the view's columns. Of a file that is older than some of them, and has only as many
-    /// `columns`, they are read out of the payloads again.
-    fn typed(&self, rows: RecordBatch, columns: usize) -> Result<RecordBatch, HistoryError> {
-        if columns >= self.schema.columns().len() {
-            return Ok(rows);
-        }
-        let records = rows::records(&rows);
+    /// The rows with the view's columns, which are read out of the payloads again. Those of the file say
+    /// something else where the table has other columns than the view: older files, and what they were
+    /// compacted into, have nulls in later ones, and a payload that is bad in a later column has nulls in all.
+    fn mapped_rows(&self, rows: &RecordBatch) -> Result<RecordBatch, HistoryError> {
+        let records = rows::records(rows);
         let records: Vec<(ShardId, &Record)> = records
             .iter()
             .map(|(shard, record)| (*shard, record))

@@ -178,8 +178,10 @@ impl Page {
         finals(map, &passing.collect::<Vec<_>>())
     }
 
+    /// Not as long as some of its rows are of before a change: the pieces would not know of it.
     fn is_large(&self) -> bool {
-        matches!(&self.kept, Kept::Rows(rows) if rows.keys.len() > 2 * PAGE_GROUPS)
+        self.changed.is_empty()
+            && matches!(&self.kept, Kept::Rows(rows) if rows.keys.len() > 2 * PAGE_GROUPS)
     }
 
     /// As pages that are not large.

@@ -631,3 +631,30 @@ fn whoever_asks_and_whoever_puts_parts_together_do_not_wait_for_each_other() {
     });
     world.check(1);
 }
+
+#[test]
+fn what_is_ahead_of_its_archive_is_audited_when_that_has_caught_up() {
+    let chance = SimEntropy::new(2);
+    let mut world = World::new();
+    world.driver.folder = None;
+    world.put(&chance, 0, 20);
+    world.feed();
+    world.driver.close().expect("closed");
+    world.driver.absorb().expect("absorbed");
+    assert!(world.driver.audit_all().is_err());
+    world
+        .driver
+        .audit()
+        .expect("there is nothing to be said yet");
+    world.check(1);
+    world.archive(|_| 20);
+    assert_eq!(
+        world
+            .driver
+            .audit_all()
+            .expect("it is as it should be")
+            .records,
+        20
+    );
+    assert_eq!(world.driver.held.audits().mismatches, 0);
+}

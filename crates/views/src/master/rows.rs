@@ -150,16 +150,15 @@ pub fn encode(rows: &RecordBatch) -> Result<Encoded, ParquetError> {
     })
 }
 
-/// The rows of a Parquet file with the columns of `schema`, and how many of these are its own. A file may
-/// have been written before the last of them were added: these are null.
-pub fn decode(schema: &Schema, bytes: Bytes) -> Result<(RecordBatch, usize), ParquetError> {
+/// The rows of a Parquet file with the columns of `schema`. A file may have been written before the last
+/// of them were added: these are null.
+pub fn decode(schema: &Schema, bytes: Bytes) -> Result<RecordBatch, ParquetError> {
     let expected = arrow_schema(schema);
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let found = reader.schema().fields();
     let is_same = |(found, expected): (&Arc<Field>, &Arc<Field>)| {
         found.name() == expected.name() && found.data_type() == expected.data_type()
     };
-    let own = found.len().saturating_sub(SYSTEM_COLUMNS);
     let is_enough = (SYSTEM_COLUMNS..=expected.fields().len()).contains(&found.len());
     if !is_enough || !found.iter().zip(expected.fields()).all(is_same) {
         let what = "other columns than the table's".to_owned();
@@ -175,7 +174,7 @@ pub fn decode(schema: &Schema, bytes: Bytes) -> Result<(RecordBatch, usize), Par
         RecordBatch::try_new(Arc::clone(&expected), columns.collect())
     });
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
-    Ok((concat_batches(&expected, &batches)?, own))
+    Ok(concat_batches(&expected, &batches)?)
 }
 
 /// The digest of rows.

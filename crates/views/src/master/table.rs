@@ -204,11 +204,6 @@ impl Table {
 
     /// The rows of a file of the table, checked against its name, its digest and its spans.
     pub fn rows(&self, file: &DataFile) -> Result<RecordBatch, TableError> {
-        self.rows_read(file).map(|(rows, _)| rows)
-    }
-
-    /// The same, and how many columns of the schema the file has itself: the others are null.
-    pub fn rows_read(&self, file: &DataFile) -> Result<(RecordBatch, usize), TableError> {
         let path = self.path(&file.name);
         let damaged = |what: String| TableError::Damaged {
             path: path.clone(),
@@ -221,12 +216,12 @@ impl Table {
                 "its bytes are not those it was named by".to_owned(),
             ));
         }
-        let read = rows::decode(&self.snapshot.schema, bytes);
-        let (rows, columns) = read.map_err(|error| damaged(error.to_string()))?;
+        let rows = rows::decode(&self.snapshot.schema, bytes);
+        let rows = rows.map_err(|error| damaged(error.to_string()))?;
         if rows.num_rows() as u64 != file.rows() || rows::digest(&rows) != file.digest {
             return Err(damaged("it has other rows than the log says".to_owned()));
         }
-        Ok((rows, columns))
+        Ok(rows)
     }
 
     /// Writes `rows` as a file that accounts for `held` and `gone`. Not part of the table yet.

@@ -36,15 +36,16 @@ impl Shared {
         let table = StaticTable::of(name, version, bytes)?;
         let left_out = table.left_out.clone();
         if let Some(newest) = newest.filter(|newest| newest.digest == table.pinned.digest) {
+            // What was damaged is whole again.
+            let pinned = newest.clone();
+            self.keep(&StaticTable { pinned, ..table }, bytes)?;
             return Ok(PutTable {
                 pinned: newest,
                 is_new: false,
                 left_out,
             });
         }
-        table
-            .keep(&*self.parts.store, bytes)
-            .map_err(|error| Failure::Storage(error.to_string()))?;
+        self.keep(&table, bytes)?;
         let pinned = table.pinned.clone();
         self.submit(Command::PutTable {
             table: pinned.clone(),
@@ -55,6 +56,11 @@ impl Shared {
             is_new: true,
             left_out,
         })
+    }
+
+    fn keep(&self, table: &StaticTable, bytes: &[u8]) -> Result<(), Failure> {
+        let kept = table.keep(&*self.parts.store, bytes);
+        kept.map_err(|error| Failure::Storage(error.to_string()))
     }
 
     /// Drops the table called `name`, with all its versions.
