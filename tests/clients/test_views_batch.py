@@ -156,6 +156,30 @@ def test_windows_overlap_and_a_record_counts_in_each(short_epochs):
     assert told(short_epochs.server, "GET", f"/{view}")["counts"]["rows_in"] == len(sales)
 
 
+def test_a_column_that_is_declared_later_changes_no_view_and_is_read_out_of_what_was_put_before(short_epochs):
+    columns = "store TEXT, amount DOUBLE, n BIGINT"
+    stream = short_epochs.stream(SHARDS)
+    view = name_of(stream)
+    told(short_epochs.server, "POST", "", {"sql": f'CREATE SCHEMA FOR STREAM "{stream}" ({columns})'})
+    sql = f"""CREATE VIEW {view} WITH (absorb = '1 second') AS
+        SELECT store, count(*) AS sales, sum(amount) AS total, max(n) AS greatest FROM STREAM "{stream}" GROUP BY store"""
+    told(short_epochs.server, "POST", "", {"sql": sql}, 201)
+    sales = [{**sale(number), "bonus": number} for number in range(50)]
+    put(short_epochs.kinesis, stream, sales)
+    absorbed(short_epochs.server, view, 0, 50)
+    told(short_epochs.server, "POST", "", {"sql": f'CREATE SCHEMA FOR STREAM "{stream}" ({columns}, bonus BIGINT)'})
+    # A bonus that is none makes the whole payload bad for the table, and is nothing to a view that has no such column.
+    more = [{**sale(number), "bonus": "none"} for number in range(50, 80)]
+    put(short_epochs.kinesis, stream, more)
+    absorbed(short_epochs.server, view, 0, 80)
+    assert answered(short_epochs.server, view)[0] == by_store([*sales, *more])
+    sql = f"""CREATE VIEW {view}_bonus WITH (absorb = '1 second') AS
+        SELECT sum(bonus) AS total FROM STREAM "{stream}" """
+    told(short_epochs.server, "POST", "", {"sql": sql}, 201)
+    absorbed(short_epochs.server, f"{view}_bonus", 0, 80)
+    assert query(short_epochs.server, f"SELECT total FROM {view}_bonus")["rows"] == [{"total": sum(range(50))}]
+
+
 def test_a_dropped_view_leaves_no_files(short_epochs):
     sales = [sale(number) for number in range(20)]
     stream, view = begun(short_epochs, sales)

@@ -12,7 +12,7 @@ mod versions;
 
 pub use exclusions::{Exclusion, Exclusions, NewExclusion, Undone};
 pub use refused::Refused;
-pub use tables::{TableVersion, Tables};
+pub use tables::{TableEntry, Tables};
 pub use versions::{Beside, Versions};
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use tidemill_model::{StreamArn, Timestamp};
 
 use crate::limits::{ENDPOINTS_MAX, NAME_LETTERS_MAX, VIEWS_MAX};
 use crate::schema::Schema;
-use crate::static_table::Pinned;
+use crate::static_table::TableVersion;
 
 /// A view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub struct View {
     pub schema: Schema,
     /// The versions of static tables that it was made over, in the order of its joins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<Pinned>,
+    pub tables: Vec<TableVersion>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -80,7 +80,7 @@ pub struct NewView {
     pub schema: Schema,
     /// The versions of static tables that it was made over, in the order of its joins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tables: Vec<Pinned>,
+    pub tables: Vec<TableVersion>,
 }
 
 /// The columns of a stream.
@@ -166,7 +166,7 @@ pub enum Command {
     /// Makes the next version of a static table, whose bytes are kept.
     PutTable {
         /// Which.
-        table: Pinned,
+        version: TableVersion,
     },
     /// Drops a static table, with all its versions.
     DropTable {
@@ -340,8 +340,8 @@ impl Catalog {
         if self.called().count() >= VIEWS_MAX {
             return Err(Refused::TooManyViews { limit: VIEWS_MAX });
         }
-        for pinned in &new.tables {
-            self.tables.versions(&pinned.table)?;
+        for version in &new.tables {
+            self.tables.versions(&version.name)?;
         }
         let id = self.next_id;
         self.next_id += 1;
@@ -400,16 +400,23 @@ impl Catalog {
         Ok(())
     }
 
-    fn put_table(&mut self, at: Timestamp, table: Pinned) -> Result<(), Refused> {
-        check_name(&table.table)?;
-        if self.views.contains_key(&table.table) {
-            return Err(Refused::ViewExists { name: table.table });
+    /// Whether `version` may be the next one of its table.
+    pub fn check_table(&self, version: &TableVersion) -> Result<(), Refused> {
+        check_name(&version.name)?;
+        if self.views.contains_key(&version.name) {
+            let name = version.name.clone();
+            return Err(Refused::ViewExists { name });
         }
-        self.tables.put(at, table)
+        self.tables.check(version)
+    }
+
+    fn put_table(&mut self, at: Timestamp, version: TableVersion) -> Result<(), Refused> {
+        self.check_table(&version)?;
+        self.tables.put(at, version)
     }
 
     fn drop_table(&mut self, name: &str) -> Result<(), Refused> {
-        let joins = |view: &View| view.tables.iter().any(|pinned| pinned.table == name);
+        let joins = |view: &View| view.tables.iter().any(|version| version.name == name);
         let joined = self.called().find(|(_, view)| joins(view));
         if let Some((view, _)) = joined {
             let name = name.to_owned();
@@ -460,7 +467,7 @@ impl StateMachine for Catalog {
             Command::Exclude { exclusion } => self.exclusions.add(at, exclusion),
             Command::UndoExclusion { id, reason } => self.exclusions.undo(at, id, reason),
             Command::DeclareSchema { schema } => self.declare(schema),
-            Command::PutTable { table } => self.put_table(at, table),
+            Command::PutTable { version } => self.put_table(at, version),
             Command::DropTable { name } => self.drop_table(&name),
             Command::CreateEndpoint { name, sql } => self.create_endpoint(at, name, sql),
             Command::DropEndpoint { name } => match self.endpoints.remove(&name) {

@@ -20,6 +20,7 @@ mod refusal;
 mod functions;
 mod statement;
 mod map;
+mod duration;
 mod hop;
 mod join;
 mod calls;

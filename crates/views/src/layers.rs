@@ -99,14 +99,15 @@ impl Layers for Running {
             map,
             clock: Arc::clone(&self.parts.clock),
         });
-        let held = Arc::new(Held::default());
+        let settings = Settings::absorbing(definition.absorb);
+        let held = Arc::new(Held::new(settings.page_groups));
         let mode = definition.mode;
         let driver = Driver {
             source: Arc::clone(&self.parts.source),
             history: Arc::clone(&history),
             held: Arc::clone(&held),
             folder: (mode == Mode::Lambda).then(|| self.folder(&view, &plan)),
-            settings: Settings::absorbing(definition.absorb),
+            settings,
         };
         let source = Arc::clone(&self.parts.source);
         let kept = Arc::clone(&held);

@@ -1,5 +1,7 @@
 //! The limits of views. All are ours: each bounds what one node has to hold or do.
 
+use std::time::Duration;
+
 /// Views of an installation, versions beside them included, at most: each costs memory for its speed layer and a task.
 pub const VIEWS_MAX: usize = 100;
 /// Named queries, at most.
@@ -34,3 +36,15 @@ pub const OPEN_PARTS_MAX: usize = 64;
 pub const CLOSED_PARTS_MAX: usize = 32;
 /// Records that a batch view takes out of the master dataset before it is kept: what a crash repeats.
 pub const CATCH_UP_RECORDS: u64 = 4_000_000;
+/// Windows that overlap and that a record falls into, at most: each costs what a group costs.
+pub const HOP_WINDOWS_MAX: i64 = 100;
+/// Groups of a page of rows: a change copies the rows of its page, and an answer looks at each page.
+pub const PAGE_GROUPS: usize = 2048;
+/// How long one request to a bucket may take; a file of a table has 64 MiB.
+pub const S3_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection to a bucket may take.
+pub const S3_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a request to a bucket is tried again, before whoever asked pauses longer and longer.
+pub const S3_RETRIES: usize = 3;
+/// For how long it is tried again.
+pub const S3_RETRY_TIMEOUT: Duration = Duration::from_secs(60);

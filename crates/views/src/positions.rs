@@ -106,6 +106,12 @@ pub fn read(tag: &str) -> Option<Vec<Span>> {
     (written(&joined(spans.clone())) == tag).then_some(spans)
 }
 
+/// Whether `end` lies behind `wanted`, or at it, in every shard.
+pub fn reaches(end: &Positions, wanted: &Positions) -> bool {
+    let mut wanted = wanted.iter();
+    wanted.all(|(shard, wanted)| end.get(shard).copied().unwrap_or(0) >= *wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

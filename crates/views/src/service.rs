@@ -37,17 +37,16 @@ pub use tables::PutTable;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use arrow_array::RecordBatch;
 use futures_util::future::BoxFuture;
 
 use tidemill_log::Replicated;
 use tidemill_model::{AccountId, Clock, Region, Source, StreamArn};
 
-use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema, TableVersion};
+use crate::catalog::{self, Catalog, Command, Endpoint, Exclusion, StreamSchema, TableEntry};
 use crate::positions::Positions;
 use crate::sql::{Answered, Kind, Queries, QueryError, spark_sql};
 use crate::statement::{self, Statement};
-use crate::static_table::StaticTable;
+use crate::static_table::{StaticTable, TableVersion};
 use crate::store::Store;
 use crate::view_reader::{Denied, Done, QueryOptions, ViewReader, ViewSource};
 
@@ -84,7 +83,7 @@ pub struct ViewsParts {
     /// What runs views.
     pub layers: Arc<dyn Layers>,
     /// Where static tables are kept.
-    pub store: Arc<dyn Store>,
+    pub tables: Arc<dyn Store>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where the streams are that are named by those who say nothing else, over Postgres.
@@ -106,6 +105,9 @@ struct Shared {
     /// Static tables that were asked for, by their names.
     tables: Mutex<BTreeMap<String, Arc<StaticTable>>>,
 }
+
+/// Static tables that were asked for, by their names.
+type HeldTables<'a> = MutexGuard<'a, BTreeMap<String, Arc<StaticTable>>>;
 
 impl Views {
     /// The handle made of `parts`, whose catalog is open.
@@ -238,7 +240,7 @@ impl Views {
     }
 
     /// The static tables, each with its versions, the newest last.
-    pub fn tables(&self) -> Vec<Vec<TableVersion>> {
+    pub fn tables(&self) -> Vec<Vec<TableEntry>> {
         self.shared
             .catalog(|catalog| catalog.tables().all().map(<[_]>::to_vec).collect())
     }
@@ -422,12 +424,19 @@ impl ViewSource for Shared {
     fn tables(&self) -> Vec<String> {
         self.catalog(|catalog| {
             let newest = catalog.tables().all().filter_map(<[_]>::last);
-            newest.map(|newest| newest.pinned.table.clone()).collect()
+            newest.map(|newest| newest.version.name.clone()).collect()
         })
     }
 
-    fn table(&self, name: &str) -> Option<RecordBatch> {
-        self.queried_table(name).map(|table| table.rows.clone())
+    fn table_version(&self, name: &str) -> Option<TableVersion> {
+        self.named_version(name)
+    }
+
+    fn table<'a>(
+        &'a self,
+        version: &'a TableVersion,
+    ) -> BoxFuture<'a, Result<Arc<StaticTable>, Denied>> {
+        self.queried_table(version)
     }
 
     fn carry_out<'a>(&'a self, statement: &'a str) -> BoxFuture<'a, Result<Done, Denied>> {

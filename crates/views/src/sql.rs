@@ -28,6 +28,7 @@ mod spark;
 mod key_filters;
 mod scope;
 mod groups_table;
+mod version_table;
 mod views_schema;
 #[cfg(feature = "postgres")]
 mod settings;
@@ -46,4 +47,5 @@ pub use postgres::{Listening, listen};
 pub use program::Program;
 pub use queries::{Answered, Queries};
 pub use query_error::{Kind, QueryError};
+pub use scope::TableUsed;
 pub use spark::spark_sql;

@@ -1,7 +1,7 @@
 //! Tables that do not come from a stream: [`StaticTable`], one version of one.
 //!
 //! ```text
-//! views/tables/<name>-<version>-<digest>.ndjson     the bytes that were put, a JSON object in each line
+//! views/tables/<name>-<version>.ndjson     the bytes that were put, a JSON object in each line
 //! ```
 //!
 //! What must hold: a version never changes; it is read only with the digest that the catalog has for it. Its
@@ -24,11 +24,11 @@ use crate::store::{Put, Store, StoreError};
 
 /// Which version of which table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pinned {
+pub struct TableVersion {
     /// The name of the table.
-    pub table: String,
+    pub name: String,
     /// The number of the version, from 1.
-    pub version: u32,
+    pub number: u32,
     /// Its columns.
     pub schema: Schema,
     /// How many rows it has.
@@ -41,7 +41,7 @@ pub struct Pinned {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StaticTable {
     /// Which.
-    pub pinned: Pinned,
+    pub version: TableVersion,
     /// Its rows, in the order in which they were put; nullable columns of its schema.
     pub rows: RecordBatch,
     /// Fields that are no columns, and why.
@@ -97,16 +97,10 @@ impl TableError {
     }
 }
 
-impl Pinned {
+impl TableVersion {
     fn path(&self) -> String {
-        let Pinned {
-            table,
-            version,
-            digest,
-            ..
-        } = self;
-        // A put of other bytes that was given up and arrives late has another name.
-        format!("views/tables/{table}-{version}-{}.ndjson", &digest[..16])
+        let TableVersion { name, number, .. } = self;
+        format!("views/tables/{name}-{number}.ndjson")
     }
 
     /// Reads the version.
@@ -117,7 +111,7 @@ impl Pinned {
         let bytes = bytes.ok_or(TableError::Damaged { path })?;
         Ok(StaticTable {
             rows: rows(&self.schema, &bytes)?,
-            pinned: self.clone(),
+            version: self.clone(),
             left_out: Vec::new(),
         })
     }
@@ -129,8 +123,8 @@ impl Pinned {
 }
 
 impl StaticTable {
-    /// What version `version` of `table` is when it has `bytes`.
-    pub fn of(table: &str, version: u32, bytes: &[u8]) -> Result<StaticTable, TableError> {
+    /// What version `number` of the table called `name` is when it has `bytes`.
+    pub fn of(name: &str, number: u32, bytes: &[u8]) -> Result<StaticTable, TableError> {
         let lines = lines(bytes);
         if lines.len() > TABLE_ROWS_MAX {
             return Err(TableError::Many {
@@ -144,9 +138,9 @@ impl StaticTable {
         let left_out = inferred.left_out.into_iter();
         Ok(StaticTable {
             rows: rows(&inferred.schema, bytes)?,
-            pinned: Pinned {
-                table: table.to_owned(),
-                version,
+            version: TableVersion {
+                name: name.to_owned(),
+                number,
                 schema: inferred.schema,
                 rows: lines.len() as u64,
                 digest: hex(&Sha256::digest(bytes)),
@@ -157,13 +151,17 @@ impl StaticTable {
         })
     }
 
-    /// Keeps it, durably; one that is there and damaged is made whole.
+    /// Keeps it, durably, in place of a file that is no version: one that is damaged, or that was kept and
+    /// never came to be.
     pub fn keep(&self, store: &dyn Store, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.pinned.path();
+        let path = self.version.path();
         match store.put_new(&path, bytes)? {
             Put::Done => Ok(()),
             Put::Exists if store.read(&path)?.is_some_and(|there| there == bytes) => Ok(()),
-            Put::Exists => store.replace(&path, bytes),
+            Put::Exists => {
+                store.delete(&path)?;
+                store.put_new(&path, bytes).map(drop)
+            }
         }
     }
 }
@@ -213,27 +211,30 @@ mod tests {
     fn rows_are_kept_and_read_again_with_their_columns() {
         let store = DiskStore::new(Arc::new(SimDisk::new()));
         let table = StaticTable::of("carriers", 3, ROWS).expect("it is a table");
-        let columns = table.pinned.schema.columns().iter();
+        let columns = table.version.schema.columns().iter();
         let columns: Vec<_> = columns.map(|column| column.name.as_str()).collect();
         assert_eq!(columns, ["code", "fleet", "name"]);
-        assert_eq!((table.pinned.rows, table.rows.num_rows()), (2, 2));
+        assert_eq!((table.version.rows, table.rows.num_rows()), (2, 2));
         assert_eq!(table.left_out.len(), 1);
         table.keep(&store, ROWS).expect("kept");
-        let read = table.pinned.read(&store).expect("it is there");
+        let read = table.version.read(&store).expect("it is there");
         assert_eq!(read.rows, table.rows);
-        let path = table.pinned.path();
+        let path = table.version.path();
         store.replace(&path, b"{}").expect("damaged");
-        assert_eq!(table.pinned.read(&store), Err(TableError::Damaged { path }));
+        assert_eq!(
+            table.version.read(&store),
+            Err(TableError::Damaged { path })
+        );
         table.keep(&store, ROWS).expect("made whole");
         assert_eq!(
-            table.pinned.read(&store).expect("it is there").rows,
+            table.version.read(&store).expect("it is there").rows,
             table.rows
         );
     }
 
     #[test]
     fn what_is_no_table_is_refused_with_its_line() {
-        let of = |bytes: &[u8]| StaticTable::of("t", 1, bytes).map(|table| table.pinned.rows);
+        let of = |bytes: &[u8]| StaticTable::of("t", 1, bytes).map(|table| table.version.rows);
         assert_eq!(of(b""), Err(TableError::Empty));
         assert_eq!(of(b"{}\n{}"), Err(TableError::Empty));
         let line = |line, why: &str| {

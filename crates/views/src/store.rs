@@ -49,3 +49,19 @@ pub trait Store: Send + Sync {
     /// Removes a file, if it is there.
     fn delete(&self, path: &str) -> Result<(), StoreError>;
 }
+
+/// What holds for every store that is empty.
+#[cfg(test)]
+pub fn conforms(store: &dyn Store) {
+    assert_eq!(store.put_new("a/b/one", b"1"), Ok(Put::Done));
+    assert_eq!(store.put_new("a/b/one", b"2"), Ok(Put::Exists));
+    assert_eq!(store.put_new("a/b/c/two", b"2"), Ok(Put::Done));
+    assert_eq!(store.read("a/b/one"), Ok(Some(Bytes::from_static(b"1"))));
+    assert_eq!(store.replace("a/b/one", b"3"), Ok(()));
+    assert_eq!(store.read("a/b/one"), Ok(Some(Bytes::from_static(b"3"))));
+    assert_eq!(store.list("a/b/c"), Ok(vec!["two".to_owned()]));
+    assert_eq!(store.list("elsewhere"), Ok(vec![]));
+    assert_eq!(store.delete("a/b/one"), Ok(()));
+    assert_eq!(store.delete("a/b/one"), Ok(()));
+    assert_eq!(store.read("a/b/one"), Ok(None));
+}

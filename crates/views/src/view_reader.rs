@@ -19,6 +19,7 @@ use tidemill_model::ShardId;
 use crate::definition::Definition;
 use crate::positions::Positions;
 use crate::state::{Aggregate, Class};
+use crate::static_table::{StaticTable, TableVersion};
 use crate::value::{Type, Value};
 
 /// One view, as queries see it.
@@ -50,9 +51,19 @@ pub trait ViewSource: Send + Sync {
         Vec::new()
     }
 
-    /// The rows of one of them.
-    fn table(&self, _name: &str) -> Option<RecordBatch> {
+    /// The version that is meant by `name`: the newest one of `stores`, or `stores@2`.
+    fn table_version(&self, _name: &str) -> Option<TableVersion> {
         None
+    }
+
+    /// Reads a version.
+    fn table<'a>(
+        &'a self,
+        version: &'a TableVersion,
+    ) -> BoxFuture<'a, Result<Arc<StaticTable>, Denied>> {
+        let why = format!("there is no table {}", version.name);
+        let hint = String::new();
+        Box::pin(async move { Err(Denied { why, hint }) })
     }
 
     /// Carries out `statement`, a `CREATE VIEW` or the like, and gives what is to be told of it; or says

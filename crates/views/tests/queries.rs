@@ -44,6 +44,7 @@ fn told(answered: &Result<Answered, QueryError>) -> String {
             columns,
             rows,
             as_of,
+            ..
         }) => {
             let table = pretty_format_batches_with_schema(Arc::clone(columns), rows);
             let table = table.expect("it can be printed");

@@ -1,8 +1,8 @@
-//! Where master datasets and batch views are kept: [`kept_in`].
+//! Where master datasets, batch views and static tables are kept: [`ViewStore`].
 //!
-//! In the data directory, or in a bucket that `[views]` in the configuration file names. What must hold: a
-//! data directory keeps to one place. Records that a master dataset had are freed from the log, so one that
-//! is looked for elsewhere would begin anew without them.
+//! In the data directory; the first two, which grow, in a bucket when `[views]` in the configuration file
+//! names one. What must hold: a data directory keeps to one place. Records that a master dataset had are freed
+//! from the log, so one that is looked for elsewhere would begin anew without them.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::config::ViewsSection;
 
 /// The file of the data directory that says where its tables are; without it they are in the data directory.
 const PLACE: &str = "views/store";
-/// The folders of tables.
-const TABLES: [&str; 2] = ["views/master", "views/tables"];
+/// The folder of master datasets.
+const TABLES: &str = "views/master";
 
 /// Why tables cannot be kept where they should be.
 #[derive(Debug, Error)]
@@ -44,44 +44,52 @@ pub enum StoreFailure {
     },
 }
 
-/// The store that `section` names, and what the names of files in it begin with for those who read them from
-/// elsewhere. The data directory is on `disk`.
-pub fn kept_in(
-    section: &ViewsSection,
-    disk: Arc<dyn Disk>,
-) -> Result<(Arc<dyn Store>, String), StoreFailure> {
-    let url = section.store.as_deref().unwrap_or_default();
-    let url = url.trim_end_matches('/');
-    let local = DiskStore::new(disk);
-    if url.is_empty() {
-        check(&local, url)?;
-        return Ok((Arc::new(local), String::new()));
+/// Where it all is.
+pub struct ViewStore {
+    /// Master datasets and batch views.
+    pub store: Arc<dyn Store>,
+    /// What the names of files there begin with for those who read them from elsewhere.
+    pub place: String,
+    /// Static tables: small, and needed at every start, so they are always in the data directory.
+    pub tables: Arc<dyn Store>,
+}
+
+impl ViewStore {
+    /// As `section` says. The data directory is on `disk`.
+    pub fn open(section: &ViewsSection, disk: Arc<dyn Disk>) -> Result<ViewStore, StoreFailure> {
+        let tables: Arc<dyn Store> = Arc::new(DiskStore::new(disk));
+        let Some(url) = &section.store else {
+            check(&*tables, "")?;
+            return Ok(ViewStore {
+                store: Arc::clone(&tables),
+                place: String::new(),
+                tables,
+            });
+        };
+        let place = S3Place {
+            url: url.trim_end_matches('/').to_owned(),
+            endpoint: section.store_endpoint.clone(),
+            region: section.store_region.clone(),
+        };
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.into_string().ok()?))
+        });
+        let store = S3Store::new(&place, environment)?;
+        check(&*tables, &place.url)?;
+        Ok(ViewStore {
+            store: Arc::new(store),
+            place: format!("{}/", place.url),
+            tables,
+        })
     }
-    let place = S3Place {
-        url: url.to_owned(),
-        endpoint: section.store_endpoint.clone(),
-        region: section.store_region.clone(),
-    };
-    let environment = std::env::vars_os().filter_map(|(name, value)| {
-        let name = name.into_string().ok()?;
-        Some((name, value.into_string().ok()?))
-    });
-    let store = S3Store::new(&place, environment)?;
-    check(&local, url)?;
-    Ok((Arc::new(store), format!("{url}/")))
 }
 
 /// Notes that tables are at `url`, or finds that they are elsewhere.
-fn check(local: &DiskStore, url: &str) -> Result<(), StoreFailure> {
+fn check(local: &dyn Store, url: &str) -> Result<(), StoreFailure> {
     let found = match local.read(PLACE)? {
         Some(found) => Some(String::from_utf8_lossy(&found).trim().to_owned()),
-        None => {
-            let mut tables = Vec::new();
-            for folder in TABLES {
-                tables.extend(local.list(folder)?);
-            }
-            (!tables.is_empty()).then(String::new)
-        }
+        None => (!local.list(TABLES)?.is_empty()).then(String::new),
     };
     let called = |url: &str| match url {
         "" => "the data directory".to_owned(),
@@ -90,7 +98,10 @@ fn check(local: &DiskStore, url: &str) -> Result<(), StoreFailure> {
     match found {
         Some(found) if found == url => Ok(()),
         None if url.is_empty() => Ok(()),
-        None => Ok(local.replace(PLACE, url.as_bytes())?),
+        None => {
+            local.put_new(PLACE, url.as_bytes())?;
+            Ok(())
+        }
         Some(found) => Err(StoreFailure::Elsewhere {
             found: called(&found),
             named: called(url),

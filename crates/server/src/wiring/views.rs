@@ -15,7 +15,7 @@ use tidemill_views::service::{Archiving, ArchivingFailure, Home, Views, ViewsPar
 use crate::config::{Config, ConfigFile};
 
 use super::archives::{Archives, ArchivesParts, folder};
-use super::view_store::{StoreFailure, kept_in};
+use super::view_store::{StoreFailure, ViewStore};
 
 /// The region of statements that come without a signature.
 const REGION_DEFAULT: &str = "us-east-1";
@@ -49,7 +49,11 @@ pub async fn assemble(
     (disk, clock): (Arc<dyn Disk>, Arc<dyn Clock>),
 ) -> Result<(Archives, Views), StoreFailure> {
     let known = catalog.clone();
-    let (store, place) = kept_in(&file.views, disk)?;
+    let ViewStore {
+        store,
+        place,
+        tables,
+    } = ViewStore::open(&file.views, disk)?;
     let archives = Archives::new(ArchivesParts {
         streams,
         store,
@@ -77,7 +81,7 @@ pub async fn assemble(
             archives: archives.clone(),
         }),
         layers: Arc::new(layers),
-        store: archives.store().clone(),
+        tables,
         clock,
         home: Home {
             account: config.account_id.clone(),

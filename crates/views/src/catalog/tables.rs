@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 use tidemill_model::Timestamp;
 
 use crate::limits::{TABLE_VERSIONS_MAX, TABLES_MAX};
-use crate::static_table::Pinned;
+use crate::static_table::TableVersion;
 
 use super::refused::Refused;
 
 /// A version of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableVersion {
+pub struct TableEntry {
     /// Which, and what it is made of.
-    pub pinned: Pinned,
+    pub version: TableVersion,
     /// When it was put.
     pub created_at: Timestamp,
 }
@@ -26,55 +26,54 @@ pub struct TableVersion {
 /// All static tables, by their names; the newest version of each last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tables(BTreeMap<String, Vec<TableVersion>>);
+pub struct Tables(BTreeMap<String, Vec<TableEntry>>);
 
 impl Tables {
     /// The versions of each table, the newest last.
-    pub fn all(&self) -> impl Iterator<Item = &[TableVersion]> {
+    pub fn all(&self) -> impl Iterator<Item = &[TableEntry]> {
         self.0.values().map(Vec::as_slice)
     }
 
     /// The versions of the table called `name`, the newest last.
-    pub fn versions(&self, name: &str) -> Result<&[TableVersion], Refused> {
+    pub fn versions(&self, name: &str) -> Result<&[TableEntry], Refused> {
         let name = name.to_owned();
         let versions = self.0.get(&name).map(Vec::as_slice);
         versions.ok_or(Refused::NoTable { name })
     }
 
     /// The newest version of the table called `name`.
-    pub fn newest(&self, name: &str) -> Result<&Pinned, Refused> {
+    pub fn newest(&self, name: &str) -> Result<&TableVersion, Refused> {
         let newest = self.versions(name)?.last();
         newest
-            .map(|newest| &newest.pinned)
+            .map(|newest| &newest.version)
             .ok_or_else(|| Refused::NoTable {
                 name: name.to_owned(),
             })
     }
 
-    pub(super) fn put(&mut self, at: Timestamp, pinned: Pinned) -> Result<(), Refused> {
-        let is_new = !self.0.contains_key(&pinned.table);
-        if is_new && self.0.len() >= TABLES_MAX {
+    /// Whether `version` may be the next one of its table.
+    pub fn check(&self, version: &TableVersion) -> Result<(), Refused> {
+        let name = version.name.clone();
+        let versions = self.0.get(&name).map_or(&[][..], Vec::as_slice);
+        if versions.is_empty() && self.0.len() >= TABLES_MAX {
             return Err(Refused::TooManyTables { limit: TABLES_MAX });
         }
-        let newest = self
-            .newest(&pinned.table)
-            .map_or(0, |newest| newest.version);
-        let name = pinned.table.clone();
-        if pinned.version != newest + 1 {
-            return Err(Refused::OtherTable {
-                name,
-                found: newest,
-            });
-        }
-        let versions = self.0.entry(name).or_default();
         if versions.len() >= TABLE_VERSIONS_MAX {
-            return Err(Refused::TooManyTableVersions {
-                name: pinned.table,
-                limit: TABLE_VERSIONS_MAX,
-            });
+            let limit = TABLE_VERSIONS_MAX;
+            return Err(Refused::TooManyTableVersions { name, limit });
         }
-        versions.push(TableVersion {
-            pinned,
+        let found = versions.last().map_or(0, |newest| newest.version.number);
+        match version.number == found + 1 {
+            true => Ok(()),
+            false => Err(Refused::OtherTable { name, found }),
+        }
+    }
+
+    pub(super) fn put(&mut self, at: Timestamp, version: TableVersion) -> Result<(), Refused> {
+        self.check(&version)?;
+        let versions = self.0.entry(version.name.clone()).or_default();
+        versions.push(TableEntry {
+            version,
             created_at: at,
         });
         Ok(())

@@ -1,6 +1,7 @@
 //! The catalog: what is refused, what a snapshot keeps, and how commands look.
 
 use super::*;
+use crate::limits::{TABLE_VERSIONS_MAX, TABLES_MAX};
 use crate::schema::{Column, Format};
 
 use tidemill_model::ShardId;
@@ -40,6 +41,37 @@ fn created(name: &str) -> Command {
         tables: Vec::new(),
     };
     Command::CreateView { view }
+}
+
+fn version(name: &str, number: u32) -> TableVersion {
+    TableVersion {
+        name: name.to_owned(),
+        number,
+        schema: schema(&["code"]),
+        rows: 3,
+        digest: format!("d{number}"),
+    }
+}
+
+fn put_table(name: &str, number: u32) -> Command {
+    let version = version(name, number);
+    Command::PutTable { version }
+}
+
+fn dropped_table(name: &str) -> Command {
+    let name = name.to_owned();
+    Command::DropTable { name }
+}
+
+/// A view over a version of a table.
+fn joined(name: &str, table: &str, number: u32) -> Command {
+    match created(name) {
+        Command::CreateView { mut view } => {
+            view.tables = vec![version(table, number)];
+            Command::CreateView { view }
+        }
+        other => other,
+    }
 }
 
 fn dropped(name: &str) -> Command {
@@ -305,6 +337,62 @@ fn a_snapshot_keeps_everything() {
 }
 
 #[test]
+fn versions_of_a_table_follow_one_another_and_stay_while_a_view_needs_them() {
+    let mut catalog = Catalog::default();
+    applied(&mut catalog, put_table("stores", 1)).expect("put");
+    let name = || "stores".to_owned();
+    let found = 1;
+    let again = applied(&mut catalog, put_table("stores", 1));
+    assert_eq!(
+        again,
+        Err(Refused::OtherTable {
+            name: name(),
+            found
+        })
+    );
+    applied(&mut catalog, put_table("stores", 2)).expect("put");
+    let newest = catalog.tables().newest("stores").expect("there");
+    assert_eq!(newest.number, 2);
+    let view = applied(&mut catalog, created("stores"));
+    assert_eq!(view, Err(Refused::TableExists { name: name() }));
+    applied(&mut catalog, joined("sales", "stores", 1)).expect("made");
+    let table = applied(&mut catalog, put_table("sales", 1));
+    let sales = "sales".to_owned();
+    assert_eq!(
+        table,
+        Err(Refused::ViewExists {
+            name: sales.clone()
+        })
+    );
+    let needed = applied(&mut catalog, dropped_table("stores"));
+    let (name, view) = (name(), sales);
+    assert_eq!(needed, Err(Refused::TableJoined { name, view }));
+    let kept = Catalog::restore(&catalog.snapshot()).expect("a snapshot");
+    assert_eq!(kept, catalog);
+    applied(&mut catalog, dropped("sales")).expect("dropped");
+    applied(&mut catalog, dropped_table("stores")).expect("dropped");
+    applied(&mut catalog, put_table("stores", 1)).expect("put anew");
+}
+
+#[test]
+fn there_are_only_so_many_tables_and_versions() {
+    let mut catalog = Catalog::default();
+    for table in 0..TABLES_MAX {
+        applied(&mut catalog, put_table(&format!("t{table}"), 1)).expect("put");
+    }
+    let limit = TABLES_MAX;
+    let more = applied(&mut catalog, put_table("more", 1));
+    assert_eq!(more, Err(Refused::TooManyTables { limit }));
+    let limit = TABLE_VERSIONS_MAX;
+    for number in 2..=limit as u32 {
+        applied(&mut catalog, put_table("t0", number)).expect("put");
+    }
+    let more = applied(&mut catalog, put_table("t0", limit as u32 + 1));
+    let name = "t0".to_owned();
+    assert_eq!(more, Err(Refused::TooManyTableVersions { name, limit }));
+}
+
+#[test]
 fn commands_are_written_as_they_were_first() {
     let golden = [
         (dropped("sales"), r#"{"DropView":{"name":"sales"}}"#),
@@ -323,6 +411,18 @@ fn commands_are_written_as_they_were_first() {
         (
             excluded(3, 5, 9),
             r#"{"Exclude":{"exclusion":{"stream":{"region":"us-east-1","account":"000000000000","name":"orders"},"incarnation":1,"shard":3,"from":5,"to":9,"reason":"the till was broken"}}}"#,
+        ),
+        (
+            put_table("stores", 2),
+            r#"{"PutTable":{"version":{"name":"stores","number":2,"schema":[{"name":"code","format":"text","path":["code"]}],"rows":3,"digest":"d2"}}}"#,
+        ),
+        (
+            dropped_table("stores"),
+            r#"{"DropTable":{"name":"stores"}}"#,
+        ),
+        (
+            joined("sales", "stores", 2),
+            r#"{"CreateView":{"view":{"name":"sales","stream":{"region":"us-east-1","account":"000000000000","name":"orders"},"incarnation":1,"statement":"CREATE VIEW sales AS SELECT count(*) AS n FROM STREAM orders","schema":[{"name":"store","format":"text","path":["store"]}],"tables":[{"name":"stores","number":2,"schema":[{"name":"code","format":"text","path":["code"]}],"rows":3,"digest":"d2"}]}}}"#,
         ),
         (
             undone(7),

@@ -12,10 +12,10 @@ use sqlparser::ast::{
     ObjectNamePart, Value,
 };
 
-use super::refusal::{Refusal, Standing};
+use crate::limits::HOP_WINDOWS_MAX;
 
-/// Windows that a record may fall into, at most: each costs what a group costs.
-const WINDOWS_MAX: i64 = 100;
+use super::duration::{FORM, duration};
+use super::refusal::{Refusal, Standing};
 
 /// The windows that a view groups by, beside its other keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,19 +60,17 @@ pub fn of_key(key: &Expr, index: usize) -> Result<Option<(Hop, Expr)>, Refusal> 
     let [slide, size, time] = arguments(called)
         .and_then(|arguments| <[&Expr; 3]>::try_from(arguments).ok())
         .ok_or_else(|| refused(key, why).nearest(form))?;
-    let micros = |interval: &Expr| {
-        let why = "it is a number and seconds, minutes, hours or days, in one INTERVAL";
-        micros(interval).ok_or_else(|| refused(interval, why).nearest(form))
-    };
+    let micros =
+        |interval: &Expr| micros(interval).ok_or_else(|| refused(interval, FORM).nearest(form));
     let (slide_micros, size_micros) = (micros(slide)?, micros(size)?);
     if size_micros % slide_micros != 0 {
         let why = "a window is a whole number of slides long";
         return Err(refused(key, why).nearest(form));
     }
     let windows = size_micros / slide_micros;
-    if windows > WINDOWS_MAX {
+    if windows > HOP_WINDOWS_MAX {
         let why = format!(
-            "each record would be counted in {windows} windows, and {WINDOWS_MAX} is the limit"
+            "each record would be counted in {windows} windows, and {HOP_WINDOWS_MAX} is the limit"
         );
         return Err(refused(key, &why).nearest("a longer slide"));
     }
@@ -128,14 +126,5 @@ fn micros(interval: &Expr) -> Option<i64> {
     let Value::SingleQuotedString(text) = &value.value else {
         return None;
     };
-    let (number, unit) = text.trim().split_once(' ')?;
-    let seconds = match unit.trim().trim_end_matches('s') {
-        "second" => 1,
-        "minute" => 60,
-        "hour" => 3600,
-        "day" => 24 * 3600,
-        _ => return None,
-    };
-    let number = number.parse::<u32>().ok().filter(|number| *number > 0)?;
-    i64::from(number).checked_mul(seconds * 1_000_000)
+    i64::try_from(duration(text)?.as_micros()).ok()
 }

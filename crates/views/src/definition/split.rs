@@ -11,6 +11,7 @@ use sqlparser::ast::{
 
 use crate::state::Class;
 
+use super::duration::{FORM, duration};
 use super::finals::{Finals, is_taken};
 use super::functions::{Known, known};
 use super::hop::{self, Hop};
@@ -104,25 +105,12 @@ fn options(written: &Written) -> Result<(Mode, Option<Duration>), Refusal> {
             ("mode", "kappa") => mode = Mode::Kappa,
             ("mode", other) => return Err(invalid(other, "the modes are lambda and kappa")),
             ("absorb", text) => {
-                let why = "it is a number and seconds, minutes or hours, at least one second";
-                absorb = Some(duration(text).ok_or_else(|| invalid(text, why))?);
+                absorb = Some(duration(text).ok_or_else(|| invalid(text, FORM))?);
             }
             (other, _) => return Err(unsupported(other, "the options are mode and absorb")),
         }
     }
     Ok((mode, absorb))
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_once(' ')?;
-    let each = match unit.trim_end_matches('s') {
-        "second" => 1,
-        "minute" => 60,
-        "hour" => 3600,
-        _ => return None,
-    };
-    let secs = number.parse::<u32>().ok().filter(|number| *number > 0)?;
-    Some(Duration::from_secs(u64::from(secs) * each))
 }
 
 fn select_of(query: &Query) -> Result<&Select, Refusal> {

@@ -16,18 +16,18 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tidemill_model::source::{ReadLimit, SourceError};
 use tidemill_model::{BoxFuture, Record, ShardId, Source};
 
-use crate::batch_view::{BatchView, Folder, FolderError};
-use crate::groups::GroupsError;
+use crate::batch_view::{BatchView, Folder, FolderError, Range};
+use crate::groups::{Groups, GroupsError};
 use crate::limits::CATCH_UP_RECORDS;
-use crate::master::{Table, rows};
+use crate::master::rows;
 use crate::part::Part;
-use crate::positions::{Positions, Span};
+use crate::positions::{Positions, Span, reaches};
 use crate::record_map::MapError;
 use crate::service::Audited;
 
 use super::exchange::{Effect, Input};
 use super::held::Held;
-use super::history::{History, HistoryError};
+use super::history::{EVERY_KEY, History, HistoryError};
 use super::machine::Machine;
 use super::settings::Settings;
 
@@ -259,70 +259,66 @@ impl Driver {
         }
     }
 
-    /// Computes the range of the batch view whose turn it is again out of the master dataset, from the
-    /// first record on, and compares.
+    /// Audits the range of the batch view whose turn it is.
     pub(super) fn audit(&self) -> Result<Input, Failed> {
         let batch = Arc::clone(&self.held.contents().batch);
         let turn = self.held.audits().ranges as usize % batch.files.len().max(1);
-        let Some((Some(file), keys)) = batch.ranges().nth(turn) else {
-            return Ok(Input::Audited);
-        };
+        if let Some((Some(file), keys)) = batch.ranges().nth(turn) {
+            self.compared(&batch, keys, file.groups()?)?;
+        }
+        Ok(Input::Audited)
+    }
+
+    /// Audits all of the batch view; or says what is wrong, or why it cannot be told.
+    pub(super) fn audit_all(&self) -> Result<Audited, String> {
+        let batch = Arc::clone(&self.held.contents().batch);
+        let compared = batch.groups().map_err(Failed::from);
+        let compared = compared.and_then(|groups| self.compared(&batch, EVERY_KEY, groups));
+        match compared.map_err(|error| error.to_string())? {
+            Compared::Same(audited) => Ok(audited),
+            Compared::Different(why) => Err(why),
+            Compared::Ahead => Err(
+                "the master dataset has not all that is in it yet: ask again in a minute"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// Computes the groups of a range of keys of `batch` again out of the master dataset, from the first
+    /// record on, and compares. When they differ there are no answers any more.
+    fn compared(
+        &self,
+        batch: &BatchView,
+        keys: Range<'_>,
+        groups: Groups,
+    ) -> Result<Compared, Failed> {
         let table = self.history.table()?;
-        if !has(&table, &batch.positions) {
-            return Ok(Input::Audited);
+        if !reaches(&table.snapshot().positions, &batch.positions) {
+            return Ok(Compared::Ahead);
         }
         let from = Positions::new();
         let span = (&from, Some(&batch.positions));
         let again = self.history.part_within(&table, span, u64::MAX, keys)?;
-        let kept = Part {
-            spans: again.spans.clone(),
-            counts: batch.counts,
-            groups: file.groups()?,
+        let audited = Audited {
+            records: again.counts.sum(),
+            groups: groups.len() as u64,
         };
-        let difference = difference(&again, &kept);
-        if let Some(difference) = &difference {
-            self.held.break_for(format!(
-                "the batch view differs from a recompute out of the master dataset: {difference}"
-            ));
-        }
-        let now = self.history.clock.now();
-        self.held
-            .audited(now, file.count() as u64, difference.is_some());
-        Ok(Input::Audited)
-    }
-
-    /// The same with all of it, when somebody asks; or says what differs.
-    pub(super) fn audit_all(&self) -> Result<Audited, String> {
-        let batch = Arc::clone(&self.held.contents().batch);
-        let table = self.history.table();
-        let table = table.map_err(|error| error.to_string())?;
-        if !has(&table, &batch.positions) {
-            let why = "the master dataset has not all that is in it yet: ask again in a minute";
-            return Err(why.to_owned());
-        }
-        let again = self
-            .history
-            .part(&table, &Positions::new(), Some(&batch.positions), u64::MAX)
-            .map_err(|error| error.to_string())?;
         let kept = Part {
             spans: again.spans.clone(),
             counts: batch.counts,
-            groups: batch.groups().map_err(|error| error.to_string())?,
+            groups,
         };
         let found = difference(&again, &kept);
-        let (now, groups) = (self.history.clock.now(), batch.len() as u64);
-        self.held.audited(now, groups, found.is_some());
-        if let Some(difference) = found {
-            let why = format!(
-                "the batch view differs from a recompute out of the master dataset: {difference}"
-            );
-            self.held.break_for(why.clone());
-            return Err(why);
-        }
-        Ok(Audited {
-            records: again.counts.sum(),
-            groups,
-        })
+        let now = self.history.clock.now();
+        self.held.audited(now, audited.groups, found.is_some());
+        let Some(difference) = found else {
+            return Ok(Compared::Same(audited));
+        };
+        let why = format!(
+            "the batch view differs from a recompute out of the master dataset: {difference}"
+        );
+        self.held.break_for(why.clone());
+        Ok(Compared::Different(why))
     }
 
     /// Puts the records of the stream into the speed layer, until that does not go on.
@@ -434,11 +430,14 @@ impl Driver {
     }
 }
 
-/// Whether `table` has everything before `positions`: what is kept by replay is ahead of its archive.
-fn has(table: &Table, positions: &Positions) -> bool {
-    let archived = &table.snapshot().positions;
-    let mut ends = positions.iter();
-    ends.all(|(shard, end)| archived.get(shard).copied().unwrap_or(0) >= *end)
+/// What an audit found.
+enum Compared {
+    /// Nothing.
+    Same(Audited),
+    /// What differs.
+    Different(String),
+    /// What is kept by replay may be ahead of its archive: there is nothing to be compared with yet.
+    Ahead,
 }
 
 /// In what two parts of the same records differ, if they do.

@@ -10,7 +10,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::RecordBatch;
 use tokio::sync::watch;
 
 use tidemill_model::Timestamp;
@@ -117,7 +116,6 @@ impl Contents {
 }
 
 /// What a view holds; shared by those who add, absorb and read.
-#[derive(Default)]
 pub struct Held {
     contents: Mutex<Contents>,
     /// Held by who puts parts together, which takes its time.
@@ -129,6 +127,17 @@ pub struct Held {
 }
 
 impl Held {
+    /// Nothing, whose rows will stand in pages of `page_groups` groups.
+    pub fn new(page_groups: usize) -> Held {
+        Held {
+            contents: Mutex::default(),
+            combining: Mutex::default(),
+            audits: Mutex::default(),
+            serving: Serving::new(page_groups),
+            changes: watch::Sender::default(),
+        }
+    }
+
     /// What it holds now.
     pub fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().expect("no holder of this lock panics")
@@ -309,16 +318,6 @@ impl Held {
     pub fn answer(&self, map: &dyn RecordMap, filters: &[KeyFilter]) -> Result<Answer, NoAnswer> {
         let newest = || self.contents().answerable();
         self.serving.answer(newest, map, filters)
-    }
-
-    /// The groups of `pin`, which may be an older one, that pass `filters`, at least.
-    pub fn answer_at(
-        &self,
-        pin: &Pin,
-        map: &dyn RecordMap,
-        filters: &[KeyFilter],
-    ) -> Result<Vec<RecordBatch>, GroupsError> {
-        self.serving.answer_at(pin, map, filters)
     }
 
     /// How the view is kept.

@@ -21,7 +21,7 @@ use crate::schema::Schema;
 use crate::store::Store;
 
 /// The range that every key is in.
-const EVERY_KEY: Range<'static> = (Bound::Unbounded, Bound::Unbounded);
+pub const EVERY_KEY: Range<'static> = (Bound::Unbounded, Bound::Unbounded);
 /// Rows that are mapped at once: bounds the memory that takes.
 const ROWS: usize = 32 * 1024;
 

@@ -19,12 +19,13 @@ use crate::groups::{Group, Groups, GroupsError, finals};
 use crate::record_map::RecordMap;
 use crate::view_reader::KeyFilter;
 
-/// Groups of a page. A change copies the rows of its page, and an answer looks at each page. Tests of few
-/// groups have many pages.
-const PAGE_GROUPS: usize = if cfg!(test) { 4 } else { 2048 };
-
 /// All groups of a view.
-pub struct Pages(Vec<Page>);
+pub struct Pages {
+    /// In the order of their keys.
+    pages: Vec<Page>,
+    /// Groups of one, at most twice so many.
+    page_groups: usize,
+}
 
 /// Groups of a range of keys.
 struct Page {
@@ -55,7 +56,7 @@ struct Rows {
 
 impl Pages {
     /// The groups of `batch`.
-    pub fn of(batch: &BatchView) -> Pages {
+    pub fn of(batch: &BatchView, page_groups: usize) -> Pages {
         let mut pages = Vec::new();
         for (file, (from, _)) in batch.ranges() {
             let first = match from {
@@ -64,20 +65,20 @@ impl Pages {
             };
             match file {
                 None => pages.push(Page::new(first, None)),
-                Some(file) => pages.extend((0..file.count()).step_by(PAGE_GROUPS).map(|row| {
+                Some(file) => pages.extend((0..file.count()).step_by(page_groups).map(|row| {
                     let from = if row == 0 { first } else { file.key(row) };
-                    let rows = row..(row + PAGE_GROUPS).min(file.count());
+                    let rows = row..(row + page_groups).min(file.count());
                     Page::new(from, Some((Arc::clone(file), rows)))
                 })),
             }
         }
-        Pages(pages)
+        Pages { pages, page_groups }
     }
 
     /// Notes that the group with these bytes as its key has changed.
     pub fn change(&mut self, key: &[u8]) {
-        let behind = self.0.partition_point(|page| *page.from <= *key);
-        let page = &mut self.0[behind - 1];
+        let behind = self.pages.partition_point(|page| *page.from <= *key);
+        let page = &mut self.pages[behind - 1];
         if !matches!(page.kept, Kept::Nothing) && !page.changed.contains(key) {
             page.changed.insert(key.into());
         }
@@ -91,8 +92,8 @@ impl Pages {
         map: &dyn RecordMap,
         filters: &[KeyFilter],
     ) -> Result<Vec<RecordBatch>, GroupsError> {
-        let mut rows = Vec::with_capacity(self.0.len());
-        let mut rest = self.0.as_mut_slice();
+        let mut rows = Vec::with_capacity(self.pages.len());
+        let mut rest = self.pages.as_mut_slice();
         while let Some((page, behind)) = rest.split_first_mut() {
             let to = behind.first().map(|next| &*next.from);
             let to = to.map_or(Bound::Unbounded, Bound::Excluded);
@@ -101,9 +102,15 @@ impl Pages {
             }
             rest = behind;
         }
-        if self.0.iter().any(Page::is_large) {
-            let pages = std::mem::take(&mut self.0).into_iter();
-            self.0 = pages.flat_map(Page::split).collect();
+        let most = 2 * self.page_groups;
+        if self.pages.iter().any(|page| page.is_larger(most)) {
+            let pages = std::mem::take(&mut self.pages).into_iter();
+            self.pages = pages
+                .flat_map(|page| match page.is_larger(most) {
+                    true => page.split(self.page_groups),
+                    false => vec![page],
+                })
+                .collect();
         }
         Ok(rows)
     }
@@ -179,21 +186,19 @@ impl Page {
     }
 
     /// Not as long as some of its rows are of before a change: the pieces would not know of it.
-    fn is_large(&self) -> bool {
-        self.changed.is_empty()
-            && matches!(&self.kept, Kept::Rows(rows) if rows.keys.len() > 2 * PAGE_GROUPS)
+    fn is_larger(&self, most: usize) -> bool {
+        self.changed.is_empty() && matches!(&self.kept, Kept::Rows(rows) if rows.keys.len() > most)
     }
 
-    /// As pages that are not large.
-    fn split(self) -> Vec<Page> {
+    /// As pages of `page_groups` groups, when it has rows.
+    fn split(self, page_groups: usize) -> Vec<Page> {
         let Page { from, file, .. } = &self;
-        let rows = match &self.kept {
-            Kept::Rows(rows) if self.is_large() => rows,
-            _ => return vec![self],
+        let Kept::Rows(rows) = &self.kept else {
+            return vec![self];
         };
-        let starts = (0..rows.keys.len()).step_by(PAGE_GROUPS);
+        let starts = (0..rows.keys.len()).step_by(page_groups);
         let pages = starts.map(|start| {
-            let count = PAGE_GROUPS.min(rows.keys.len() - start);
+            let count = page_groups.min(rows.keys.len() - start);
             let first = match start {
                 0 => &**from,
                 _ => rows.keys.value(start),

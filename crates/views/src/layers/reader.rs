@@ -8,12 +8,12 @@ use tokio::task::spawn_blocking;
 
 use arrow_array::RecordBatch;
 
-use tidemill_model::{ShardId, Source, Timestamp};
+use tidemill_model::{Source, Timestamp};
 
 use crate::definition::{Definition, Mode};
 use crate::groups::GroupsError;
 use crate::part::follow;
-use crate::positions::{Positions, as_vector};
+use crate::positions::{Positions, as_vector, reaches};
 use crate::record_map::RecordMap;
 use crate::state::Aggregate;
 use crate::value::Type;
@@ -24,6 +24,7 @@ use crate::view_reader::{
 use super::held::Held;
 use super::history::{History, HistoryError};
 use super::pin::{NoAnswer, Pin};
+use super::serving::answer_at;
 
 /// How long an answer waits for records that have to be in it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -202,7 +203,7 @@ impl Reader {
             Some(pin) => pin,
             None => self.recomputed(&now, wanted)?,
         };
-        let rows = self.held.answer_at(&pin, &*self.map, filters);
+        let rows = answer_at(&pin, &*self.map, filters);
         self.reading(&pin, complete_at, rows)
     }
 
@@ -220,11 +221,7 @@ impl Reader {
 
     /// Everything up to `wanted`, out of the master dataset.
     fn recomputed(&self, now: &Pin, wanted: &Positions) -> Result<Pin, ReadError> {
-        let is_past = |(shard, end): (&ShardId, &u64)| {
-            let head = now.head.get(shard);
-            head.is_some_and(|head| end <= head)
-        };
-        if !wanted.iter().all(is_past) {
+        if !reaches(&now.head, wanted) {
             let head = as_vector(&now.head);
             return Err(self.demand(format!("that lies ahead: it is at {head} now")));
         }

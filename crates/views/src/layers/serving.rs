@@ -12,6 +12,7 @@ use arrow_array::RecordBatch;
 
 use crate::cells::encode;
 use crate::groups::{Group, Groups, GroupsError, finals};
+use crate::limits::PAGE_GROUPS;
 use crate::part::{Part, follow};
 use crate::positions::{Positions, Span};
 use crate::record_map::RecordMap;
@@ -21,8 +22,8 @@ use super::pages::Pages;
 use super::pin::{NoAnswer, Pin};
 
 /// Makes the answers of one view.
-#[derive(Default)]
 pub struct Serving {
+    page_groups: usize,
     merged: Mutex<Option<Merged>>,
 }
 
@@ -43,7 +44,27 @@ pub struct Merged {
 /// What a view has at one moment, and the groups of it or why one of them has no answer.
 pub type Answer = (Pin, Result<Vec<RecordBatch>, GroupsError>);
 
+/// The groups of `pin`, which may be an older one, that pass `filters`, at least. Nothing is kept for others.
+pub fn answer_at(
+    pin: &Pin,
+    map: &dyn RecordMap,
+    filters: &[KeyFilter],
+) -> Result<Vec<RecordBatch>, GroupsError> {
+    match whole_key(map, filters) {
+        Some(key) => point(pin, map, &key),
+        None => Merged::of(pin, PAGE_GROUPS)?.rows(map, filters),
+    }
+}
+
 impl Serving {
+    /// With rows in pages of `page_groups` groups.
+    pub fn new(page_groups: usize) -> Serving {
+        Serving {
+            page_groups,
+            merged: Mutex::default(),
+        }
+    }
+
     /// What `newest` gives, and the groups of it that pass `filters`, at least.
     pub fn answer(
         &self,
@@ -60,26 +81,13 @@ impl Serving {
         // Pinned while nobody else merges: what is merged is never ahead of the pin.
         let pin = newest()?;
         let usable = kept.take().and_then(|merged| merged.advanced(&pin));
-        let merged = usable.unwrap_or_else(|| Merged::of(&pin));
+        let merged = usable.unwrap_or_else(|| Merged::of(&pin, self.page_groups));
         let rows = merged.and_then(|merged| {
             let merged = kept.insert(merged);
             merged.is_asked = true;
             merged.rows(map, filters)
         });
         Ok((pin, rows))
-    }
-
-    /// The groups of `pin`, which may be an older one, that pass `filters`, at least.
-    pub fn answer_at(
-        &self,
-        pin: &Pin,
-        map: &dyn RecordMap,
-        filters: &[KeyFilter],
-    ) -> Result<Vec<RecordBatch>, GroupsError> {
-        if let Some(key) = whole_key(map, filters) {
-            return point(pin, map, &key);
-        }
-        Merged::of(pin)?.rows(map, filters)
     }
 
     /// Merges what `newest` gives. To be called before some of its parts are put together: one that is merged
@@ -98,7 +106,7 @@ impl Serving {
         if !is_asked {
             return None;
         }
-        let mut merged = Merged::of(pin).ok()?;
+        let mut merged = Merged::of(pin, self.page_groups).ok()?;
         merged.rows(map, &[]).ok()?;
         Some(merged)
     }
@@ -117,13 +125,13 @@ impl Serving {
 
 impl Merged {
     /// Of all that `pin` has.
-    fn of(pin: &Pin) -> Result<Merged, GroupsError> {
+    fn of(pin: &Pin, page_groups: usize) -> Result<Merged, GroupsError> {
         let mut merged = Merged {
             pass: pin.pass,
             epoch: pin.batch.epoch,
             through: pin.batch.positions.clone(),
             groups: Groups::default(),
-            pages: Pages::of(&pin.batch),
+            pages: Pages::of(&pin.batch, page_groups),
             is_asked: false,
         };
         for part in &pin.parts {

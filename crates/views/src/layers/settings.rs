@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::limits::PAGE_GROUPS;
+
 /// How often, and how much at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub audit: Duration,
     /// Groups of a file of the batch view, at most: what is written anew when one of them changes.
     pub file_groups: usize,
+    /// Groups of a page of rows: what is copied when one of them changes.
+    pub page_groups: usize,
     /// The pause after a failure; it doubles with each one in a row, up to 64 times.
     pub pause: Duration,
 }
@@ -24,6 +28,7 @@ impl Default for Settings {
             absorb: Duration::from_secs(60),
             audit: Duration::from_secs(3600),
             file_groups: 16 * 1024,
+            page_groups: PAGE_GROUPS,
             pause: Duration::from_secs(1),
         }
     }

@@ -31,6 +31,7 @@ use super::driver::Driver;
 use super::held::Held;
 use super::history::History;
 use super::pin::{NoAnswer, Pin};
+use super::serving::answer_at;
 use super::settings::Settings;
 
 const TABLE: &str = "master";
@@ -179,7 +180,8 @@ fn driver(disk: &SimDisk) -> Driver {
             map,
             clock: Arc::new(SimClock::default()),
         }),
-        held: Arc::new(Held::default()),
+        // Few, so that there are several pages.
+        held: Arc::new(Held::new(4)),
         folder: Some(Folder::new(store, VIEW.to_owned(), "plan")),
         settings: Settings {
             // Few, so that views have several files.
@@ -309,7 +311,7 @@ impl World {
             return false;
         };
         pin.check().expect("it adds up");
-        let rows = held.answer_at(&pin, &*history.map, &[]);
+        let rows = answer_at(&pin, &*history.map, &[]);
         assert_eq!(answer(&rows.expect("answered")), self.oracle(head));
         true
     }

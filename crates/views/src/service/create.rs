@@ -11,7 +11,7 @@ use crate::inference::infer;
 use crate::record_map::RecordMap;
 use crate::schema::Schema;
 use crate::sql::{Answering, compile};
-use crate::static_table::{Pinned, StaticTable};
+use crate::static_table::{StaticTable, TableVersion};
 use crate::view_reader::Done;
 
 use super::failure::Failure;
@@ -62,7 +62,7 @@ pub(super) struct Prepared {
     stream: StreamArn,
     incarnation: u64,
     schema: Schema,
-    tables: Vec<Pinned>,
+    tables: Vec<TableVersion>,
 }
 
 impl Prepared {
@@ -117,16 +117,17 @@ impl Shared {
         };
         let tables = self.newest_tables(&definition)?;
         check(&definition, &columns.schema, &self.read_tables(&tables)?)?;
-        for Pinned { table, version, .. } in &tables {
+        for TableVersion { name, number, .. } in &tables {
             created.notices.push(format!(
-                "it is made over version {version} of {table}, and stays so; ALTER VIEW takes the newest one"
+                "it is made over version {number} of {name}, and stays so; ALTER VIEW takes the newest one"
             ));
         }
-        self.archive(&stream, &columns.schema).await?;
+        // Before the archive has them: a table has no columns that the catalog does not know.
         if !created.inferred.is_empty() {
             let schema = columns.clone();
             self.submit(Command::DeclareSchema { schema }).await?;
         }
+        self.archive(&stream, &columns.schema).await?;
         Ok(Prepared {
             definition,
             stream,

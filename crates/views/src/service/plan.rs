@@ -12,7 +12,7 @@ use crate::encoding::hex;
 use crate::positions::{Span, written};
 use crate::schema::Schema;
 use crate::state;
-use crate::static_table::Pinned;
+use crate::static_table::TableVersion;
 
 /// What goes into a plan, in this order.
 #[derive(Serialize)]
@@ -25,8 +25,8 @@ struct Parts<'a> {
     schema: &'a Schema,
     excluded: String,
     /// Views without tables have the plan that they had before there were any.
-    #[serde(skip_serializing_if = "<[Pinned]>::is_empty")]
-    tables: &'a [Pinned],
+    #[serde(skip_serializing_if = "<[TableVersion]>::is_empty")]
+    tables: &'a [TableVersion],
 }
 
 /// The plan of `view` when the records in `excluded` are left out: 64 hexadecimal digits.
@@ -80,9 +80,9 @@ mod tests {
             ..view.clone()
         };
         assert_ne!(plan(&other, &[]), one);
-        let table = Pinned {
-            table: "stores".to_owned(),
-            version: 1,
+        let table = TableVersion {
+            name: "stores".to_owned(),
+            number: 1,
             schema: Schema::default(),
             rows: 1,
             digest: "0".repeat(64),

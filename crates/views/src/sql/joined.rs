@@ -59,7 +59,7 @@ impl Lookup {
             let why = format!("there is no such column; there are {}", names.join(", "));
             return Err(invalid(format!("{}.{}", join.alias, join.column), &why));
         };
-        let of = table.pinned.schema.columns()[at].format.holds();
+        let of = table.version.schema.columns()[at].format.holds();
         if of != on.of {
             let why = format!("it is looked up among values of another type, {of:?}");
             return Err(invalid(&join.on, &why).nearest("CAST(… AS …)"));

@@ -51,6 +51,7 @@ pub async fn look_up(
         columns: Arc::clone(answering.columns()),
         rows,
         as_of: vec![reading.as_of],
+        tables: Vec::new(),
     }))
 }
 

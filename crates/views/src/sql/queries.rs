@@ -39,7 +39,7 @@ use super::as_of::without_as_of;
 use super::engine;
 use super::groups_table::GroupsTable;
 use super::query_error::{Kind, QueryError};
-use super::scope::Scope;
+use super::scope::{Scope, TableUsed};
 use super::views_schema::ViewsSchema;
 
 /// The database, as clients see it.
@@ -74,6 +74,9 @@ pub struct Answered {
     pub rows: Vec<RecordBatch>,
     /// What the views in it are as of, in the order of their names.
     pub as_of: Vec<AsOf>,
+    /// The versions of static tables in it, in the order of their names. Those that a view was made over are
+    /// in its plan.
+    pub tables: Vec<TableUsed>,
 }
 
 impl Queries {
@@ -145,11 +148,15 @@ impl Queries {
             let physical = state.create_physical_plan(&plan).await?;
             let rows = collect(physical, state.task_ctx()).await?;
             let scope = state.config().get_extension::<Scope>();
-            let as_of = scope.map_or_else(Vec::new, |scope| scope.as_of());
+            let (as_of, tables) = match scope {
+                Some(scope) => (scope.as_of(), scope.tables()),
+                None => (Vec::new(), Vec::new()),
+            };
             Ok(Answered {
                 columns,
                 rows,
                 as_of,
+                tables,
             })
         });
         answered.await.map_err(|error| self.explained(&error))

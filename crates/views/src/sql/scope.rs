@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::static_table::TableVersion;
 use crate::view_reader::{AsOf, KeyFilter, QueryOptions, ReadError, Reading, ViewReader};
 
 /// What one query demands, and what it has read.
@@ -16,6 +17,18 @@ pub struct Scope {
     repeated: BTreeSet<String>,
     held: tokio::sync::Mutex<BTreeMap<String, Reading>>,
     read: Mutex<Vec<AsOf>>,
+    tables: Mutex<BTreeSet<TableUsed>>,
+}
+
+/// A version of a static table that a query has read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TableUsed {
+    /// The name of the table.
+    pub name: String,
+    /// The number of the version.
+    pub number: u32,
+    /// SHA-256 of its bytes.
+    pub digest: String,
 }
 
 impl Scope {
@@ -56,6 +69,22 @@ impl Scope {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         read.push(reading.as_of.clone());
         Ok(reading)
+    }
+
+    /// Notes that a version of a static table is read.
+    pub fn note(&self, version: &TableVersion) {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.insert(TableUsed {
+            name: version.name.clone(),
+            number: version.number,
+            digest: version.digest.clone(),
+        });
+    }
+
+    /// The versions of static tables that were read, in the order of their names.
+    pub fn tables(&self) -> Vec<TableUsed> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().cloned().collect()
     }
 
     /// What the views that were read are as of, in the order of their names.

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{DataFusionError, Result};
-use datafusion::datasource::{MemTable, ViewTable};
+use datafusion::datasource::ViewTable;
 
 use crate::definition::Definition;
 use crate::view_reader::{ViewReader, ViewSource};
 
 use super::answer::Answering;
 use super::groups_table::GroupsTable;
+use super::version_table::VersionTable;
 
 /// The schema that views stand in.
 pub struct ViewsSchema {
@@ -76,11 +77,12 @@ impl SchemaProvider for ViewsSchema {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some(reader) = self.reader(name) else {
-            let table = self.source.table(name).map(|rows| {
-                let table = MemTable::try_new(rows.schema(), vec![vec![rows]])?;
-                Ok::<Arc<dyn TableProvider>, DataFusionError>(Arc::new(table))
-            });
-            return table.transpose();
+            let Some(version) = self.source.table_version(name) else {
+                return Ok(None);
+            };
+            let table = self.source.table(&version).await;
+            let table = table.map_err(|denied| DataFusionError::External(Box::new(denied)))?;
+            return Ok(Some(Arc::new(VersionTable(table))));
         };
         let answering = self.answering(&reader)?;
         let groups = GroupsTable::new(Arc::clone(&reader), Arc::clone(&answering));
@@ -90,6 +92,6 @@ impl SchemaProvider for ViewsSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.reader(name).is_some() || self.source.table(name).is_some()
+        self.reader(name).is_some() || self.source.table_version(name).is_some()
     }
 }

@@ -95,7 +95,7 @@ pub fn written(
         Ok(answered) => answered,
         Err(failure) => return failed(&failure),
     };
-    let tag = tag(views, sql, &answered.as_of).filter(|_| *request.method == http::Method::GET);
+    let tag = tag(views, sql, &answered).filter(|_| *request.method == http::Method::GET);
     let known = request.header("if-none-match");
     if let (Some(tag), Some(known)) = (&tag, known)
         // A tag has quotes around it, so it is no part of another.
@@ -149,7 +149,9 @@ fn body(
 
 fn meta(answered: &Answered) -> Value {
     let as_of: Vec<Value> = answered.as_of.iter().map(shown).collect();
-    json!({ "as_of": as_of })
+    let tables = answered.tables.iter();
+    let tables = tables.map(|table| json!({ "table": table.name, "version": table.number }));
+    json!({ "as_of": as_of, "tables": tables.collect::<Vec<_>>() })
 }
 
 /// What an answer is as of, in JSON.
@@ -170,16 +172,11 @@ pub fn shown(as_of: &AsOf) -> Value {
     })
 }
 
-/// Names what the answer to `sql` depends on; none when that is more than vectors.
-fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
+/// Names what the answer to `sql` depends on; none when that is more than vectors and versions of tables.
+fn tag(views: &Views, sql: &str, answered: &Answered) -> Option<String> {
     let mut parts = Vec::new();
-    // A table that the query names may have another version the next time.
-    let mut tables = views.tables().into_iter().flatten();
-    if tables.any(|version| sql.to_lowercase().contains(&version.pinned.table)) {
-        return None;
-    }
     let mut texts = vec![sql.to_owned()];
-    for one in as_of {
+    for one in &answered.as_of {
         let (version, plan) = views.version(&one.view).ok()?;
         // The same records give something else when some of them are excluded.
         let plan = plan.get(..8).unwrap_or_default();
@@ -187,6 +184,10 @@ fn tag(views: &Views, sql: &str, as_of: &[AsOf]) -> Option<String> {
         let vector = as_vector(&one.positions);
         parts.push(format!("{view}.{id}.{plan}={vector}"));
         texts.push(version.statement);
+    }
+    for table in &answered.tables {
+        let digest = table.digest.get(..8).unwrap_or_default();
+        parts.push(format!("{}@{}.{digest}", table.name, table.number));
     }
     let depends_on_more = texts.iter().any(|text| {
         let text = text.to_lowercase();

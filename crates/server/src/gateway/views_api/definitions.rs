@@ -220,7 +220,7 @@ fn shown(status: &Status) -> Value {
         "audit_mismatches": audits.mismatches,
         "columns": columns.collect::<Vec<_>>(),
         "tables": view.tables.iter()
-            .map(|one| json!({ "table": one.table, "version": one.version }))
+            .map(|one| json!({ "table": one.name, "version": one.number }))
             .collect::<Vec<_>>(),
     });
     if let (Value::Object(shown), Value::Object(described)) = (&mut shown, described) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use tidemill_protocol::request::Request;
 use tidemill_protocol::response::Response;
-use tidemill_views::catalog::TableVersion;
+use tidemill_views::catalog::TableEntry;
 use tidemill_views::schema::Column;
 use tidemill_views::service::{Views, type_named};
 
@@ -46,7 +46,7 @@ pub async fn one(views: &Views, request: &Request<'_>, name: &str) -> Response {
 
 fn described(views: &Views, name: &str, status: u16, notices: &[String]) -> Response {
     let tables = views.tables();
-    let is_it = |versions: &&Vec<TableVersion>| versions.iter().any(|one| one.pinned.table == name);
+    let is_it = |versions: &&Vec<TableEntry>| versions.iter().any(|one| one.version.name == name);
     match tables.iter().find(is_it) {
         Some(versions) => {
             let mut table = shown(versions);
@@ -57,24 +57,24 @@ fn described(views: &Views, name: &str, status: u16, notices: &[String]) -> Resp
     }
 }
 
-fn shown(versions: &[TableVersion]) -> Value {
+fn shown(versions: &[TableEntry]) -> Value {
     let column = |column: &Column| {
         let of = type_named(column.format.holds());
         json!({ "name": column.name, "type": of })
     };
-    let all = versions.iter().map(|version| {
+    let all = versions.iter().map(|entry| {
         json!({
-            "version": version.pinned.version,
-            "rows": version.pinned.rows,
-            "sha256": version.pinned.digest,
-            "created_at": version.created_at.to_string(),
+            "version": entry.version.number,
+            "rows": entry.version.rows,
+            "sha256": entry.version.digest,
+            "created_at": entry.created_at.to_string(),
         })
     });
-    let newest = versions.last().map(|newest| &newest.pinned);
+    let newest = versions.last().map(|newest| &newest.version);
     let columns = newest.iter().flat_map(|newest| newest.schema.columns());
     json!({
-        "table": newest.map(|newest| &newest.table),
-        "version": newest.map(|newest| newest.version),
+        "table": newest.map(|newest| &newest.name),
+        "version": newest.map(|newest| newest.number),
         "rows": newest.map(|newest| newest.rows),
         "columns": columns.map(column).collect::<Vec<_>>(),
         "versions": all.collect::<Vec<_>>(),
