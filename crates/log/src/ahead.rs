@@ -1,12 +1,15 @@
 //! What the committer need not wait for: [`Ahead`], a thread that fills the next file of the write-ahead
-//! log with zeros before it is needed, and removes the files that nothing needs.
+//! log with zeros before it is needed, and removes the files that nothing needs, or keeps them as spares
+//! to make the next out of.
 //!
-//! What must hold: the next file has a name that no recovery reads until the committer has written its
-//! beginning and takes it; a file is handed over for removal only when what makes it unneeded is durable.
-//! So whatever is left undone here is removed by the next start. Why: growing a file and removing one
-//! changes what the file system knows of it, and waits for much more than the bytes of a frame; writes
-//! over zeros change only bytes. Without room for the next file the committer does without; a disk that
-//! fails ends the log, here as anywhere.
+//! What must hold: the next file and the spares have names that no recovery reads until the committer has
+//! written the beginning of the next and takes it; a file is handed over for removal only when what makes
+//! it unneeded is durable, and is written again only when its new name is. So whatever is left undone here
+//! is removed by the next start. Why: growing a file and removing one changes what the file system knows
+//! of it, and waits for much more than the bytes of a frame; where blocks that are free are discarded, as
+//! many disks in the cloud are asked to, removing one stops everything else for milliseconds. Writes over
+//! what is there change only bytes. Without room for the next file the committer does without; a disk
+//! that fails ends the log, here as anywhere.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,6 +22,23 @@ use crate::table::Home;
 
 /// The next file, until it is taken.
 pub const NEXT_FILE: &str = "wal/next";
+
+/// What the names of spares end in.
+const SPARE: &str = ".spare";
+
+/// So many files are kept as spares: as many as one set of chunks replaces where sorting is behind.
+const SPARES_MAX: usize = 16;
+
+/// With less room than for so many times the spares, no more are kept.
+const ROOM_FOR_SPARE: u64 = 4;
+
+/// A spare is at most this much larger than a file should be, which one with a large frame at its end is.
+const SPARE_EXCESS_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Whether the file at `path` is of no use to a start.
+pub fn is_ahead(path: &str) -> bool {
+    path == NEXT_FILE || path.ends_with(SPARE)
+}
 
 /// With less room than for so many files, none is made ahead.
 const ROOM_FILES_MIN: u64 = 4;
@@ -58,6 +78,8 @@ struct State {
     /// What is made meanwhile is not wanted any more.
     is_called_off: bool,
     next: Option<Arc<dyn DiskFile>>,
+    /// Where the spares stand.
+    spares: Vec<String>,
     /// No more than there are files.
     unneeded: VecDeque<Unneeded>,
     is_closing: bool,
@@ -96,13 +118,17 @@ impl Ahead {
         Some(next)
     }
 
-    /// Frees the room of the next file, and makes none until it is wanted again.
+    /// Frees the room of the next file and of the spares, and makes none until it is wanted again.
     pub fn call_off(&self) {
         let mut state = self.lock();
         state.is_wanted = false;
         state.is_called_off = true;
+        let disk = &**self.files.disk();
         if state.next.take().is_some() {
-            remove(&**self.files.disk(), NEXT_FILE);
+            remove(disk, NEXT_FILE);
+        }
+        for spare in state.spares.drain(..) {
+            remove(disk, &spare);
         }
     }
 
@@ -116,7 +142,10 @@ impl Ahead {
         }
         drop(state);
         for file in &unneeded {
-            self.remove_one(file);
+            match is_urgent {
+                true => self.remove_one(file),
+                false => self.remove_or_spare(file),
+            }
         }
     }
 
@@ -150,7 +179,7 @@ impl Ahead {
     pub fn step(&self) -> io::Result<()> {
         let unneeded = self.lock().unneeded.pop_front();
         match unneeded {
-            Some(file) => self.remove_one(&file),
+            Some(file) => self.remove_or_spare(&file),
             None if self.is_next_missing() => return self.make_next(),
             None => {}
         }
@@ -171,26 +200,89 @@ impl Ahead {
 
     fn make_next(&self) -> io::Result<()> {
         let disk = &**self.files.disk();
-        if let Some(room) = disk.room()?
+        let spare = self.lock().spares.pop();
+        if spare.is_none()
+            && let Some(room) = disk.room()?
             && room.free_bytes < ROOM_FILES_MIN * self.file_bytes
         {
             return Ok(());
         }
-        let made = disk
-            .create_zeroed(NEXT_FILE, self.file_bytes)
-            .and_then(|file| disk.sync_directory(DIRECTORY).map(|()| file));
+        let zeroed = match &spare {
+            Some(spare) => disk
+                .zero_again(spare, self.file_bytes)
+                .and_then(|file| disk.rename(spare, NEXT_FILE).map(|()| file)),
+            None => disk.create_zeroed(NEXT_FILE, self.file_bytes),
+        };
+        let made = zeroed.and_then(|file| disk.sync_directory(DIRECTORY).map(|()| file));
         let mut state = self.lock();
         match made {
             Ok(file) if !state.is_called_off => state.next = Some(file),
             Ok(_) => remove(disk, NEXT_FILE),
             Err(error) => {
-                remove(disk, NEXT_FILE);
+                // Under which name it stands depends on what failed.
+                for path in spare.iter().map(String::as_str).chain([NEXT_FILE]) {
+                    if disk.open(path).is_ok() {
+                        remove(disk, path);
+                    }
+                }
                 if !is_full(&error) {
                     return Err(error);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Keeps a file of the write-ahead log as a spare while there are few; removes what it does not keep.
+    fn remove_or_spare(&self, file: &Unneeded) {
+        let Some(Home::Wal(_)) = file.home else {
+            return self.remove_one(file);
+        };
+        match self.wants_spare().then(|| self.spare(file)) {
+            Some(Ok(spare)) => self.lock().spares.push(spare),
+            Some(Err(error)) => {
+                tracing::debug!(path = file.path, %error, "a file is not used again");
+                self.remove_one(file);
+            }
+            None => self.remove_one(file),
+        }
+    }
+
+    fn wants_spare(&self) -> bool {
+        let spares = {
+            let state = self.lock();
+            let is_over = state.is_called_off || state.is_closing;
+            if is_over || state.spares.len() >= SPARES_MAX {
+                return false;
+            }
+            state.spares.len() as u64 + 1
+        };
+        match self.files.disk().room() {
+            Ok(Some(room)) => room.free_bytes >= ROOM_FOR_SPARE * spares * self.file_bytes,
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// Gives a file a name under which it is not read, durably; gives that.
+    fn spare(&self, file: &Unneeded) -> io::Result<String> {
+        let disk = &**self.files.disk();
+        let bytes = disk.open(&file.path)?.size()?;
+        if bytes > self.file_bytes + SPARE_EXCESS_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let spare = format!("{}{SPARE}", file.path);
+        disk.rename(&file.path, &spare)?;
+        if let Some(home) = file.home {
+            self.files.forget(home);
+        }
+        match disk.sync_directory(DIRECTORY) {
+            Ok(()) => Ok(spare),
+            Err(error) => {
+                remove(disk, &spare);
+                Err(error)
+            }
+        }
     }
 
     fn remove_one(&self, file: &Unneeded) {

@@ -1,8 +1,9 @@
 //! The buffers that frames are made in: [`Buffers`] gives them out again when nobody reads them any more.
 //!
 //! What must hold: a buffer is given out while nothing refers to its old content; what is kept unused is
-//! bounded. Why: memory that was never touched has to be found by the system, page for page, and the
-//! committer would wait for that with each new frame.
+//! bounded, and given up when the log has come to rest. Why: memory that was never touched has to be found
+//! by the system, page for page, and the committer would wait for that with each new frame. The buffers of
+//! what was sorted come back together, so as much as is sorted at a time is kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -52,6 +53,15 @@ impl Buffers {
     pub fn share(self: &Arc<Buffers>, buffer: Vec<u8>) -> Bytes {
         let buffers = Arc::clone(self);
         Bytes::from_owner(Shared { buffer, buffers })
+    }
+
+    /// Gives up what lies unused: for when the log has come to rest.
+    pub fn give_back(&self) {
+        let unused = {
+            let mut unused = self.unused.lock().expect("no holder of this lock panics");
+            std::mem::take(&mut *unused)
+        };
+        drop(unused);
     }
 
     fn put_back(&self, mut buffer: Vec<u8>) {

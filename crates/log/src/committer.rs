@@ -1,15 +1,16 @@
-//! The committer: the one thread that writes the log.
+//! The committer: what makes frames and files of the log, and decides where they stand.
 //!
-//! What must hold: it takes all that waits as one frame, writes and syncs it, and only then publishes
-//! it and answers the callers; so one write is on its way at any time, and it paces itself by the disk,
-//! without a timer. Zeros go ahead of the frames, so that most frames change no size and no map of the
-//! file, and a write that was cut short still shows.
-//! It is a thread of its own because the disk blocks. A failed write or sync ends it:
-//! what the disk holds then is known only after a restart. A full disk does not: what was begun of a
-//! frame is cut off again, and the ballast is dropped to make room for what frees more.
+//! What must hold: one pen ([`crate::pen`]) has it at a time. All that waits becomes one frame, which is
+//! published, and its callers answered, only when it is written and synced. Zeros go ahead of the frames,
+//! so that most frames change no size and no map of the file, and a write that was cut short still shows.
+//! Only such frames, written through, are on their way beside another; all else waits until it is alone.
+//! A failed write or sync ends the log: what the disk holds then is known only after a restart. A full
+//! disk does not: what was begun of a frame is cut off again, and the ballast is dropped to make room for
+//! what frees more.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -32,11 +33,12 @@ use crate::run::{
     Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries,
     put_files, put_partition,
 };
-use crate::shared::{Shared, State};
+use crate::shared::{Group, Published, Shared, State};
 use crate::snapshot_file;
 use crate::superblock::Superblock;
 use crate::table::{CachedFrame, FramePlace, Home, Table};
-use crate::waiting::Waiting;
+use crate::turns::Turn;
+use crate::waiting::{Waiting, answer};
 
 /// What an acknowledgement means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub struct World {
     pub files: Arc<Files>,
     /// Who works ahead.
     pub ahead: Arc<Ahead>,
+    /// What frames are made in.
+    pub buffers: Arc<Buffers>,
     /// When frames and files were written.
     pub clock: Arc<dyn Clock>,
     /// Salts.
@@ -88,7 +92,6 @@ pub struct Committer {
     world: World,
     writing: Writing,
     ballast: Ballast,
-    buffers: Arc<Buffers>,
     /// The older files, with their ends.
     files: Vec<FileRow>,
     next_file: u64,
@@ -96,6 +99,8 @@ pub struct Committer {
     next_lsn: u64,
 }
 
+/// The file that is written.
+#[derive(Clone)]
 struct Current {
     number: u64,
     file: Arc<dyn DiskFile>,
@@ -109,9 +114,17 @@ struct Current {
     is_next_wanted: bool,
 }
 
+/// A frame that has its place.
+pub struct Frame {
+    /// The file, up to where the frame stands.
+    before: Current,
+    bytes: Bytes,
+    payload_bytes: usize,
+}
+
 /// Why something could not be written.
 #[derive(Debug)]
-enum Failure {
+pub enum Failure {
     /// No room; nothing that was acknowledged is touched.
     Full(io::Error),
     /// Nobody knows what is on the disk.
@@ -140,7 +153,6 @@ impl Committer {
             world,
             writing,
             ballast,
-            buffers: Arc::default(),
             files,
             next_file,
             current: None,
@@ -156,45 +168,67 @@ impl Committer {
         Ok(self.ballast.is_held() || self.ballast.hold(&**self.world.files.disk()))
     }
 
-    /// Writes what is put in line until the log is closed or fails.
-    pub fn run(mut self, shared: &Shared) {
-        while let Some(group) = shared.next_group() {
-            self.take_breath(shared);
-            let served = self.serve(shared, group);
-            let ended = served.or_else(|(failure, group)| self.settle(shared, failure, group));
-            if ended.is_err() {
-                return;
-            }
-            if shared.is_full() && self.ballast.hold(&**self.world.files.disk()) {
-                tracing::info!("there is room on the disk again");
-                shared.empty();
-            }
-        }
+    /// Whether frames can be written beside each other: each write is durable when it returns, and tells
+    /// of its own failure. Of two syncs of one file, the system tells of a failure only once.
+    pub fn writes_beside(&self) -> bool {
+        self.is_synced() && self.current().file.is_written_through()
     }
 
-    /// Waits where sorting cannot follow. What the sorter has the log say waits too, and no longer.
-    fn take_breath(&self, shared: &Shared) {
-        let Some(after_files) = self.writing.sorted_after_files else {
-            return;
-        };
-        let breather = breather(shared.lock().sealed.len(), after_files);
+    /// The frame of `group`, when it can be written while the one before it is; it is written over zeros,
+    /// and needs nothing else of the committer.
+    pub fn begin_beside(&mut self, group: &Group) -> Option<Frame> {
+        let bytes: usize = group.changes.iter().map(|waiting| waiting.bytes).sum();
+        let frame_bytes = (FRAME_HEADER_BYTES + bytes).next_multiple_of(BLOCK_BYTES) as u64;
+        let are_entries = |waiting: &Waiting| waiting.command.is_none() && waiting.is_written();
+        let current = self.current();
+        let is_over_zeros = current.offset + frame_bytes <= current.zeroed;
+        let is_simple = bytes > 0 && group.changes.iter().all(are_entries);
+        let is_alone = group.is_full || self.is_file_full() || !self.breather(group).is_zero();
+        let can_be = self.writes_beside() && is_over_zeros && is_simple && !is_alone;
+        can_be.then(|| self.make_frame(&group.changes, group.turn.is_beside))
+    }
+
+    /// Goes back to before `frame`, which is not on the disk; nor is anything behind it.
+    pub fn go_back(&mut self, frame: Frame) {
+        self.next_lsn = frame.before.chain.lsn;
+        self.current = Some(frame.before);
+    }
+
+    /// Does all that `group` asks for, with nothing else on its way. Fails when the log has.
+    pub fn serve(&mut self, shared: &Shared, group: Group) -> Result<(), ()> {
+        let breather = self.breather(&group);
         if !breather.is_zero() {
             tracing::debug!(?breather, "sorting cannot follow");
             shared.rest(breather);
         }
+        let served = self.carry_out(shared, group.turn, group.changes);
+        served.or_else(|(failure, changes)| self.settle(shared, failure, changes))?;
+        if shared.is_full() && self.ballast.hold(&**self.world.files.disk()) {
+            tracing::info!("there is room on the disk again");
+            shared.empty();
+        }
+        Ok(())
     }
 
-    fn serve(
+    /// How long `group` waits where sorting cannot follow. What the sorter has the log say waits too, and
+    /// no longer.
+    fn breather(&self, group: &Group) -> Duration {
+        let after_files = self.writing.sorted_after_files;
+        after_files.map_or(Duration::ZERO, |after| breather(group.sealed_files, after))
+    }
+
+    fn carry_out(
         &mut self,
         shared: &Shared,
-        group: Vec<Waiting>,
+        turn: Turn,
+        changes: Vec<Waiting>,
     ) -> Result<(), (Failure, Vec<Waiting>)> {
         let (written, cleaning): (Vec<_>, Vec<_>) =
-            group.into_iter().partition(Waiting::is_written);
+            changes.into_iter().partition(Waiting::is_written);
         if !written.is_empty() {
             let rolled = self.roll_if_full(shared);
             let committed = match rolled {
-                Ok(()) => self.commit(shared, written),
+                Ok(()) => self.commit(shared, turn, written),
                 Err(failure) => Err((failure, written)),
             };
             if let Err((failure, mut refused)) = committed {
@@ -209,12 +243,17 @@ impl Committer {
         if let Err(failure) = self.clean(shared) {
             return Err((failure, cleaning));
         }
-        shared.answer(cleaning);
+        answer(cleaning);
         Ok(())
     }
 
     /// Ends the log, unless there is no room for `group` and what was begun of it can be cut off.
-    fn settle(&mut self, shared: &Shared, failure: Failure, group: Vec<Waiting>) -> Result<(), ()> {
+    pub fn settle(
+        &mut self,
+        shared: &Shared,
+        failure: Failure,
+        group: Vec<Waiting>,
+    ) -> Result<(), ()> {
         let detail = match failure {
             Failure::Unknown(error) => error.to_string(),
             Failure::Full(error) => match self.cut_off() {
@@ -249,48 +288,25 @@ impl Committer {
     fn commit(
         &mut self,
         shared: &Shared,
+        turn: Turn,
         group: Vec<Waiting>,
     ) -> Result<(), (Failure, Vec<Waiting>)> {
-        let Current {
-            number,
-            offset,
-            chain,
-            ..
-        } = *self.current();
-        let writer = encode(&self.buffers, &group);
-        let (payload_bytes, runs) = (writer.payload_bytes(), writer.runs());
-        let (frame, next) = writer.finish(FrameKind::Commands, chain, self.world.clock.now());
-        let cached = Arc::new(CachedFrame {
-            file: number,
-            offset,
-            bytes: frame.clone(),
-        });
-        let place = FramePlace {
-            lsn: chain.lsn,
-            file: number,
-            payload_offset: offset + FRAME_HEADER_BYTES as u64,
-            cached: Arc::downgrade(&cached),
-        };
         let has_commands = group.iter().any(|waiting| waiting.command.is_some());
+        let frame = self.make_frame(&group, false);
         if self.writing.durability == Durability::Memory {
-            shared.publish(place, cached, payload_bytes);
-            shared.answer(group);
+            frame.publish(shared, turn, &group);
+            answer(group);
             // It has been told that it is there.
             self.write(&frame)
                 .map_err(|failure| (failure.into_unknown(), Vec::new()))?;
         } else {
             if let Err(failure) = self.write(&frame) {
+                self.go_back(frame);
                 return Err((failure, group));
             }
-            shared.publish(place, cached, payload_bytes);
-            shared.answer(group);
+            frame.publish(shared, turn, &group);
+            answer(group);
         }
-        let current = self.current_mut();
-        current.offset += frame.len() as u64;
-        current.chain = next;
-        current.runs += u64::from(runs);
-        self.next_lsn = next.lsn;
-        self.want_next_file();
         if has_commands {
             self.clean(shared)
                 .map_err(|failure| (failure, Vec::new()))?;
@@ -298,37 +314,59 @@ impl Committer {
         Ok(())
     }
 
-    fn write(&mut self, frame: &Bytes) -> Result<(), Failure> {
-        let durability = self.writing.durability;
-        if durability == Durability::Sync {
-            self.zero_ahead(frame.len() as u64)?;
+    /// Makes the frame of `group`, which stands behind all others from now on.
+    fn make_frame(&mut self, group: &[Waiting], is_beside: bool) -> Frame {
+        let before = self.current().clone();
+        let writer = encode(&self.world.buffers, group);
+        let writer = match is_beside {
+            true => writer.beside(),
+            false => writer,
+        };
+        let (payload_bytes, runs) = (writer.payload_bytes(), writer.runs());
+        let now = self.world.clock.now();
+        let (bytes, next) = writer.finish(FrameKind::Commands, before.chain, now);
+        let current = self.current_mut();
+        current.offset += bytes.len() as u64;
+        current.chain = next;
+        current.runs += u64::from(runs);
+        self.next_lsn = next.lsn;
+        self.want_next_file();
+        Frame {
+            before,
+            bytes,
+            payload_bytes,
         }
-        let current = self.current();
-        current
-            .file
-            .write_at(current.offset, frame)
-            .map_err(before_frame)?;
-        if durability == Durability::Sync && !current.file.is_written_through() {
-            current.file.sync().map_err(Failure::Unknown)?;
+    }
+
+    fn write(&mut self, frame: &Frame) -> Result<(), Failure> {
+        if self.is_synced() {
+            self.zero_ahead(frame)?;
+        }
+        frame.write()?;
+        if self.is_synced() && !frame.before.file.is_written_through() {
+            frame.before.file.sync().map_err(Failure::Unknown)?;
         }
         Ok(())
     }
 
-    /// Puts zeros where a frame of `frame_bytes` and those behind it will stand, unless they stand
-    /// there. Without room for them, the frame has to find its own.
-    fn zero_ahead(&mut self, frame_bytes: u64) -> Result<(), Failure> {
+    fn is_synced(&self) -> bool {
+        self.writing.durability == Durability::Sync
+    }
+
+    /// Puts zeros where `frame` and those behind it will stand, unless they stand there. Without room for
+    /// them, the frame has to find its own.
+    fn zero_ahead(&mut self, frame: &Frame) -> Result<(), Failure> {
         let file_bytes = self.writing.file_bytes;
-        let current = self.current_mut();
-        let end = current.offset + frame_bytes;
-        let finds_room = frame_bytes > AHEAD_FRAME_BYTES_MAX || end > file_bytes;
-        if end <= current.zeroed || finds_room {
+        let end = frame.end();
+        let finds_room = frame.bytes.len() as u64 > AHEAD_FRAME_BYTES_MAX || end > file_bytes;
+        if end <= frame.before.zeroed || finds_room {
             return Ok(());
         }
         let until = (end + AHEAD_BYTES).min(file_bytes.next_multiple_of(BLOCK_BYTES as u64));
-        let zeros = vec![0; (until - current.offset) as usize];
-        match current.file.write_at(current.offset, &zeros) {
+        let zeros = vec![0; (until - frame.before.offset) as usize];
+        match frame.before.file.write_at(frame.before.offset, &zeros) {
             Ok(()) => {
-                current.zeroed = until;
+                self.current_mut().zeroed = until;
                 Ok(())
             }
             Err(error) => match before_frame(error) {
@@ -341,7 +379,7 @@ impl Committer {
     /// Asks for the next file in time: not before it is likely that there will be one.
     fn want_next_file(&mut self) {
         let file_bytes = self.writing.file_bytes;
-        let is_synced = self.writing.durability == Durability::Sync;
+        let is_synced = self.is_synced();
         let current = self.current_mut();
         let is_likely = current.offset >= file_bytes / 4 || current.runs >= FILE_RUNS_MAX / 4;
         if is_synced && is_likely && !current.is_next_wanted {
@@ -350,12 +388,17 @@ impl Committer {
         }
     }
 
-    fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
+    fn is_file_full(&self) -> bool {
         let current = self.current();
-        if current.offset < self.writing.file_bytes && current.runs < FILE_RUNS_MAX {
+        current.offset >= self.writing.file_bytes || current.runs >= FILE_RUNS_MAX
+    }
+
+    fn roll_if_full(&mut self, shared: &Shared) -> Result<(), Failure> {
+        if !self.is_file_full() {
             return Ok(());
         }
-        if self.writing.durability != Durability::Sync {
+        let current = self.current();
+        if !self.is_synced() {
             // Only the newest file may have lost writes after a power cut.
             current.file.sync().map_err(Failure::Unknown)?;
         }
@@ -384,7 +427,7 @@ impl Committer {
         let now = self.world.clock.now();
         let header = FileHeader {
             file: self.next_file,
-            unsynced: self.writing.durability != Durability::Sync,
+            unsynced: !self.is_synced(),
             salt: self.world.entropy.next_u64(),
             first_lsn: self.next_lsn,
             created: now,
@@ -394,7 +437,8 @@ impl Committer {
         let files: Vec<FileRow> = files()
             .filter(|row| !table.is_unused(Home::Wal(row.tail.file)))
             .collect();
-        let mut writer = FrameWriter::with_capacity(&self.buffers, checkpoint_bytes(table, &files));
+        let mut writer =
+            FrameWriter::with_capacity(&self.world.buffers, checkpoint_bytes(table, &files));
         for (partition, kept) in table.partitions() {
             put_partition(writer.run(), partition, &kept.row);
         }
@@ -422,7 +466,7 @@ impl Committer {
         } = beginning;
         let disk = &**self.world.files.disk();
         let path = file_path(number);
-        let is_synced = self.writing.durability == Durability::Sync;
+        let is_synced = self.is_synced();
         let superblock = Superblock {
             newest: number,
             salt: chain.salt,
@@ -482,7 +526,7 @@ impl Committer {
         if files.is_empty() && chunks.is_empty() && snapshots.is_empty() {
             return Ok(());
         }
-        if self.writing.durability != Durability::Sync {
+        if !self.is_synced() {
             // What makes them unneeded must not be lost when they are gone.
             self.current().file.sync().map_err(Failure::Unknown)?;
         }
@@ -542,6 +586,46 @@ impl Committer {
 
     fn current_mut(&mut self) -> &mut Current {
         self.current.as_mut().expect("a file has been begun")
+    }
+}
+
+impl Frame {
+    /// Writes it where it stands. Blocks.
+    pub fn write(&self) -> Result<(), Failure> {
+        let written = self.before.file.write_at(self.before.offset, &self.bytes);
+        written.map_err(before_frame)
+    }
+
+    /// Lets readers see it when its `turn` has come, and settles that; as [`Shared::publish`].
+    pub fn publish(&self, shared: &Shared, turn: Turn, changes: &[Waiting]) -> bool {
+        let Current {
+            number,
+            offset,
+            chain,
+            ..
+        } = self.before;
+        let cached = Arc::new(CachedFrame {
+            file: number,
+            offset,
+            bytes: self.bytes.clone(),
+        });
+        let place = FramePlace {
+            lsn: chain.lsn,
+            file: number,
+            payload_offset: offset + FRAME_HEADER_BYTES as u64,
+            cached: Arc::downgrade(&cached),
+        };
+        shared.publish(Published {
+            turn,
+            place,
+            frame: cached,
+            payload_bytes: self.payload_bytes,
+            waiting_bytes: changes.iter().map(|waiting| waiting.bytes).sum(),
+        })
+    }
+
+    fn end(&self) -> u64 {
+        self.before.offset + self.bytes.len() as u64
     }
 }
 

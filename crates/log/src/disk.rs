@@ -57,6 +57,10 @@ pub trait Disk: Send + Sync {
         Ok(file)
     }
 
+    /// Makes an existing file that nobody needs into what [`Disk::create_zeroed`] gives; one with more bytes
+    /// keeps them, as zeros. Who has it open may read what it held, or zeros, or what is written next.
+    fn zero_again(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+
     /// Cuts a file off behind its first `bytes`; that lasts once the file has been synced.
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()>;
 

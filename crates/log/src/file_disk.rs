@@ -103,6 +103,28 @@ impl FileDisk {
     }
 }
 
+impl FileDisk {
+    /// How zeros are written.
+    fn zeroing(&self) -> OFlags {
+        match self.buffered {
+            Some(_) => OFlags::empty(),
+            // One sync at the end: each on the way would take turns with those of the log.
+            None => OFlags::DIRECT,
+        }
+    }
+
+    /// `file` at `path` with `bytes` zeros that are on the disk, to be written through.
+    fn zeroed(&self, path: &Path, file: File, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        write_zeros(&file, bytes)?;
+        file.sync_all()?;
+        if self.buffered.is_some() {
+            return Ok(Arc::new(OpenFile(file)));
+        }
+        let file = with_flags(OFlags::DIRECT | OFlags::DSYNC)?.open(path)?;
+        Ok(Arc::new(DirectFile::new(file)))
+    }
+}
+
 /// Opens a new file for reading and for writing past the cache, durably.
 fn create_direct(path: &Path) -> io::Result<File> {
     let mut options = with_flags(OFlags::DIRECT | OFlags::DSYNC)?;
@@ -212,19 +234,15 @@ impl Disk for FileDisk {
 
     fn create_zeroed(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.root.join(path);
-        let zeroing = match self.buffered {
-            Some(_) => OFlags::empty(),
-            // One sync at the end: each on the way would take turns with those of the log.
-            None => OFlags::DIRECT,
-        };
-        let file = with_flags(zeroing)?.create_new(true).open(&path)?;
-        write_zeros(&file, bytes)?;
-        file.sync_all()?;
-        if self.buffered.is_some() {
-            return Ok(Arc::new(OpenFile(file)));
-        }
-        let file = with_flags(OFlags::DIRECT | OFlags::DSYNC)?.open(&path)?;
-        Ok(Arc::new(DirectFile::new(file)))
+        let file = with_flags(self.zeroing())?.create_new(true).open(&path)?;
+        self.zeroed(&path, file, bytes)
+    }
+
+    fn zero_again(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.root.join(path);
+        let file = with_flags(self.zeroing())?.open(&path)?;
+        let bytes = file.metadata()?.len().max(bytes);
+        self.zeroed(&path, file, bytes.next_multiple_of(BLOCK_BYTES as u64))
     }
 
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {

@@ -33,7 +33,7 @@
 //!           40  8  when it was written, milliseconds
 //!           48  4  how many sectors of 512 bytes of the frame are all zero
 //!           52  4  kind: 0 commands, 1 checkpoint
-//!           56  4  zero
+//!           56  4  1 when it was begun while the frame before it was still on its way, else 0
 //!           60  4  CRC-32C of the bytes before; the checksum that the next frame carries
 //! ```
 //!
@@ -41,6 +41,10 @@
 //! file ahead of its frames, so a sector that a power cut kept away reads as zeros: a torn frame has
 //! more zero sectors than its header says. A frame with all its sectors in place that does not
 //! validate was damaged later.
+//!
+//! Two frames at most are on their way at once: one is begun only when all but the frame before it are
+//! on the disk. So a frame that says it was begun beside the one before it may stand whole behind a
+//! torn one, as the last of the log; neither was acknowledged.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -133,6 +137,8 @@ pub struct FrameHeader {
     pub written: Timestamp,
     /// How many of its sectors are all zero.
     pub zero_sectors: u32,
+    /// Whether it was begun while the frame before it was still on its way.
+    pub is_beside: bool,
     /// What kind of frame it is.
     pub kind: FrameKind,
     /// Its own checksum.
@@ -273,6 +279,7 @@ pub struct FrameWriter {
     /// written past the cache as it is. A buffer that had to grow may have lost that.
     start: usize,
     runs: u32,
+    is_beside: bool,
 }
 
 impl FrameWriter {
@@ -287,6 +294,15 @@ impl FrameWriter {
             buffer,
             start,
             runs: 0,
+            is_beside: false,
+        }
+    }
+
+    /// Says that the frame before is still on its way to the disk.
+    pub fn beside(self) -> FrameWriter {
+        FrameWriter {
+            is_beside: true,
+            ..self
         }
     }
 
@@ -329,6 +345,7 @@ impl FrameWriter {
         put(header, 40, &written.as_millis().to_le_bytes());
         put(header, 48, &zero_sectors.to_le_bytes());
         put(header, 52, &(kind as u32).to_le_bytes());
+        put(header, 56, &u32::from(self.is_beside).to_le_bytes());
         let checksum = crc32c(&header[..FRAME_HEADER_BYTES - 4]);
         put(header, FRAME_HEADER_BYTES - 4, &checksum.to_le_bytes());
         (
@@ -375,6 +392,11 @@ impl FrameHeader {
             1 => FrameKind::Checkpoint,
             _ => return Err(BadFrame::Bounds("kind")),
         };
+        let is_beside = match u32_at(bytes, 56) {
+            0 => false,
+            1 => true,
+            _ => return Err(BadFrame::Bounds("flags")),
+        };
         let header = FrameHeader {
             frame_bytes: u32_at(bytes, 4),
             lsn: u64_at(bytes, 8),
@@ -385,6 +407,7 @@ impl FrameHeader {
             payload_checksum: u32_at(bytes, 36),
             written: Timestamp::from_millis(u64_at(bytes, 40)),
             zero_sectors: u32_at(bytes, 48),
+            is_beside,
             kind,
             checksum,
         };

@@ -54,7 +54,7 @@ pub const CHUNK_SYNC_BYTES: usize = 4 * 1024 * 1024;
 pub const MERGE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// How many bytes of buffers are kept for frames to come.
-pub const BUFFERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const BUFFERS_BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// How many files are kept open for reading.
 pub const OPEN_FILES_MAX: usize = 64;

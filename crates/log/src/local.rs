@@ -29,6 +29,7 @@ use crate::disk::{Disk, is_full, remove};
 use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
+use crate::pen::Pen;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
     Retention, Snapshot,
@@ -169,6 +170,7 @@ impl LocalLog {
         let world = World {
             ahead: Arc::new(Ahead::new(Arc::clone(&files), file_bytes)),
             files: Arc::clone(&files),
+            buffers: Arc::default(),
             clock: Arc::clone(&clock),
             entropy,
         };
@@ -185,6 +187,7 @@ impl LocalLog {
             files,
             ahead,
             clock,
+            buffers,
             ..
         } = world.clone();
         let writing = Writing {
@@ -219,14 +222,14 @@ impl LocalLog {
         let sorter = Arc::new(Sorter::new(
             Arc::clone(&shared),
             Arc::clone(&files),
+            buffers,
             Arc::clone(&clock),
             sorting(options),
         ));
-        let (committing, scheduling) = start(committer, &shared, wanted_scheduling(options))
-            .map_err(|error| failure("the committer thread", &error))?;
+        let (mut threads, scheduling) = start(committer, &shared, wanted_scheduling(options))
+            .map_err(|error| failure("a thread that writes", &error))?;
         let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
         let scrubber = Arc::new(scrubber);
-        let mut threads = vec![committing];
         threads.extend(start_behind(options, &sorter, &scrubber)?);
         let working_ahead = match options.sorts_by_itself {
             true => {
@@ -432,27 +435,31 @@ fn start_in_background(
     })
 }
 
-/// Starts the committer's thread; gives how it is scheduled, too.
+/// Starts the threads that write; gives how they are scheduled, too.
 fn start(
     committer: Committer,
     shared: &Arc<Shared>,
     wanted: Scheduling,
-) -> std::io::Result<(JoinHandle<()>, Scheduling)> {
-    let shared = Arc::clone(shared);
-    let (sender, granted) = sync_channel(1);
-    let thread = std::thread::Builder::new()
-        .name("tidemill-log".to_owned())
-        .spawn(move || {
-            let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
-            assert!(is_heard, "who started this thread waits for it");
-            let run = AssertUnwindSafe(|| committer.run(&shared));
-            if catch_unwind(run).is_err() {
-                // Whoever waits must not wait for ever.
-                shared.poison("the committer panicked".to_owned(), Vec::new());
-            }
-        })?;
-    let granted = granted.recv().map_err(std::io::Error::other)?;
-    Ok((thread, granted))
+) -> std::io::Result<(Vec<JoinHandle<()>>, Scheduling)> {
+    let mut threads = Vec::new();
+    let mut scheduling = wanted;
+    for pen in Pen::all(committer, shared) {
+        let shared = Arc::clone(shared);
+        let (sender, granted) = sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("tidemill-log".to_owned())
+            .spawn(move || {
+                let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
+                assert!(is_heard, "who started this thread waits for it");
+                if catch_unwind(AssertUnwindSafe(|| pen.run())).is_err() {
+                    // Whoever waits must not wait for ever.
+                    shared.poison("the committer panicked".to_owned(), Vec::new());
+                }
+            })?;
+        scheduling = granted.recv().map_err(std::io::Error::other)?;
+        threads.push(thread);
+    }
+    Ok((threads, scheduling))
 }
 
 fn failure(path: &str, error: &std::io::Error) -> LocalError {

@@ -81,10 +81,8 @@ fn lie_still(shared: &Shared, partition: PartitionId, extents: &[Extent]) -> boo
         return false;
     };
     extents.iter().all(|extent| {
-        let index = kept
-            .extents
-            .partition_point(|other| other.end() <= extent.first);
-        let found = kept.extents.get(index);
+        let mut behind = kept.extents.behind(|other| other.end() <= extent.first);
+        let found = behind.next();
         found.is_some_and(|found| found.home == extent.home && found.offset == extent.offset)
     })
 }
@@ -108,8 +106,8 @@ fn extents(
             start,
         });
     }
-    let first = kept.extents.partition_point(|extent| extent.end() <= from);
-    let found = kept.extents.iter().skip(first).take(EXTENTS_AT_ONCE);
+    let found = kept.extents.behind(|extent| extent.end() <= from);
+    let found = found.take(EXTENTS_AT_ONCE);
     Ok(found.cloned().collect())
 }
 
@@ -126,8 +124,8 @@ fn search(shared: &Shared, partition: PartitionId, at: Timestamp) -> Search {
     let Some(kept) = state.table.partition(partition) else {
         return Search::Found(0);
     };
-    let index = kept.extents.partition_point(|extent| extent.last_at < at);
-    match kept.extents.get(index) {
+    let mut behind = kept.extents.behind(|extent| extent.last_at < at);
+    match behind.next() {
         None => Search::Found(kept.row.end),
         Some(extent) if extent.first_at >= at => Search::Found(extent.first.max(kept.row.start)),
         Some(extent) => Search::In(extent.clone()),
@@ -150,22 +148,18 @@ pub async fn position_at(
         let files = Arc::clone(&files);
         let found = spawn_blocking(move || position_in(&files, partition, &extent, at));
         let found = found.await.expect("reading does not panic");
-        let start = shared
-            .lock()
-            .table
-            .partition(partition)
-            .map(|kept| kept.row.start);
-        match (found, start) {
-            (Ok(position), Some(start)) => return Ok(position.max(start)),
-            (Ok(_), None) => return Ok(0),
-            (Err(error), _) => match search(&shared, partition, at) {
-                // Still there, and not readable.
-                Search::In(extent) if extent.first == first && extent.home == home => {
-                    return Err(error);
-                }
-                // Trimmed or moved meanwhile: look again.
-                Search::In(_) | Search::Found(_) => {}
-            },
+        match search(&shared, partition, at) {
+            // Still there: that is what it says, or it is not readable.
+            Search::In(extent) if extent.first == first && extent.home == home => {
+                let start = shared
+                    .lock()
+                    .table
+                    .partition(partition)
+                    .map_or(0, |kept| kept.row.start);
+                return found.map(|position| position.max(start));
+            }
+            // Trimmed or moved meanwhile, and its file may hold something else by now: look again.
+            Search::In(_) | Search::Found(_) => {}
         }
     }
 }

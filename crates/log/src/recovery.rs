@@ -14,7 +14,7 @@ use std::sync::Weak;
 
 use thiserror::Error;
 
-use crate::ahead::NEXT_FILE;
+use crate::ahead::is_ahead;
 use crate::chunk::{ChunkRow, DIRECTORY as DIRECTORY_OF_CHUNKS, chunk_number, chunk_path};
 use crate::chunk_file::read_extents;
 use crate::disk::{Disk, UNFINISHED, join, read_whole};
@@ -152,8 +152,9 @@ impl Recovery<'_> {
             .map_err(|error| failure(DIRECTORY, error))?;
         let mut present = BTreeSet::new();
         for name in names {
-            if join(DIRECTORY, &name) == NEXT_FILE {
-                self.leftovers.push(NEXT_FILE.to_owned());
+            let path = join(DIRECTORY, &name);
+            if is_ahead(&path) {
+                self.leftovers.push(path);
             }
             let number = name.strip_suffix(".wal");
             if let Some(number) = number.and_then(|number| u64::from_str_radix(number, 16).ok()) {

@@ -23,6 +23,7 @@ use crate::run::{Change, Command, NO_PARTITION, runs};
 use crate::scheduling::{Undisturbed, undisturbed};
 use crate::status::Status;
 use crate::table::{CachedFrame, FramePlace, Home, Table};
+use crate::turns::{Turn, Turns};
 use crate::waiters::Waiters;
 use crate::waiting::{Answer, Waiting};
 
@@ -61,7 +62,18 @@ pub struct State {
     waiting: VecDeque<Waiting>,
     /// Bytes in line and on their way to the disk.
     waiting_bytes: usize,
-    is_committer_asleep: bool,
+    /// The order of the frames that are on their way.
+    turns: Turns,
+    /// What was on its way behind a frame that has fallen.
+    fallen: Vec<Waiting>,
+    /// How many of those whose changes stand in `fallen` have come back.
+    fallen_turns: u64,
+    /// How many pens wait for their turn.
+    turns_awaited: usize,
+    /// How many pens sleep.
+    pens_asleep: usize,
+    /// Whether one of them has been woken, and has not looked yet.
+    is_pen_called: bool,
 }
 
 /// The lock, held by a thread that stands back.
@@ -96,6 +108,34 @@ pub enum Occasion {
     End,
 }
 
+/// What one pen has taken to write.
+#[derive(Debug)]
+pub struct Group {
+    /// The changes, in the order in which they got their places.
+    pub changes: Vec<Waiting>,
+    /// When they are to be settled.
+    pub turn: Turn,
+    /// Whether the disk was full.
+    pub is_full: bool,
+    /// How many files waited to be sorted.
+    pub sealed_files: usize,
+}
+
+/// A frame that is on the disk, for readers to see.
+#[derive(Debug)]
+pub struct Published {
+    /// Its turn.
+    pub turn: Turn,
+    /// Where it stands.
+    pub place: FramePlace,
+    /// The frame.
+    pub frame: Arc<CachedFrame>,
+    /// Size of its runs.
+    pub payload_bytes: usize,
+    /// How much of the room in line its changes had.
+    pub waiting_bytes: usize,
+}
+
 /// What recovery found, for those who work with it.
 #[derive(Debug)]
 pub struct Found {
@@ -115,8 +155,10 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Shared {
     state: Mutex<State>,
-    /// For the committer.
+    /// For pens without work.
     work: Condvar,
+    /// For pens whose turn has not come.
+    turned: Condvar,
     /// For the sorter.
     sorting: Condvar,
     /// So much is sorted at a time.
@@ -157,12 +199,18 @@ impl Shared {
             is_room_wanted: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            is_committer_asleep: false,
+            turns: Turns::default(),
+            fallen: Vec::new(),
+            fallen_turns: 0,
+            turns_awaited: 0,
+            pens_asleep: 0,
+            is_pen_called: false,
         };
         let (poisoned, _) = watch::channel(None);
         Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
+            turned: Condvar::new(),
             sorting: Condvar::new(),
             portion_bytes,
             poisoned,
@@ -183,36 +231,51 @@ impl Shared {
         }
     }
 
-    /// Puts `waiting` in line, under the lock under which it also got its places. The committer is woken
-    /// only if it sleeps, and only behind the lock: it may run at once, and would wait for it.
+    /// Puts `waiting` in line, under the lock under which it also got its places. A pen is woken only if
+    /// it sleeps, and only behind the lock: it may run at once, and would wait for it.
     pub fn put_in_line(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
         state.waiting_bytes += waiting.bytes;
         state.waiting.push_back(waiting);
-        let was_asleep = std::mem::take(&mut state.is_committer_asleep);
+        let is_called = state.call_pen();
         drop(state);
-        if was_asleep {
+        if is_called {
             self.work.notify_one();
         }
     }
 
-    /// The changes of the next frame: all that wait, up to the soft size of a frame. Sleeps until there
-    /// are some, or somebody wants room; none when the log is closed and all has been written.
-    pub fn next_group(&self) -> Option<Vec<Waiting>> {
+    /// Sleeps until there is something that a pen should take; gives false when the log is closed and all
+    /// has been taken.
+    pub fn wait_for_work(&self) -> bool {
         let mut state = self.lock();
-        while state.waiting.is_empty() {
-            if matches!(state.status, Status::Closing | Status::Poisoned(_)) {
-                return None;
+        loop {
+            if matches!(state.status, Status::Poisoned(_)) {
+                return false;
             }
-            if std::mem::take(&mut state.is_room_wanted) {
-                return Some(Vec::new());
+            if state.is_worth_taking() {
+                return true;
             }
-            state.is_committer_asleep = true;
+            if state.status == Status::Closing && state.waiting.is_empty() {
+                return false;
+            }
+            state.pens_asleep += 1;
             state = self
                 .work
                 .wait(state)
                 .expect("no holder of this lock panics");
+            state.pens_asleep -= 1;
         }
-        state.is_committer_asleep = false;
+    }
+
+    /// The changes of the next frame: all that wait, up to the soft size of a frame. None when there is
+    /// nothing that should be taken now; no changes when somebody wants room. For the one that has the
+    /// committer.
+    pub fn take_group(&self) -> Option<Group> {
+        let mut state = self.lock();
+        state.is_pen_called = false;
+        if !state.is_worth_taking() {
+            return None;
+        }
+        state.is_room_wanted = false;
         let mut bytes = 0;
         let count = state
             .waiting
@@ -223,13 +286,111 @@ impl Shared {
                 is_first_or_fits
             })
             .count();
-        Some(state.waiting.drain(..count).collect())
+        let changes = state.waiting.drain(..count).collect();
+        let turn = state.turns.take(count);
+        let is_called = state.call_pen();
+        let is_full = matches!(state.status, Status::Full(_));
+        let sealed_files = state.sealed.len();
+        drop(state);
+        if is_called {
+            self.work.notify_one();
+        }
+        Some(Group {
+            changes,
+            turn,
+            is_full,
+            sealed_files,
+        })
     }
 
-    /// Lets readers see what the frame at `place` says, and frees its room in line.
-    pub fn publish(&self, place: FramePlace, frame: Arc<CachedFrame>, payload_bytes: usize) {
-        let payload = FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + payload_bytes;
+    /// Waits until everything before `turn` is settled. Gives false when that will not be: a frame before
+    /// it has fallen, or the log has failed. Blocks.
+    pub fn wait_for_turn(&self, turn: Turn) -> bool {
+        self.lock_in_turn(turn).is_some()
+    }
+
+    /// As [`Shared::wait_for_turn`], with the lock.
+    fn lock_in_turn(&self, turn: Turn) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
+        loop {
+            if state.turns.is_due(turn) {
+                return Some(state);
+            }
+            if state.turns.is_fallen() || matches!(state.status, Status::Poisoned(_)) {
+                return None;
+            }
+            state.turns_awaited += 1;
+            state = self
+                .turned
+                .wait(state)
+                .expect("no holder of this lock panics");
+            state.turns_awaited -= 1;
+        }
+    }
+
+    /// Gives up `changes`, whose turn will not come: they are answered with the frame that has fallen.
+    pub fn fall_behind(&self, changes: Vec<Waiting>) {
+        let mut state = self.lock();
+        state.fallen_turns += 1;
+        if state.turns.is_fallen() {
+            state.fallen.extend(changes);
+            self.turned.notify_all();
+        } else if let Status::Poisoned(detail) = &state.status {
+            let detail = detail.clone();
+            drop(state);
+            refuse_all(changes, &AppendError::Poisoned { detail });
+        }
+    }
+
+    /// Notes that the frame of `turn`, which was due, is not on the disk: nothing more is taken.
+    pub fn fall(&self, turn: Turn) {
+        self.lock().turns.fall(turn);
+        self.turned.notify_all();
+    }
+
+    /// Waits until everything that was taken behind the frame that has fallen has come back; gives it. The
+    /// caller has the committer, so nobody takes more. Blocks.
+    pub fn wait_for_fallen(&self) -> Vec<Waiting> {
+        let mut state = self.lock();
+        while state.fallen_turns < state.turns.behind_fallen() {
+            state = self
+                .turned
+                .wait(state)
+                .expect("no holder of this lock panics");
+        }
+        state.fallen_turns = 0;
+        std::mem::take(&mut state.fallen)
+    }
+
+    /// Has pens take again, behind what has been settled.
+    pub fn go_back(&self) {
+        self.lock().turns.go_back();
+        self.work.notify_all();
+    }
+
+    /// Ends `turn`, if it is not settled: that of what changed nothing that readers see, or was refused. With
+    /// nothing on its way behind it.
+    pub fn end(&self, turn: Turn) {
+        let mut state = self.lock();
+        if state.turns.is_due(turn) {
+            state.turns.settle(turn);
+        }
+    }
+
+    /// Settles the turn of `published` when it has come: lets readers see what the frame says, and frees
+    /// its room in line. Gives false, and does nothing, where [`Shared::wait_for_turn`] does. Blocks.
+    pub fn publish(&self, published: Published) -> bool {
+        let Published {
+            turn,
+            place,
+            frame,
+            payload_bytes,
+            waiting_bytes,
+        } = published;
+        let payload = FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + payload_bytes;
+        let Some(mut state) = self.lock_in_turn(turn) else {
+            return false;
+        };
         let State {
             table,
             waiters,
@@ -260,23 +421,23 @@ impl Shared {
         span.end = frame.end();
         let is_portion_full = portions(span) > before;
         cache.keep(frame);
+        // Zero when the log was poisoned from elsewhere meanwhile.
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(waiting_bytes);
+        state.turns.settle(turn);
+        let is_awaited = state.turns_awaited > 0;
+        // Another pen writes what waits while this one answers.
+        let is_called = !state.waiting.is_empty() && state.call_pen();
         drop(state);
+        if is_awaited {
+            self.turned.notify_all();
+        }
+        if is_called {
+            self.work.notify_one();
+        }
         if is_portion_full {
             self.want_sorter();
         }
-    }
-
-    /// Answers a group that has happened.
-    pub fn answer(&self, group: Vec<Waiting>) {
-        let bytes: usize = group.iter().map(|waiting| waiting.bytes).sum();
-        {
-            let mut state = self.lock();
-            // Zero when the log was poisoned from elsewhere meanwhile.
-            state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
-        }
-        for waiting in group {
-            waiting.answer.give(Ok(()));
-        }
+        true
     }
 
     /// Takes no more changes because of `detail`, and answers so to `group` and all that wait.
@@ -310,12 +471,12 @@ impl Shared {
             state.is_sorter_wanted = true;
             let State { line, table, .. } = &mut *state;
             line.rewind(table);
-            std::mem::take(&mut state.waiting)
+            let fallen = std::mem::take(&mut state.fallen);
+            fallen.into_iter().chain(std::mem::take(&mut state.waiting))
         };
-        for waiting in group.into_iter().chain(waiting) {
-            waiting.answer.give(Err(error.clone()));
-        }
-        self.work.notify_one();
+        refuse_all(group.into_iter().chain(waiting), error);
+        self.work.notify_all();
+        self.turned.notify_all();
         self.sorting.notify_all();
     }
 
@@ -338,7 +499,6 @@ impl Shared {
         let checked = state.status.check_batch(batch);
         if matches!(checked, Err(AppendError::Full { .. })) {
             state.is_room_wanted = true;
-            state.is_committer_asleep = false;
             self.work.notify_one();
         }
         checked
@@ -350,7 +510,7 @@ impl Shared {
         if matches!(state.status, Status::Running | Status::Full(_)) {
             state.status = Status::Closing;
         }
-        self.work.notify_one();
+        self.work.notify_all();
         self.sorting.notify_all();
     }
 
@@ -383,6 +543,7 @@ impl Shared {
 
     fn tell(&self, command: Option<(PartitionId, Command)>) -> Result<(), AppendError> {
         let (sender, told) = sync_channel(1);
+        let bytes = command.as_ref().map_or(0, |_| FRAME_HEADER_BYTES);
         let state = self.lock();
         state.status.check()?;
         self.put_in_line(
@@ -390,7 +551,7 @@ impl Shared {
             Waiting {
                 entries: Vec::new(),
                 command,
-                bytes: FRAME_HEADER_BYTES,
+                bytes,
                 answer: Answer::Told(sender),
             },
         );
@@ -444,7 +605,29 @@ impl Shared {
     }
 }
 
+fn refuse_all(changes: impl IntoIterator<Item = Waiting>, error: &AppendError) {
+    for waiting in changes {
+        waiting.answer.give(Err(error.clone()));
+    }
+}
+
 impl State {
+    /// Whether a pen should take what waits. Beside a frame that is on its way, a frame of as many changes
+    /// is worth its write; fewer wait until that one is settled, and for more to come.
+    fn is_worth_taking(&self) -> bool {
+        let on_their_way = self.turns.on_their_way();
+        let is_enough = self.waiting.len() >= on_their_way.max(1);
+        !self.turns.is_fallen() && (is_enough || (self.is_room_wanted && on_their_way == 0))
+    }
+
+    /// Whether a pen is to be woken: there is something for it, it sleeps, and none has been woken that
+    /// has not looked yet.
+    fn call_pen(&mut self) -> bool {
+        let is_called = self.pens_asleep > 0 && !self.is_pen_called && self.is_worth_taking();
+        self.is_pen_called |= is_called;
+        is_called
+    }
+
     /// The chunks that something needs.
     pub fn chunks_in_use(&self) -> Vec<ChunkRow> {
         let unused = self.unused_chunks();

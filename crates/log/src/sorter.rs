@@ -21,6 +21,7 @@ use thiserror::Error;
 use tidemill_model::{Clock, Timestamp};
 
 use crate::aligned::Aligned;
+use crate::buffers::Buffers;
 use crate::chunk::{ChunkHeader, DIRECTORY, ExtentRow, chunk_path};
 use crate::chunk_writer::{ChunkWriter, Written};
 use crate::disk::remove;
@@ -72,6 +73,7 @@ pub enum SortError {
 pub struct Sorter {
     shared: Arc<Shared>,
     files: Arc<Files>,
+    buffers: Arc<Buffers>,
     clock: Arc<dyn Clock>,
     sorting: Sorting,
     /// Whether the thread that sorts runs like all others.
@@ -93,12 +95,14 @@ impl Sorter {
     pub fn new(
         shared: Arc<Shared>,
         files: Arc<Files>,
+        buffers: Arc<Buffers>,
         clock: Arc<dyn Clock>,
         sorting: Sorting,
     ) -> Sorter {
         Sorter {
             shared,
             files,
+            buffers,
             clock,
             sorting,
             stands_forward: AtomicBool::new(false),
@@ -113,6 +117,7 @@ impl Sorter {
             match self.shared.wait_for_sorter(quiet_after) {
                 Occasion::Work => quiet_after = Some(QUIET),
                 Occasion::Quiet => {
+                    self.buffers.give_back();
                     give_back_memory();
                     quiet_after = None;
                     continue;

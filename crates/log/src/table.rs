@@ -15,6 +15,7 @@ use bytes::Bytes;
 use tidemill_model::Timestamp;
 
 use crate::chunk::{ExtentRow, chunk_path};
+use crate::extents::Extents;
 use crate::frame::file_path;
 use crate::port::{PartitionId, Position};
 use crate::run::{Change, EntriesRun, PartitionRow, SnapshotPointer};
@@ -137,7 +138,7 @@ pub struct Kept {
     /// How far it reaches.
     pub row: PartitionRow,
     /// Where its entries lie, in order.
-    pub extents: VecDeque<Extent>,
+    pub extents: Extents,
 }
 
 /// A change that does not follow from what is there.
@@ -176,7 +177,7 @@ fn kept<'a>(
             created_lsn: place.lsn,
             ..PartitionRow::default()
         },
-        extents: VecDeque::new(),
+        extents: Extents::default(),
     })
 }
 
@@ -187,17 +188,14 @@ impl Kept {
         self.row.last_at = self.row.last_at.max(extent.last_at);
         if extent.end() > self.row.start {
             need(needed, &extent);
-            self.extents.push_back(extent);
+            self.extents.push(extent);
         }
     }
 
     /// The extents that begin within `span` of file `file` of the write-ahead log.
     pub fn extents_in(&self, file: u64, span: Range<u64>) -> impl Iterator<Item = &Extent> {
-        let first = self
-            .extents
-            .partition_point(|extent| extent.is_before(file, span.start));
         self.extents
-            .range(first..)
+            .behind(move |extent| extent.is_before(file, span.start))
             .take_while(move |extent| extent.is_before(file, span.end))
     }
 }
@@ -282,7 +280,7 @@ impl Table {
             partition,
             Kept {
                 row,
-                extents: VecDeque::new(),
+                extents: Extents::default(),
             },
         );
         if before.is_some() {
@@ -327,7 +325,7 @@ impl Table {
 
     /// Enters what chunk `chunk` holds of a partition, in place of where these entries lay until now; gives
     /// the places it took, which may be many. What has been trimmed or deleted meanwhile is left out.
-    pub fn adopt(&mut self, chunk: u64, row: &ExtentRow) -> Result<Vec<Extent>, Misfit> {
+    pub fn adopt(&mut self, chunk: u64, row: &ExtentRow) -> Result<Vec<VecDeque<Extent>>, Misfit> {
         let Some(kept) = self.partitions.get_mut(&row.partition) else {
             return Ok(Vec::new());
         };
@@ -338,23 +336,22 @@ impl Table {
         if extent.end() > kept.row.end {
             return Err(misfit(row, "reach behind its end"));
         }
-        let from = kept
-            .extents
-            .partition_point(|old| old.end() <= extent.first);
-        let to = kept.extents.partition_point(|old| old.first < extent.end());
+        let Range {
+            start: from,
+            end: to,
+        } = extent.first..extent.end();
         let start = kept.row.start;
-        let is_within =
-            |old: &Extent| old.first.max(start) >= extent.first && old.end() <= extent.end();
-        if !kept.extents.range(from..to).all(is_within) {
+        let is_within = |old: &Extent| old.first.max(start) >= from && old.end() <= to;
+        let concerned = kept.extents.behind(|old| old.end() <= from);
+        let are_within = concerned.take_while(|old| old.first < to).all(is_within);
+        if !are_within {
             return Err(misfit(row, "lie across the borders of others"));
         }
         need(&mut self.needed, &extent);
-        let replaced: Vec<Extent> = kept.extents.drain(from..to).collect();
-        forget(&mut self.needed, replaced.iter());
-        kept.extents.insert(from, extent);
-        if kept.extents.capacity() > kept.extents.len() + 4 {
-            kept.extents.shrink_to_fit();
-        }
+        let replaced = kept
+            .extents
+            .replace(|old| old.end() <= from, |old| old.first >= to, extent);
+        forget(&mut self.needed, replaced.iter().flatten());
         Ok(replaced)
     }
 
@@ -370,7 +367,7 @@ impl Table {
             && extent.end() <= kept.row.end;
         if is_needed && extent.first >= behind {
             need(&mut self.needed, &extent);
-            kept.extents.push_back(extent);
+            kept.extents.push(extent);
         }
     }
 
@@ -434,7 +431,7 @@ impl Table {
     pub fn first_gap(&self) -> Option<(PartitionId, Range<Position>)> {
         self.partitions().find_map(|(partition, kept)| {
             let mut expected = kept.row.start;
-            for extent in &kept.extents {
+            for extent in kept.extents.iter() {
                 if extent.first > expected {
                     return Some((partition, expected..extent.first));
                 }

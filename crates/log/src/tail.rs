@@ -1,9 +1,9 @@
 //! Walking through the frames of one file, and judging where they end.
 //!
-//! What must hold: a tail is dropped only when a power cut explains it: one write was on its way, so
-//! nothing valid stands behind it, and each of its sectors is either what was written or still zero.
-//! Anything else was damaged after it had been written, perhaps after it had been acknowledged. Pure:
-//! the bytes of the file come in.
+//! What must hold: a tail is dropped only when a power cut explains it: one write was on its way, or two,
+//! the second of which says so. So nothing valid stands behind the first but the second, nothing at all
+//! behind that, and each sector is either what was written or still zero. Anything else was damaged after
+//! it had been written, perhaps after it had been acknowledged. Pure: the bytes of the file come in.
 
 use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FrameHeader, FrameKind, SECTOR_BYTES, count_zero_sectors, is_zero,
@@ -63,7 +63,10 @@ pub fn judge(bytes: &[u8], offset: usize, chain: &Chain, unsynced: bool) -> Tail
     if unsynced {
         return Tail::Torn;
     }
-    if let Some((later, header)) = next_valid(bytes, offset + BLOCK_BYTES, chain) {
+    let behind = next_valid(bytes, offset + BLOCK_BYTES, chain);
+    if let Some((later, header)) = &behind
+        && !is_last_beside(bytes, *later, header, chain)
+    {
         let detail = format!("frame {} behind it, at {later}, is valid", header.lsn);
         return Tail::Damaged(detail);
     }
@@ -74,8 +77,25 @@ pub fn judge(bytes: &[u8], offset: usize, chain: &Chain, unsynced: bool) -> Tail
         FrameHeader::decode(rest).and_then(|header| header.check_place(chain).map(|()| header));
     match header {
         Err(bad) => Tail::Damaged(bad.to_string()),
-        Ok(header) => judge_content(rest, &header),
+        Ok(header) => match behind {
+            Some((later, next)) if !is_next(&header, offset, &next, later) => Tail::Damaged(
+                format!("what stands behind it, at {later}, does not follow it"),
+            ),
+            Some(_) | None => judge_content(rest, &header),
+        },
     }
+}
+
+/// Whether the valid frame with `header` at `later` may stand behind one that is torn: it was begun
+/// beside the one that `chain` asks for, and is the last that was begun.
+fn is_last_beside(bytes: &[u8], later: usize, header: &FrameHeader, chain: &Chain) -> bool {
+    let end = later + header.frame_bytes as usize;
+    header.is_beside && header.lsn == chain.lsn + 1 && is_zero(&bytes[end..])
+}
+
+/// Whether the frame with `next`, which stands at `later`, was made as the one behind that at `offset`.
+fn is_next(header: &FrameHeader, offset: usize, next: &FrameHeader, later: usize) -> bool {
+    later == offset + header.frame_bytes as usize && next.check_place(&header.next()).is_ok()
 }
 
 fn judge_content(rest: &[u8], header: &FrameHeader) -> Tail {

@@ -58,3 +58,10 @@ impl Waiting {
         !self.entries.is_empty() || self.command.is_some()
     }
 }
+
+/// Tells those who wait for `changes` that they have happened.
+pub fn answer(changes: Vec<Waiting>) {
+    for waiting in changes {
+        waiting.answer.give(Ok(()));
+    }
+}

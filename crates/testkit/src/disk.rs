@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use tidemill_log::{Disk, DiskFile, Room};
 use tidemill_model::Entropy;
@@ -26,6 +26,8 @@ const SECTOR_BYTES: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    /// For those who wait for an I/O.
+    changed: Arc<Condvar>,
 }
 
 /// What an I/O does instead of what it should.
@@ -52,6 +54,8 @@ struct State {
     capacity_bytes: Option<usize>,
     is_written_through: bool,
     cuts: Option<Vec<State>>,
+    /// The I/O that stays on its way, and whether it is.
+    held: Option<(u64, bool)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -110,6 +114,7 @@ impl SimDisk {
         let cuts = self.lock().cuts.take().unwrap_or_default();
         let disk = |state| SimDisk {
             state: Arc::new(Mutex::new(state)),
+            changed: Arc::default(),
         };
         cuts.into_iter().map(disk).collect()
     }
@@ -118,6 +123,7 @@ impl SimDisk {
     pub fn fork(&self) -> SimDisk {
         SimDisk {
             state: Arc::new(Mutex::new(self.lock().clone())),
+            changed: Arc::default(),
         }
     }
 
@@ -137,6 +143,34 @@ impl SimDisk {
         self.lock().failures.insert(io, failure);
     }
 
+    /// Keeps I/O `io`, a write that is written through, on its way until [`SimDisk::release`]: a power cut
+    /// before that tears it, whatever was written behind it.
+    pub fn hold_at(&self, io: u64) {
+        self.lock().held = Some((io, false));
+    }
+
+    /// Lets what is held come to its end.
+    pub fn release(&self) {
+        self.lock().held = None;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the I/O that is to be held is on its way. Blocks.
+    pub fn wait_until_held(&self) {
+        self.wait_while(|state| matches!(state.held, Some((_, false))));
+    }
+
+    /// Waits until there were `count` I/Os, as [`SimDisk::io_count`] counts. Blocks.
+    pub fn wait_for_ios(&self, count: u64) {
+        self.wait_while(|state| state.ios < count);
+    }
+
+    fn wait_while(&self, is_early: impl Fn(&State) -> bool) {
+        let state = self.lock();
+        let waited = self.changed.wait_while(state, |state| is_early(state));
+        drop(waited.expect("no holder of this lock panics"));
+    }
+
     /// The disk holds at most `bytes` from now on; no limit with none.
     pub fn set_capacity(&self, bytes: Option<usize>) {
         self.lock().capacity_bytes = bytes;
@@ -150,6 +184,8 @@ impl SimDisk {
         state.is_down = false;
         state.crash_at = None;
         state.failures.clear();
+        state.held = None;
+        self.changed.notify_all();
         state.generation += 1;
         for directory in state.directories.values_mut() {
             directory.crash(&chance);
@@ -317,8 +353,9 @@ impl State {
             Outcome::Done => {
                 file.write(offset, bytes);
                 self.record_cut();
-                if is_through {
-                    self.files.get_mut(&number).ok_or_else(broken)?.sync();
+                let is_held = self.held.is_some_and(|(io, _)| io == self.ios);
+                if is_through && !is_held {
+                    self.arrive(number, offset, bytes.len())?;
                 }
             }
             Outcome::Cut => {
@@ -330,6 +367,13 @@ impl State {
                 return Err(failure.error());
             }
         }
+        Ok(())
+    }
+
+    /// Makes a write durable that was written through; others of the file may still be on their way.
+    fn arrive(&mut self, number: u64, offset: usize, bytes: usize) -> io::Result<()> {
+        let file = self.files.get_mut(&number).ok_or_else(broken)?;
+        file.sync_range(offset, bytes);
         Ok(())
     }
 
@@ -457,6 +501,19 @@ impl SimFile {
     fn truncate(&mut self, size: usize) {
         self.current.truncate(size);
         self.truncated = Some(self.truncated.map_or(size, |before| before.min(size)));
+    }
+
+    /// As [`SimFile::sync`], for the sectors of one write. A size is synced with the write that extends it.
+    fn sync_range(&mut self, offset: usize, bytes: usize) {
+        let end = (offset + bytes).min(self.current.len());
+        if self.synced.len() < end {
+            self.synced.resize(end, 0);
+        }
+        for sector in offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
+            self.unsynced.remove(&sector);
+            let stretch = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(end);
+            self.synced[stretch.clone()].copy_from_slice(&self.current[stretch]);
+        }
     }
 
     /// Only what was written since the last sync becomes durable: what a failed one lost stays lost.
@@ -609,6 +666,27 @@ impl Disk for SimDisk {
         Ok(Arc::new(self.create_file(path, is_through)?))
     }
 
+    fn zero_again(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let (number, generation, is_through, bytes) = {
+            let state = self.lock();
+            state.check_power()?;
+            let number = state.find(path).ok_or(io::ErrorKind::NotFound)?;
+            let size = state.files.get(&number).ok_or_else(broken)?.current.len();
+            let bytes = size.max(usize::try_from(bytes).map_err(io::Error::other)?);
+            (number, state.generation, state.is_written_through, bytes)
+        };
+        let file = |is_through| OpenFile {
+            disk: self.clone(),
+            number,
+            generation,
+            is_through,
+        };
+        let zeroing = file(false);
+        zeroing.write_at(0, &vec![0; bytes])?;
+        zeroing.sync()?;
+        Ok(Arc::new(file(is_through)))
+    }
+
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
         let mut state = self.lock();
         state.check_power()?;
@@ -661,8 +739,22 @@ impl OpenFile {
 
 impl DiskFile for OpenFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.lock()?
-            .write(self.number, offset, bytes, self.is_through)
+        let mut state = self.lock()?;
+        let written = state.write(self.number, offset, bytes, self.is_through);
+        let io = state.ios;
+        self.disk.changed.notify_all();
+        if !self.is_through || state.held != Some((io, false)) {
+            return written;
+        }
+        state.held = Some((io, true));
+        let is_held = |state: &mut State| state.held == Some((io, true)) && !state.is_down;
+        let waited = self.disk.changed.wait_while(state, is_held);
+        drop(waited.expect("no holder of this lock panics"));
+        let mut state = self.lock()?;
+        state.check_power()?;
+        written?;
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        state.arrive(self.number, offset, bytes.len())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

@@ -96,6 +96,12 @@ impl Disk for CountedDisk {
         Ok(self.counted(path, file))
     }
 
+    fn zero_again(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.zero_again(path, bytes)?;
+        self.counts.bytes.fetch_add(file.size()?, Ordering::Relaxed);
+        Ok(self.counted(path, file))
+    }
+
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
         self.disk.truncate(path, bytes)
     }

@@ -21,6 +21,9 @@ use tidemill_server::entropy::SystemEntropy;
 use crate::log::counted_disk::CountedDisk;
 use crate::stopwatch::Stopwatch;
 
+/// More than a log takes of one caller or of many: how much room their notes get.
+const PUTS_PER_SECOND_MAX: f64 = 1e6;
+
 /// Data of a record.
 pub const ENTRY_BYTES: usize = 1024;
 
@@ -147,6 +150,15 @@ pub fn partition(number: u64) -> PartitionId {
     PartitionId::new(ServiceTag::Streams, number)
 }
 
+/// Room for what one of `in_flight` callers measures, in memory that has been touched: the first touch may
+/// stop a processor for milliseconds, and those it would stop are what is measured.
+fn room_for_notes(in_flight: usize, duration: Duration) -> Vec<f64> {
+    let puts = duration.as_secs_f64() * PUTS_PER_SECOND_MAX / in_flight as f64;
+    let mut notes = vec![f64::NAN; puts as usize];
+    notes.clear();
+    notes
+}
+
 /// Puts batches of `entries` records, each to a partition of its own, `in_flight` at once, for
 /// `duration`.
 pub fn put_for(
@@ -157,16 +169,20 @@ pub fn put_for(
     duration: Duration,
 ) -> Result<Puts, LogBenchError> {
     let payload = Bytes::from(vec![7; ENTRY_BYTES]);
+    let notes: Vec<Vec<f64>> = (0..in_flight)
+        .map(|_| room_for_notes(in_flight, duration))
+        .collect();
     let watch = Stopwatch::start();
-    let callers: Vec<_> = (0..in_flight)
-        .map(|caller| {
+    let callers: Vec<_> = notes
+        .into_iter()
+        .enumerate()
+        .map(|(caller, mut latencies_us)| {
             let (log, payload) = (Arc::clone(log), payload.clone());
             let first = (caller * entries) as u64;
             let partitions = first..first + entries as u64;
             runtime.spawn(async move {
                 let batch = partitions.map(|number| (partition(number), payload.clone()));
                 let entries: Vec<_> = batch.collect();
-                let mut latencies_us = Vec::new();
                 while watch.elapsed() < duration {
                     let entries = entries.clone();
                     let put = Stopwatch::start();

@@ -180,6 +180,87 @@ fn a_bad_frame_before_a_good_one_is_no_torn_tail() {
     );
 }
 
+/// Two frames as they lie behind one another, the second begun beside the first, and where it begins.
+fn two_beside() -> (Vec<u8>, usize) {
+    let (first, next) = frame(&[&[1; 2000], &[0; 1000]]);
+    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0).beside();
+    put_command(writer.run(), PartitionId(1), &Command::Trim(7));
+    let (second, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
+    assert_eq!(hex(&second[56..60]), "01000000", "frozen");
+    let mut file = first.to_vec();
+    file.extend_from_slice(&second);
+    (file, first.len())
+}
+
+#[test]
+fn of_two_frames_that_were_on_their_way_either_may_be_torn() {
+    let (whole, second) = two_beside();
+    assert_eq!(whole.len(), 16 * SECTOR_BYTES);
+    for missing in 0..1_u32 << 16 {
+        let mut torn = whole.clone();
+        for (index, sector) in torn.chunks_mut(SECTOR_BYTES).enumerate() {
+            if missing >> index & 1 == 1 {
+                sector.fill(0);
+            }
+        }
+        torn.resize(torn.len() + BLOCK_BYTES, 0);
+        let (offset, chain) = match frame_at(&torn, 0, &CHAIN) {
+            Ok(header) => (second, header.next()),
+            Err(_) => (0, CHAIN),
+        };
+        let is_whole = torn[..whole.len()] == whole[..];
+        assert_eq!(frame_at(&torn, offset, &chain).is_ok(), is_whole);
+        let expected = match is_zero(&torn[offset..]) {
+            true => Tail::Clean,
+            false => Tail::Torn,
+        };
+        if !is_whole {
+            let tail = judge(&torn, offset, &chain, false);
+            assert_eq!(tail, expected, "{missing:016b}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_behind_a_frame_that_is_not_whole_must_explain_it() {
+    let (whole, second) = two_beside();
+    let damaged = |file: &[u8]| matches!(judge(file, 0, &CHAIN, false), Tail::Damaged(_));
+    for bit in 0..second * 8 {
+        let mut flipped = whole.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(damaged(&flipped), "bit {bit}");
+    }
+    let mut torn = whole.clone();
+    torn[..second].fill(0);
+    assert!(!damaged(&torn), "nothing of the first has arrived");
+    torn.extend_from_slice(&[0; BLOCK_BYTES]);
+    torn[second + BLOCK_BYTES] = 1;
+    assert!(
+        damaged(&torn),
+        "something was written behind the second, so the first was on the disk"
+    );
+    let (first, next) = frame(&[b"first"]);
+    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
+    put_command(writer.run(), PartitionId(1), &Command::Delete);
+    let (alone, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
+    let mut file = vec![0; first.len()];
+    file.extend_from_slice(&alone);
+    assert!(
+        damaged(&file),
+        "it was begun when the first was on the disk"
+    );
+    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0).beside();
+    put_command(writer.run(), PartitionId(1), &Command::Delete);
+    let later = Chain {
+        lsn: next.lsn + 1,
+        ..next
+    };
+    let (later, _) = writer.finish(FrameKind::Commands, later, Timestamp::EPOCH);
+    file.truncate(first.len());
+    file.extend_from_slice(&later);
+    assert!(damaged(&file), "it is not the next");
+}
+
 proptest! {
     #[test]
     fn what_is_put_into_a_frame_is_read_back(

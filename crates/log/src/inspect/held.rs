@@ -81,6 +81,10 @@ impl Disk for HeldDisk {
         read_only()
     }
 
+    fn zero_again(&self, _: &str, _: u64) -> io::Result<Arc<dyn DiskFile>> {
+        read_only()
+    }
+
     fn truncate(&self, _: &str, _: u64) -> io::Result<()> {
         read_only()
     }

@@ -1,0 +1,185 @@
+//! Two frames on their way at once: each is seen and answered in its order, and when the first falls, so
+//! does the second, whether a power cut, a broken disk or a full one is the cause.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tidemill_log::{
+    AppendError, Appended, Batch, LocalLog, LocalOptions, Log, PartitionId, ServiceTag,
+};
+use tidemill_model::BoxFuture;
+use tidemill_testkit::{DiskFailure, SimClock, SimDisk, SimEntropy};
+
+type Append = BoxFuture<'static, Result<Vec<Appended>, AppendError>>;
+
+fn open(disk: &SimDisk, seed: u64) -> LocalLog {
+    let options = LocalOptions {
+        file_bytes: 8 * 1024 * 1024,
+        sorts_by_itself: false,
+        scrubs_by_itself: false,
+        ..LocalOptions::default()
+    };
+    let (clock, entropy) = (SimClock::default(), SimEntropy::new(seed));
+    let disk = Arc::new(disk.clone());
+    LocalLog::open(disk, Arc::new(clock), Arc::new(entropy), options).unwrap()
+}
+
+fn shard(number: u64) -> PartitionId {
+    PartitionId::new(ServiceTag::Streams, number)
+}
+
+/// Appends an entry of several sectors to each of `shards`; it is in line when this returns.
+fn append(log: &LocalLog, shards: &[u64], byte: u8) -> Append {
+    let entry = |number: &u64| (shard(*number), vec![byte; 5000].into());
+    let entries = shards.iter().map(entry).collect();
+    log.append(Batch { entries })
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.build().unwrap().block_on(future)
+}
+
+fn is_answered(append: &mut Append) -> bool {
+    block_on(poll_fn(|context| {
+        Poll::Ready(append.as_mut().poll(context).is_ready())
+    }))
+}
+
+/// A log, and two appends on their way beside each other: the write of the first is held, that of the
+/// second is done.
+fn two_on_their_way(disk: &SimDisk, log: &LocalLog, failure: Option<DiskFailure>) -> [Append; 2] {
+    // Zeros go ahead of it, so that what follows is written over zeros.
+    block_on(append(log, &[1, 2], 1)).unwrap();
+    let io = disk.io_count() + 1;
+    disk.hold_at(io);
+    if let Some(failure) = failure {
+        disk.fail_at(io, failure);
+    }
+    let first = append(log, &[1, 2], 2);
+    disk.wait_until_held();
+    let second = append(log, &[2, 3], 3);
+    disk.wait_for_ios(io + 1);
+    [first, second]
+}
+
+/// How many entries shards 1 to 3 have.
+fn ends(log: &LocalLog) -> [u64; 3] {
+    [1, 2, 3].map(|number| log.partition(shard(number)).end)
+}
+
+/// The first byte of each entry of shards 1 to 3.
+fn content(log: &LocalLog) -> [Vec<u8>; 3] {
+    [1, 2, 3].map(|number| {
+        let read = block_on(log.read(shard(number), 0, 100, 1 << 20)).unwrap();
+        read.entries.iter().map(|entry| entry.payload[0]).collect()
+    })
+}
+
+#[test]
+fn the_second_is_seen_and_answered_behind_the_first() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    let [mut first, mut second] = two_on_their_way(&disk, &log, None);
+    assert!(!is_answered(&mut first) && !is_answered(&mut second));
+    assert_eq!(ends(&log), [1, 1, 0], "neither is seen");
+    disk.release();
+    let places = [block_on(first).unwrap(), block_on(second).unwrap()];
+    let positions: [Vec<u64>; 2] =
+        places.map(|places| places.iter().map(|place| place.position).collect());
+    assert_eq!(positions, [vec![1, 1], vec![2, 0]]);
+    assert_eq!(content(&log), [vec![1, 2], vec![1, 2, 3], vec![3]]);
+    drop(log);
+    assert_eq!(
+        content(&open(&disk, 2)),
+        [vec![1, 2], vec![1, 2, 3], vec![3]]
+    );
+}
+
+#[test]
+fn a_power_cut_leaves_both_or_neither_when_the_second_was_written() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let disk = SimDisk::written_through();
+        let log = open(&disk, seed);
+        let [mut first, mut second] = two_on_their_way(&disk, &log, None);
+        assert!(!is_answered(&mut first) && !is_answered(&mut second));
+        disk.crash(seed);
+        assert!(block_on(first).is_err() && block_on(second).is_err());
+        drop(log);
+        let log = open(&disk, seed + 1);
+        let found = content(&log);
+        let both = [vec![1, 2], vec![1, 2, 3], vec![3]];
+        let neither = [vec![1], vec![1], vec![]];
+        assert!(found == both || found == neither, "seed {seed}: {found:?}");
+        // What was torn is gone for good, and the log goes on behind what is left.
+        block_on(append(&log, &[1, 3], 4)).unwrap();
+        drop(log);
+        let mut expected = found.clone();
+        expected[0].push(4);
+        expected[2].push(4);
+        assert_eq!(content(&open(&disk, seed + 2)), expected, "seed {seed}");
+        seen.insert(found);
+    }
+    assert_eq!(
+        seen.len(),
+        2,
+        "the power is cut before and behind the last sector"
+    );
+}
+
+#[test]
+fn a_write_that_fails_takes_the_one_behind_it_along() {
+    for seed in 0..20 {
+        let disk = SimDisk::written_through();
+        let log = open(&disk, seed);
+        let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Broken));
+        disk.release();
+        for append in [first, second] {
+            let error = block_on(append).unwrap_err();
+            assert!(matches!(error, AppendError::Poisoned { .. }), "{error}");
+        }
+        assert_eq!(ends(&log), [1, 1, 0], "neither is seen");
+        drop(log);
+        disk.crash(seed);
+        assert_eq!(content(&open(&disk, seed + 1)), [vec![1], vec![1], vec![]]);
+    }
+}
+
+#[test]
+fn where_there_is_no_room_for_the_first_the_log_goes_on_from_before_both() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Full));
+    disk.release();
+    for append in [first, second] {
+        let error = block_on(append).unwrap_err();
+        assert!(matches!(error, AppendError::Full { .. }), "{error}");
+    }
+    // Who is refused has the log look whether there is room again.
+    let again = (0..1000).find_map(|_| block_on(append(&log, &[1, 2, 3], 4)).ok());
+    let positions: Vec<u64> = again.unwrap().iter().map(|place| place.position).collect();
+    assert_eq!(positions, [1, 1, 0], "the places are given anew");
+    let expected = [vec![1, 4], vec![1, 4], vec![4]];
+    assert_eq!(content(&log), expected);
+    drop(log);
+    disk.crash(1);
+    assert_eq!(content(&open(&disk, 2)), expected);
+}
+
+#[test]
+fn a_disk_that_is_not_written_through_has_one_frame_on_its_way() {
+    let disk = SimDisk::new();
+    let log = open(&disk, 1);
+    let appends: Vec<Append> = (0..100).map(|n| append(&log, &[n % 3 + 1], 1)).collect();
+    for append in appends {
+        block_on(append).unwrap();
+    }
+    drop(log);
+    disk.crash(1);
+    assert_eq!(ends(&open(&disk, 2)), [34, 33, 33]);
+}
