@@ -18,6 +18,10 @@ const SLICE_NANOS: u64 = 100_000;
 /// How much a thread in the background stands back: about a tenth of a busy processor is left to it.
 const BACKGROUND_NICE: i32 = 10;
 
+/// How much functions stand back: about a quarter of a busy processor is left to one of them, as long as
+/// only they and the server want it.
+const FUNCTION_NICE: i32 = 5;
+
 /// What the system granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheduling {
@@ -77,6 +81,19 @@ pub fn yield_this_thread() {
 /// system grants that to a thread that has stood back is told.
 pub fn stand_with_others() -> bool {
     set(&usual())
+}
+
+/// Lets the server run before the calling process and all that it starts, where both want a processor: for
+/// functions, whose work must not hold up that of the log. It takes no lock and no memory, so it may be
+/// called between fork and exec. Whether the system grants it is told.
+pub fn stand_behind_the_server() -> bool {
+    set(&libc::sched_attr {
+        sched_policy: libc::SCHED_BATCH as u32,
+        sched_nice: FUNCTION_NICE,
+        // What it starts stands behind as well.
+        sched_flags: 0,
+        ..usual()
+    })
 }
 
 /// While it lives, the calling thread is not put to sleep for others, where the system grants that.

@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
 
+use tidemill_log::scheduling::stand_behind_the_server;
 use tidemill_model::BoxFuture;
 
 use crate::payloads::Exit;
@@ -146,6 +147,7 @@ fn confine(command: &mut tokio::process::Command) {
         // A server that is itself allowed less passes its own limits on.
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, FILES_MAX);
+        let _ = stand_behind_the_server();
         Ok(())
     };
     #[expect(
@@ -153,7 +155,7 @@ fn confine(command: &mut tokio::process::Command) {
         reason = "only before exec can a process bind its life to its parent's"
     )]
     // SAFETY: between fork and exec only async-signal-safe calls are allowed. `prepare` makes plain
-    // system calls (prctl, getppid, setrlimit), captures a number, and neither allocates nor locks;
+    // system calls (prctl, getppid, setrlimit, sched_setattr), captures a number, and neither allocates nor locks;
     // an error from a raw OS code or from a kind does not allocate either.
     unsafe {
         command.pre_exec(prepare);
@@ -354,6 +356,16 @@ mod tests {
             (text.as_str(), exit),
             ("this \nerror\n1024\n", Exit::Code(5))
         );
+    }
+
+    #[tokio::test]
+    async fn what_a_function_starts_stands_behind_the_server() {
+        let processes = LocalProcesses::new().unwrap();
+        // How nice it is, and its scheduling class, which is SCHED_BATCH; see proc(5).
+        let (_kept, command) = shell("cut -d' ' -f19,41 /proc/self/stat");
+        let mut process = processes.start(command).await.unwrap();
+        let (text, _) = watch(&mut *process).await;
+        assert_eq!(text, "5 3\n");
     }
 
     #[tokio::test]
