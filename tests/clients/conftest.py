@@ -1,11 +1,15 @@
 """The servers and clients that the tests share.
 
 `mill` has the limits lifted, so that tests do not throttle each other; `limited` has them as AWS has;
-`durable` keeps its data in a folder of the test's own and can be killed and started again.
+`timed` has them too, and a clock that stands still until the test advances it; `durable` keeps its data in a
+folder of the test's own and can be killed and started again.
 """
+
+import datetime
 
 import pytest
 
+import clock
 import jvm
 from harness import BINARY, Collector, Mill, Moto, Server
 
@@ -33,6 +37,21 @@ def mill(tmp_path_factory):
 @pytest.fixture(scope="session")
 def limited(tmp_path_factory):
     yield from running(Server(tmp_path_factory.mktemp("limited"), "--limits", "aws"))
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    return clock.library(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture
+def timed(tmp_path, clock_library):
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
+    hand = clock.Clock(tmp_path, clock_library, now)
+    server = Server(tmp_path, "--limits", "aws", environment=hand.environment)
+    server.start()
+    yield Mill(server, hand)
+    server.stop()
 
 
 @pytest.fixture

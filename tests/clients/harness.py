@@ -260,8 +260,9 @@ def report(value):
 class Mill:
     """A server with its three clients, and the short forms that tests are written in."""
 
-    def __init__(self, server):
+    def __init__(self, server, clock=None):
         self.server = server
+        self.clock = clock
         self.kinesis = server.client("kinesis")
         self.functions = server.client("lambda")
         self.sqs = server.client("sqs")

@@ -1,6 +1,7 @@
 """The Kinesis Client Library, unmodified: two workers share a stream that is resharded, and one of them dies.
 
-Its leases and metrics are in a moto server. What must hold: every record is seen, those of a key in their
+In the first test it is the one that follows, in the second the one that leads: it assigns the leases and finds
+new shards. Leases and metrics are in a moto server. What must hold: every record is seen, those of a key in their
 order; what is seen again, because a worker died behind its last checkpoint, was seen before.
 """
 
@@ -100,11 +101,32 @@ def workers(tmp_path, class_path, mill, moto):
     workers.end()
 
 
+def items(moto, table):
+    return moto.client("dynamodb").scan(TableName=table)["Items"]
+
+
 def leader(moto, application):
     """The worker that assigns the leases."""
-    table = moto.client("dynamodb").scan(TableName=f"{application}-CoordinatorState")
-    owners = [item["ownerName"]["S"] for item in table["Items"] if "ownerName" in item]
+    owners = [item["ownerName"]["S"] for item in items(moto, f"{application}-CoordinatorState") if "ownerName" in item]
     return owners[0] if owners else None
+
+
+def break_lock(moto, application):
+    """Takes away what says who leads: of a worker that is gone it would hold for two minutes more."""
+    table = f"{application}-CoordinatorState"
+    [lock] = [item for item in items(moto, table) if "ownerName" in item]
+    moto.client("dynamodb").delete_item(TableName=table, Key={"key": lock["key"]})
+
+
+def workers_at_work(moto, application):
+    """The workers that can be given leases."""
+    return {item["wid"]["S"] for item in items(moto, f"{application}-WorkerMetricStats")}
+
+
+def holders(moto, application):
+    """For each shard that has not been read to its end, the worker that has its lease."""
+    open_leases = [item for item in items(moto, application) if item["checkpoint"]["S"] != "SHARD_END"]
+    return {item["leaseKey"]["S"]: item.get("leaseOwner", {}).get("S") for item in open_leases}
 
 
 @pytest.mark.parity(
@@ -157,6 +179,8 @@ def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and
     producer.stop()
     expected = {key: list(range(count)) for key, count in producer.counts.items()}
     workers.wait(lambda: seen_first(workers.said("record")) == expected, "every record is seen in order", 30)
+    held = dict.fromkeys([first[1], *first[4:], *children], chief)
+    workers.wait(lambda: holders(moto, application) == held, "the survivor has all leases")
     workers.all[chief].stop()
     assert_each_lease_was_in_order(workers)
     consumers = mill.kinesis.list_stream_consumers(StreamARN=stream_arn(stream))["Consumers"]
@@ -165,6 +189,49 @@ def test_two_workers_see_every_record_in_order_though_shards_split_and_merge_and
     if reading == "polling":
         metrics = moto.client("cloudwatch").list_metrics(Namespace=application)["Metrics"]
         assert "RecordsProcessed" in {metric["MetricName"] for metric in metrics}
+
+
+@pytest.mark.parity(
+    "DescribeStreamSummary",
+    "ListShards",
+    "GetShardIterator",
+    "GetRecords",
+    "SplitShard",
+    "MergeShards",
+    grade="exact",
+    source="client",
+)
+def test_when_the_worker_that_leads_dies_the_other_takes_its_leases_and_finds_new_shards(mill, moto, workers):
+    stream, application = workers.arguments[2:]
+    first = [shard["ShardId"] for shard in mill.shards(stream)]
+    producer = Producer(mill.server.client("kinesis"), stream)
+    for name in ["one", "two"]:
+        workers.start(name, "polling")
+    workers.wait(lambda: workers.shards("record") >= set(first), "all shards are read", 120)
+    workers.wait(lambda: workers_at_work(moto, application) == set(workers.all), "both workers are at work")
+    chief = workers.wait(lambda: leader(moto, application), "a worker leads")
+    (heir,) = set(workers.all) - {chief}
+
+    workers.all[chief].kill()
+    break_lock(moto, application)
+    mill.kinesis.merge_shards(StreamName=stream, ShardToMerge=first[0], AdjacentShardToMerge=first[1])
+    mill.active(stream)
+    middle = int(mill.shards(stream)[7]["HashKeyRange"]["StartingHashKey"]) + 2**124
+    mill.kinesis.split_shard(StreamName=stream, ShardToSplit=first[7], NewStartingHashKey=str(middle))
+    mill.active(stream)
+    children = {shard["ShardId"] for shard in mill.shards(stream)[SHARDS:]}
+    assert len(children) == 3
+    workers.wait(lambda: workers.shards("record", heir) >= children, "the survivor reads the new shards")
+    producer.stop()
+
+    expected = {key: list(range(count)) for key, count in producer.counts.items()}
+    workers.wait(lambda: seen_first(workers.said("record")) == expected, "every record is seen in order", 30)
+    held = dict.fromkeys([*first[2:7], *children], heir)
+    workers.wait(lambda: holders(moto, application) == held, "the survivor has all leases")
+    assert leader(moto, application) == heir
+    assert workers.shards("ended") == {first[0], first[1], first[7]}
+    workers.all[heir].stop()
+    assert_each_lease_was_in_order(workers)
 
 
 def seen_first(said):

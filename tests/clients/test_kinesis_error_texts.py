@@ -1,10 +1,11 @@
 """Every error text that somebody has observed in production: the request that provokes it, over the bare wire.
 
-Clients and their tests match on these, so they are compared letter by letter. A text stands here once, with
-what provokes it; texts of our own are not here. What cannot be provoked in a test of a few seconds is proven
-beside its code: the iterator that has expired in `crates/streams/src/refused.rs`.
+Clients and their tests match on these, so they are compared letter by letter, in JSON and in CBOR. A text stands
+here once, with what provokes it; texts of our own are not here. What takes minutes to provoke is in
+`test_kinesis_time.py`: the iterator that has expired.
 """
 
+import base64
 import datetime
 import json
 import re
@@ -15,10 +16,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+import cbor
 from harness import ACCOUNT, REGION, Mill, Server, eventually, stream_arn, unique
 
 KINESIS = "Kinesis_20131202."
 JSON_1_1 = "application/x-amz-json-1.1"
+CBOR_1_1 = "application/x-amz-cbor-1.1"
 FIRST, SECOND, THIRD = (f"shardId-{number:012}" for number in range(3))
 END = str(2**128 - 1)
 HALF = str(2**127)
@@ -28,15 +31,36 @@ THROTTLED, SERIALIZATION = "ProvisionedThroughputExceededException", "Serializat
 # A number of 2018, as the real service gave it out.
 OLD_NUMBER = "49590338271490256608559692538361571095921975989136588898"
 QUOTA_PAGE = "http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html"
-PUT = {"PartitionKey": "k", "Data": ""}
+PUT = {"PartitionKey": "k", "Data": b""}
 
 
-def call(mill, operation, body):
+def in_json(value):
+    """What JSON has in place of a value that it has not."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value.timestamp()
+
+
+WRITERS = {JSON_1_1: lambda body: json.dumps(body, default=in_json).encode(), CBOR_1_1: cbor.encoded}
+READERS = {JSON_1_1: json.loads, CBOR_1_1: cbor.decoded}
+in_both_encodings = pytest.mark.parametrize("encoding", [JSON_1_1, CBOR_1_1], ids=["json", "cbor"])
+
+
+def answered(mill, operation, body, encoding=JSON_1_1):
+    """Status and output of a call with exactly this body."""
+    sent = WRITERS[encoding](body)
+    status, headers, answer = mill.server.call("kinesis", KINESIS + operation, sent, encoding)
+    assert len(headers["x-amzn-RequestId"]) == 36 and headers["Content-Type"] == encoding
+    return status, READERS[encoding](answer) if answer else {}
+
+
+def call(mill, operation, body, encoding=JSON_1_1):
     """Status, type and message of a call with exactly this body."""
-    status, headers, answer = mill.server.call("kinesis", KINESIS + operation, json.dumps(body).encode())
-    parsed = json.loads(answer or b"{}")
-    assert len(headers["x-amzn-RequestId"]) == 36
-    return status, parsed.get("__type"), parsed.get("message", parsed.get("Message"))
+    status, found = answered(mill, operation, body, encoding)
+    if status == 200:
+        return status, None, None
+    kind = found["__type"]
+    word = "Message" if kind == SERIALIZATION else "message"
+    assert set(found) <= {"__type", word}, found
+    return status, kind, found.get(word)
 
 
 def position(stream, kind, shard=FIRST, **rest):
@@ -56,7 +80,8 @@ def world(mill):
     world.number_of_second = put["SequenceNumber"]
     world.number = mill.put(world.one, ["x"])[0]
     world.future = str(int(world.number) + 16**20)
-    world.later = int((datetime.datetime.now().timestamp() + 3600) * 1000)
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    world.later = now + datetime.timedelta(hours=1, milliseconds=123)
     world.kept = mill.stream()
     kinesis.increase_stream_retention_period(StreamName=world.kept, RetentionPeriodHours=72)
     mill.active(world.kept)
@@ -207,7 +232,7 @@ TEXTS = {
     ),
     "a record that is too large": (
         "PutRecords",
-        lambda w: {"StreamName": w.one, "Records": [{"PartitionKey": "k", "Data": "A" * (4 * 349_526)}]},
+        lambda w: {"StreamName": w.one, "Records": [{"PartitionKey": "k", "Data": bytes(3 * 349_526)}]},
         VALIDATION,
         lambda w: constraint("", "records.1.member.data", "Member must have length less than or equal to 1048576."),
     ),
@@ -260,11 +285,11 @@ TEXTS = {
     ),
     "a time that has not come": (
         "GetShardIterator",
-        lambda w: position(w.one, "AT_TIMESTAMP", Timestamp=w.later / 1000),
+        lambda w: position(w.one, "AT_TIMESTAMP", Timestamp=w.later),
         INVALID,
         lambda w: re.compile(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
-            rf"timestampInMillis: {w.later}, currentTimestampInMillis: \d{{13}}"
+            rf"timestampInMillis: {round(w.later.timestamp() * 1000)}, currentTimestampInMillis: \d{{13}}"
         ),
     ),
     "a shard that is none": (
@@ -467,11 +492,9 @@ TEXTS = {
 }
 
 
-@pytest.mark.parity("*", grade="exact", source="observed")
-@pytest.mark.parametrize("provoked_by", TEXTS)
-def test_a_text_is_the_one_that_was_observed(mill, world, provoked_by):
+def assert_told(mill, world, provoked_by, encoding):
     operation, body, kind, text = TEXTS[provoked_by]
-    status, found_kind, found = call(mill, operation, body(world))
+    status, found_kind, found = call(mill, operation, body(world), encoding)
     assert (status, found_kind) == (400, kind), found
     expected = text(world)
     if isinstance(expected, re.Pattern):
@@ -480,40 +503,65 @@ def test_a_text_is_the_one_that_was_observed(mill, world, provoked_by):
         assert found == expected
 
 
-@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
-def test_the_number_zero_is_a_failure_of_the_service(mill, world):
-    status, kind, _ = call(mill, "GetShardIterator", position(world.one, "AT_SEQUENCE_NUMBER", StartingSequenceNumber="0"))
-    assert status == 500 and kind.startswith("InternalFailure")
-
-
-@pytest.mark.parity("GetResourcePolicy", "DeleteResourcePolicy", grade="exact", source="observed")
-def test_what_was_observed_of_policies(mill, world):
-    arn = stream_arn(world.one)
-    answer = mill.server.call("kinesis", KINESIS + "GetResourcePolicy", json.dumps({"ResourceARN": arn}).encode())
-    assert (answer[0], json.loads(answer[2])) == (200, {"Policy": "{}"})
-    assert call(mill, "DeleteResourcePolicy", {"ResourceARN": arn})[:2] == (400, NOT_FOUND)
-    absent = {"ResourceARN": stream_arn(world.absent), "Policy": "{}"}
-    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kinesis:*"}]}
-    absent["Policy"] = json.dumps(policy)
-    assert call(mill, "PutResourcePolicy", absent)[:2] == (400, NOT_FOUND)
+# What was observed was in JSON for the most part, and type errors name what JSON has; of CBOR it is known that
+# errors are maps with the same members.
+OF_EITHER_ENCODING = [provoked_by for provoked_by in TEXTS if TEXTS[provoked_by][2] != SERIALIZATION]
+OF_TYPES = [provoked_by for provoked_by in TEXTS if TEXTS[provoked_by][2] == SERIALIZATION]
 
 
 @pytest.mark.parity("*", grade="exact", source="observed")
-def test_a_throttled_shard_says_so(limited):
+@pytest.mark.parametrize("provoked_by", TEXTS)
+def test_a_text_is_the_one_that_was_observed(mill, world, provoked_by):
+    assert_told(mill, world, provoked_by, JSON_1_1)
+
+
+@pytest.mark.parity("*", grade="exact", source="inferred")
+@pytest.mark.parametrize("provoked_by", OF_EITHER_ENCODING)
+def test_a_text_is_the_same_in_cbor(mill, world, provoked_by):
+    assert_told(mill, world, provoked_by, CBOR_1_1)
+
+
+@pytest.mark.parity("*", grade="exact", source="inferred")
+@pytest.mark.parametrize("provoked_by", OF_TYPES)
+def test_a_wrong_type_is_told_in_cbor_as_in_json(mill, world, provoked_by):
+    assert_told(mill, world, provoked_by, CBOR_1_1)
+
+
+@in_both_encodings
+@pytest.mark.parity("GetShardIterator", grade="exact", source="observed")
+def test_the_number_zero_is_a_failure_of_the_service(mill, world, encoding):
+    zero = position(world.one, "AT_SEQUENCE_NUMBER", StartingSequenceNumber="0")
+    status, kind, _ = call(mill, "GetShardIterator", zero, encoding)
+    assert status == 500 and kind.startswith("InternalFailure")
+
+
+@in_both_encodings
+@pytest.mark.parity("GetResourcePolicy", "DeleteResourcePolicy", grade="exact", source="observed")
+def test_what_was_observed_of_policies(mill, world, encoding):
+    arn = stream_arn(world.one)
+    assert answered(mill, "GetResourcePolicy", {"ResourceARN": arn}, encoding) == (200, {"Policy": "{}"})
+    assert call(mill, "DeleteResourcePolicy", {"ResourceARN": arn}, encoding)[:2] == (400, NOT_FOUND)
+    absent = {"ResourceARN": stream_arn(world.absent), "Policy": "{}"}
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kinesis:*"}]}
+    absent["Policy"] = json.dumps(policy)
+    assert call(mill, "PutResourcePolicy", absent, encoding)[:2] == (400, NOT_FOUND)
+
+
+@in_both_encodings
+@pytest.mark.parity("*", grade="exact", source="observed")
+def test_a_throttled_shard_says_so(limited, encoding):
     name, other = limited.stream(), limited.stream()
     text = f"Rate exceeded for shard {FIRST} in stream {under(name)}."
-    full = {"PartitionKey": "k", "Data": "A" * (4 * 345_000)}
-    records = {"StreamName": name, "Records": [full, full]}
-    status, _, answer = limited.server.call("kinesis", KINESIS + "PutRecords", json.dumps(records).encode())
-    failed = json.loads(answer)
+    full = {"PartitionKey": "k", "Data": bytes(3 * 345_000)}
+    status, failed = answered(limited, "PutRecords", {"StreamName": name, "Records": [full, full]}, encoding)
     assert status == 200 and failed["FailedRecordCount"] == 1
     assert failed["Records"][1] == {"ErrorCode": THROTTLED, "ErrorMessage": text}
-    assert call(limited, "PutRecord", {"StreamName": name, **full}) == (400, THROTTLED, text)
+    assert call(limited, "PutRecord", {"StreamName": name, **full}, encoding) == (400, THROTTLED, text)
     iterator = limited.iterator(other)
     text = f"Rate exceeded for shard {FIRST} in stream {under(other)}."
 
     def throttled(operation, body):
-        status, kind, found = call(limited, operation, body)
+        status, kind, found = call(limited, operation, body, encoding)
         assert status == 200 or (kind, found) == (THROTTLED, text)
         return status == 400
 
@@ -522,12 +570,13 @@ def test_a_throttled_shard_says_so(limited):
     eventually(lambda: throttled("GetShardIterator", place), "GetShardIterator is throttled")
 
 
+@in_both_encodings
 @pytest.mark.parity("*", grade="exact", source="observed")
-def test_a_control_plane_rate_is_told_with_the_stream(limited):
+def test_a_control_plane_rate_is_told_with_the_stream(limited, encoding):
     absent = unique("nowhere")
     text = f"Rate exceeded for stream {under(absent)}."
     split = {"StreamName": absent, "ShardToSplit": FIRST, "NewStartingHashKey": HALF}
-    answers = [call(limited, "SplitShard", split) for _ in range(10)]
+    answers = [call(limited, "SplitShard", split, encoding) for _ in range(10)]
     assert answers[0] == (400, NOT_FOUND, f"Stream {under(absent)} not found.")
     assert answers[-1] == (400, LIMIT, text)
 
@@ -556,12 +605,16 @@ def slow(tmp_path_factory):
 
 @pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_busy_stream_or_consumer_says_what_it_is_doing(slow):
+    def assert_refused(operation, body, kind, text, encodings=(JSON_1_1, CBOR_1_1)):
+        for encoding in encodings:
+            assert call(slow, operation, body, encoding) == (400, kind, text)
+
     name = unique("slow")
     slow.kinesis.create_stream(StreamName=name, ShardCount=1)
     text = f"Stream {under(name)} not found."
-    assert call(slow, "PutRecord", {"StreamName": name, **PUT}) == (400, NOT_FOUND, text)
-    assert call(slow, "PutRecords", {"StreamName": name, "Records": [PUT]}) == (400, NOT_FOUND, text)
-    assert call(slow, "GetShardIterator", position(name, "LATEST")) == (400, NOT_FOUND, text)
+    assert_refused("PutRecord", {"StreamName": name, **PUT}, NOT_FOUND, text)
+    assert_refused("PutRecords", {"StreamName": name, "Records": [PUT]}, NOT_FOUND, text)
+    assert_refused("GetShardIterator", position(name, "LATEST"), NOT_FOUND, text)
     slow.active(name)
     arn = stream_arn(name)
     consumer = slow.kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="board")["Consumer"]
@@ -573,22 +626,20 @@ def test_a_busy_stream_or_consumer_says_what_it_is_doing(slow):
     }
     policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "kinesis:*"}]}
     attach = {"ResourceARN": consumer["ConsumerARN"], "Policy": json.dumps(policy)}
-    assert call(slow, "SubscribeToShard", subscribe) == (
-        400,
-        IN_USE,
+    text = (
         f"Consumer board with creation timestamp {created} under stream: {name} , account {ACCOUNT} is not in ACTIVE "
-        "status.",
+        "status."
     )
-    assert call(slow, "PutResourcePolicy", attach) == (
-        400,
-        IN_USE,
+    assert_refused("SubscribeToShard", subscribe, IN_USE, text, [JSON_1_1])
+    text = (
         f"Consumer board with creation timestamp {created} under stream {name} and account {ACCOUNT} is not in ACTIVE "
-        "status.",
+        "status."
     )
+    assert_refused("PutResourcePolicy", attach, IN_USE, text)
     slow.kinesis.increase_stream_retention_period(StreamName=name, RetentionPeriodHours=48)
     again = {"StreamName": name, "RetentionPeriodHours": 72}
     text = f"Stream {under(name)} not ACTIVE, instead in state UPDATING"
-    assert call(slow, "IncreaseStreamRetentionPeriod", again) == (400, IN_USE, text)
+    assert_refused("IncreaseStreamRetentionPeriod", again, IN_USE, text)
 
 
 DENIED = (
@@ -596,6 +647,8 @@ DENIED = (
     "</AccessDeniedException>\n"
 )
 PLAIN = '{"Output":{"__type":"com.amazon.coral.service#%s"},"Version":"1.0"}'
+SERIALIZATION_IN_CBOR = cbor.encoded({"__type": SERIALIZATION})
+UNKNOWN_IN_CBOR = cbor.encoded({"__type": "UnknownOperationException"})
 # Method, content type, target, body; status and body of the answer.
 BARE = {
     "another method": ("PUT", JSON_1_1, KINESIS + "ListStreams", b"{}", 403, DENIED),
@@ -612,6 +665,11 @@ BARE = {
     "an empty body for nobody": ("POST", JSON_1_1, "x.y", b"", 400, '{"__type":"UnknownOperationException"}'),
     "half an object": ("POST", JSON_1_1, KINESIS + "ListStreams", b"{", 400, '{"__type":"SerializationException"}'),
     "an unknown operation": ("POST", JSON_1_1, KINESIS + "Grind", b"{}", 400, '{"__type":"UnknownOperationException"}'),
+    "an empty body in CBOR": ("POST", CBOR_1_1, KINESIS + "ListStreams", b"", 400, SERIALIZATION_IN_CBOR),
+    "an empty body for nobody in CBOR": ("POST", CBOR_1_1, "x.y", b"", 400, UNKNOWN_IN_CBOR),
+    "half a map in CBOR": ("POST", CBOR_1_1, KINESIS + "ListStreams", b"\xbf", 400, SERIALIZATION_IN_CBOR),
+    "a text alone in CBOR": ("POST", CBOR_1_1, KINESIS + "ListStreams", b"\x61x", 400, SERIALIZATION_IN_CBOR),
+    "an unknown operation in CBOR": ("POST", CBOR_1_1, KINESIS + "Grind", b"\xbf\xff", 400, UNKNOWN_IN_CBOR),
     "plain JSON that is none": (
         "POST",
         "application/json",
@@ -637,7 +695,7 @@ def test_a_bare_answer_is_the_one_that_was_observed(mill, provoked_by):
     method, content_type, target, body, status, expected = BARE[provoked_by]
     headers = {"Content-Type": content_type, **({"X-Amz-Target": target} if target else {})}
     found = mill.server.send("kinesis", method, "/", headers, body)
-    assert (found[0], found[2].decode()) == (status, expected)
+    assert (found[0], found[2]) == (status, expected if isinstance(expected, bytes) else expected.encode())
 
 
 @pytest.mark.parity("*", grade="exact", source="observed")

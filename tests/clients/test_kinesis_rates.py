@@ -1,7 +1,8 @@
 """The rates of the control plane and the quotas of an account, as they bite a client.
 
 What must hold: a rate is counted before anything is looked up, so that it bites for what is not there as well;
-a request for more than a quota allows costs the server nothing.
+a request for more than a quota allows costs the server nothing. Where the server's clock stands still no rate
+comes back, and what passes is counted exactly.
 """
 
 import json
@@ -10,6 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
 
 from harness import ACCOUNT, Mill, Server, eventually, refused, stream_arn, unique
 
@@ -109,6 +112,136 @@ def test_a_rate_of_the_control_plane_bites(rated, operation):
     # Full buckets, and what flows in meanwhile.
     most = buckets * (per_second + int(per_second * seconds) + 1)
     assert buckets * per_second <= passed <= most, f"{passed} calls in {seconds} s"
+
+
+def outcome(kinesis, operation, arguments):
+    """How a call is refused: the class of the error and its message; none for a call that is answered."""
+    try:
+        getattr(kinesis, xform_name(operation))(**arguments)
+    except kinesis.exceptions.LimitExceededException as error:
+        return LIMIT, error.response["Error"]["Message"]
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    return None
+
+
+def assert_exact(timed, operation, per_second, body, text):
+    """In one moment `per_second` calls pass and not one more; with time as many pass as it brings back."""
+
+    def passed(calls, name):
+        refusals = [outcome(timed.kinesis, operation, body(name)) for _ in range(calls)]
+        throttled = [refusal for refusal in refusals if refusal and refusal[1].startswith("Rate exceeded for ")]
+        assert set(throttled) <= {(LIMIT, text(name))}
+        return calls - len(throttled)
+
+    name = unique("rate")
+    assert passed(per_second, name) == per_second
+    assert passed(2, name) == 0
+    timed.clock.advance(microseconds=1_000_000 // per_second)
+    assert passed(2, name) == 1
+    return passed
+
+
+@pytest.mark.parity(*RATES, grade="approximate", source="documented", note=OUR_TEXT)
+@pytest.mark.parametrize("operation", RATES)
+def test_a_rate_is_counted_to_the_call(timed, operation):
+    per_second, whose, body = RATES[operation]
+    names_a_stream = body("a") != body("b")
+
+    def text(name):
+        of = f"stream {name} under account {ACCOUNT}" if names_a_stream else f"account {ACCOUNT}"
+        return f"Rate exceeded for {of}."
+
+    passed = assert_exact(timed, operation, per_second, body, text)
+    assert passed(per_second, unique("other")) == (0 if whose == "account" else per_second)
+
+
+def of_stream(name):
+    return f"Rate exceeded for stream {name} under account {ACCOUNT}."
+
+
+@pytest.mark.parity("ListShards", grade="exact", source="documented")
+def test_the_shards_of_a_stream_are_listed_a_thousand_times_a_second(timed):
+    passed = assert_exact(timed, "ListShards", 1000, stream, of_stream)
+    assert passed(2, unique("other")) == 2
+
+
+@pytest.mark.parity("ListShards", grade="exact", source="inferred")
+def test_a_page_by_token_counts_for_its_stream(timed):
+    name = timed.stream(shards=2)
+    token = timed.kinesis.list_shards(StreamName=name, MaxResults=1)["NextToken"]
+    for _ in range(999):
+        assert len(timed.kinesis.list_shards(NextToken=token)["Shards"]) == 1
+    assert refused(timed.kinesis.list_shards, LIMIT, NextToken=token) == of_stream(name)
+    assert refused(timed.kinesis.list_shards, LIMIT, StreamName=name) == of_stream(name)
+    timed.clock.advance(seconds=1)
+    assert len(timed.shards(name)) == 2
+
+
+# AWS publishes no rate of these.
+UNPUBLISHED = {
+    "ListTagsForResource": resource,
+    "TagResource": lambda name: {**resource(name), "Tags": {"a": ""}},
+    "UntagResource": lambda name: {**resource(name), "TagKeys": ["a"]},
+    "UpdateMaxRecordSize": lambda name: {"StreamARN": stream_arn(name), "MaxRecordSizeInKiB": 2048},
+    "UpdateStreamMode": lambda name: {"StreamARN": stream_arn(name), "StreamModeDetails": {"StreamMode": "ON_DEMAND"}},
+    "UpdateStreamRecordDistributionStrategy": lambda name: {
+        "StreamARN": stream_arn(name),
+        "RecordDistributionStrategy": "AUTO",
+    },
+}
+
+
+@pytest.mark.parity(
+    *UNPUBLISHED,
+    grade="approximate",
+    source="inferred",
+    note="AWS publishes no rate of it; five calls a second and stream are those of its kind",
+)
+@pytest.mark.parametrize("operation", UNPUBLISHED)
+def test_a_rate_that_is_not_published_is_five_calls_a_second(timed, operation):
+    passed = assert_exact(timed, operation, 5, UNPUBLISHED[operation], of_stream)
+    assert passed(5, unique("other")) == 5
+
+
+ON_DEMAND = {"StreamMode": "ON_DEMAND"}
+
+
+@pytest.mark.parity(
+    "CreateStream",
+    "UpdateStreamMode",
+    "DescribeLimits",
+    grade="approximate",
+    source="documented",
+    note="the text of the message is ours: AWS's is not known",
+)
+def test_an_account_has_fifty_on_demand_streams(timed):
+    kinesis = timed.kinesis
+    full = f"Account {ACCOUNT} has reached its limit of 50 on-demand streams."
+
+    def create(name, client=kinesis, **settings):
+        # The rate of five calls a second comes back meanwhile.
+        timed.clock.advance(seconds=1)
+        client.create_stream(StreamName=name, **(settings or {"StreamModeDetails": ON_DEMAND}))
+
+    def refusal(name):
+        return refused(create, LIMIT, name=name)
+
+    for number in range(50):
+        create(f"on-demand-{number}")
+    assert refusal("one-more") == full
+    limits = kinesis.describe_limits()
+    assert (limits["OnDemandStreamCount"], limits["OnDemandStreamCountLimit"]) == (50, 50)
+    create("provisioned", ShardCount=1)
+    switch = {"StreamARN": stream_arn("provisioned"), "StreamModeDetails": ON_DEMAND}
+    assert refused(kinesis.update_stream_mode, LIMIT, **switch) == full
+    create("one-more", client=timed.server.client("kinesis", region="eu-central-1"))
+    create("one-more", client=timed.server.client("kinesis", access_key="161616161616"))
+
+    kinesis.delete_stream(StreamName="on-demand-0")
+    kinesis.get_waiter("stream_not_exists").wait(StreamName="on-demand-0")
+    kinesis.update_stream_mode(**switch)
+    assert refusal("one-more") == full
 
 
 @pytest.mark.parity("CreateStream", grade="exact", source="documented")

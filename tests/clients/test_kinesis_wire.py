@@ -15,6 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import EndpointConnectionError, SSLError
 
+from cbor import encoded
 from harness import Server, refused, stream_arn, unique
 
 CBOR = "application/x-amz-cbor-1.1"
@@ -114,19 +115,8 @@ def test_a_signature_for_another_service_is_refused(guarded):
     assert (status, json.loads(body)["__type"]) == (400, "InvalidSignatureException")
 
 
-def text(value):
-    """A text as CBOR."""
-    data = value.encode()
-    return (bytes([0x60 + len(data)]) if len(data) < 24 else b"\x78" + bytes([len(data)])) + data
-
-
-def blob(data):
-    return b"\x5a" + len(data).to_bytes(4) + data
-
-
 def put_in_cbor(name, data):
-    members = [text("StreamName"), text(name), text("PartitionKey"), text("k"), text("Data"), blob(data)]
-    return b"\xbf" + b"".join(members) + b"\xff"
+    return encoded({"StreamName": name, "PartitionKey": "k", "Data": data})
 
 
 @pytest.mark.parity("PutRecord", "GetRecords", grade="exact", source="observed")
@@ -135,11 +125,11 @@ def test_cbor_has_bytes_and_milliseconds(mill):
     status, headers, body = mill.server.call("kinesis", KINESIS + "PutRecord", put_in_cbor(name, b"\x00x"), CBOR)
     assert (status, headers["Content-Type"], body[:1], body[-1:]) == (200, CBOR, b"\xbf", b"\xff")
     iterator = mill.iterator(name)
-    request = b"\xbf" + text("ShardIterator") + b"\x79" + len(iterator).to_bytes(2) + iterator.encode() + b"\xff"
+    request = encoded({"ShardIterator": iterator})
     status, _, body = mill.server.call("kinesis", KINESIS + "GetRecords", request, CBOR)
     assert status == 200 and b"dData\x42\x00x" in body
     [record] = mill.read(iterator, 1)
-    at = re.search(text("ApproximateArrivalTimestamp") + b"\xc1\x1b(.{8})", body, re.DOTALL)[1]
+    at = re.search(encoded("ApproximateArrivalTimestamp") + b"\xc1\x1b(.{8})", body, re.DOTALL)[1]
     assert int.from_bytes(at) == round(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
 
 
@@ -148,8 +138,8 @@ def test_errors_in_cbor_are_maps_and_empty_outputs_are_empty(mill):
     name = mill.stream()
     absent = mill.server.call("kinesis", KINESIS + "PutRecord", put_in_cbor("absent", b"x"), CBOR)
     assert (absent[0], absent[1]["Content-Type"]) == (400, CBOR)
-    assert absent[2].startswith(b"\xbf" + text("__type") + text("ResourceNotFoundException") + text("message"))
-    delete = b"\xbf" + text("StreamName") + text(name) + b"\xff"
+    assert absent[2].startswith(b"\xbf" + encoded("__type") + encoded("ResourceNotFoundException") + encoded("message"))
+    delete = encoded({"StreamName": name})
     status, headers, body = mill.server.call("kinesis", KINESIS + "DeleteStream", delete, CBOR)
     assert (status, headers["Content-Type"], body) == (200, CBOR, b"")
 
