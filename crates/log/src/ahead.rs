@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::disk::{DiskFile, is_full, remove};
 use crate::files::Files;
 use crate::frame::DIRECTORY;
-use crate::table::Home;
+use crate::place::Home;
 
 /// The next file, until it is taken.
 pub const NEXT_FILE: &str = "wal/next";
@@ -133,20 +133,21 @@ impl Ahead {
     }
 
     /// Removes `unneeded`: at once when `is_urgent` or when nobody else does.
-    pub fn remove(&self, unneeded: Vec<Unneeded>, is_urgent: bool) {
+    pub fn remove(&self, unneeded: Vec<Unneeded>, is_urgent: bool) -> io::Result<()> {
         let mut state = self.lock();
         if state.has_thread && !is_urgent && !state.is_closing {
             state.unneeded.extend(unneeded);
             self.work.notify_one();
-            return;
+            return Ok(());
         }
         drop(state);
         for file in &unneeded {
             match is_urgent {
                 true => self.remove_one(file),
-                false => self.remove_or_spare(file),
+                false => self.remove_or_spare(file)?,
             }
         }
+        Ok(())
     }
 
     /// Does the work until [`Ahead::close`], then what is left of it. Fails when the disk does; that a
@@ -180,10 +181,9 @@ impl Ahead {
         let unneeded = self.lock().unneeded.pop_front();
         match unneeded {
             Some(file) => self.remove_or_spare(&file),
-            None if self.is_next_missing() => return self.make_next(),
-            None => {}
+            None if self.is_next_missing() => self.make_next(),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Ends [`Ahead::run`].
@@ -234,62 +234,75 @@ impl Ahead {
     }
 
     /// Keeps a file of the write-ahead log as a spare while there are few; removes what it does not keep.
-    fn remove_or_spare(&self, file: &Unneeded) {
-        let Some(Home::Wal(_)) = file.home else {
-            return self.remove_one(file);
-        };
-        match self.wants_spare().then(|| self.spare(file)) {
-            Some(Ok(spare)) => self.lock().spares.push(spare),
-            Some(Err(error)) => {
-                tracing::debug!(path = file.path, %error, "a file is not used again");
-                self.remove_one(file);
-            }
-            None => self.remove_one(file),
-        }
-    }
-
-    fn wants_spare(&self) -> bool {
-        let spares = {
-            let state = self.lock();
-            let is_over = state.is_called_off || state.is_closing;
-            if is_over || state.spares.len() >= SPARES_MAX {
-                return false;
-            }
-            state.spares.len() as u64 + 1
-        };
-        match self.files.disk().room() {
-            Ok(Some(room)) => room.free_bytes >= ROOM_FOR_SPARE * spares * self.file_bytes,
-            Ok(None) => true,
-            Err(_) => false,
-        }
-    }
-
-    /// Gives a file a name under which it is not read, durably; gives that.
-    fn spare(&self, file: &Unneeded) -> io::Result<String> {
+    fn remove_or_spare(&self, file: &Unneeded) -> io::Result<()> {
         let disk = &**self.files.disk();
-        let bytes = disk.open(&file.path)?.size()?;
-        if bytes > self.file_bytes + SPARE_EXCESS_BYTES_MAX {
-            return Err(io::ErrorKind::FileTooLarge.into());
+        for spare in self.surplus() {
+            remove(disk, &spare);
         }
         let spare = format!("{}{SPARE}", file.path);
-        disk.rename(&file.path, &spare)?;
+        if !self.is_worth_keeping(file) || disk.rename(&file.path, &spare).is_err() {
+            self.remove_one(file);
+            return Ok(());
+        }
+        self.forget(file);
+        disk.sync_directory(DIRECTORY)?;
+        let mut state = self.lock();
+        match state.is_called_off || state.is_closing {
+            true => remove(disk, &spare),
+            false => state.spares.push(spare),
+        }
+        Ok(())
+    }
+
+    /// Takes the spares for which there is no room any more.
+    fn surplus(&self) -> Vec<String> {
+        let fitting = self.spares_that_fit();
+        let mut state = self.lock();
+        let kept = state.spares.len().min(fitting);
+        state.spares.split_off(kept)
+    }
+
+    fn spares_that_fit(&self) -> usize {
+        match self.files.disk().room() {
+            Ok(Some(room)) => {
+                let fitting = room.free_bytes / (ROOM_FOR_SPARE * self.file_bytes.max(1));
+                usize::try_from(fitting).map_or(SPARES_MAX, |fitting| fitting.min(SPARES_MAX))
+            }
+            Ok(None) => SPARES_MAX,
+            Err(_) => 0,
+        }
+    }
+
+    /// Whether `file` is one of the write-ahead log, of about the usual size, and another spare is wanted.
+    fn is_worth_keeping(&self, file: &Unneeded) -> bool {
+        let is_usual = || {
+            let size = self
+                .files
+                .disk()
+                .open(&file.path)
+                .and_then(|file| file.size());
+            let usual = self.file_bytes..=self.file_bytes + SPARE_EXCESS_BYTES_MAX;
+            size.is_ok_and(|bytes| usual.contains(&bytes))
+        };
+        let is_wanted = || {
+            let state = self.lock();
+            let is_over = state.is_called_off || state.is_closing;
+            (!is_over).then_some(state.spares.len())
+        };
+        matches!(file.home, Some(Home::Wal(_)))
+            && is_wanted().is_some_and(|spares| spares < self.spares_that_fit())
+            && is_usual()
+    }
+
+    fn forget(&self, file: &Unneeded) {
         if let Some(home) = file.home {
             self.files.forget(home);
-        }
-        match disk.sync_directory(DIRECTORY) {
-            Ok(()) => Ok(spare),
-            Err(error) => {
-                remove(disk, &spare);
-                Err(error)
-            }
         }
     }
 
     fn remove_one(&self, file: &Unneeded) {
         remove(&**self.files.disk(), &file.path);
-        if let Some(home) = file.home {
-            self.files.forget(home);
-        }
+        self.forget(file);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

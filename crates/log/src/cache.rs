@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::table::CachedFrame;
+use crate::place::CachedFrame;
 
 /// Frames that are still in memory, within a budget of bytes.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ use crate::frame::{
 };
 use crate::frame::{DIRECTORY, file_path};
 use crate::limits::FILE_RUNS_MAX;
+use crate::place::{CachedFrame, FramePlace, Home};
 use crate::port::PartitionId;
 use crate::rounds::breather;
 use crate::run::{
@@ -36,7 +37,7 @@ use crate::run::{
 use crate::shared::{Group, Published, Shared, State};
 use crate::snapshot_file;
 use crate::superblock::Superblock;
-use crate::table::{CachedFrame, FramePlace, Home, Table};
+use crate::table::Table;
 use crate::turns::Turn;
 use crate::waiting::{Waiting, answer};
 
@@ -164,7 +165,7 @@ impl Committer {
     pub fn begin(&mut self, table: &Table, chunks: &[ChunkRow]) -> io::Result<bool> {
         let beginning = self.encode_checkpoint(table, chunks);
         self.put_to_use(beginning).map_err(Failure::error)?;
-        self.remove_unused(table);
+        self.remove_unused(table)?;
         Ok(self.ballast.is_held() || self.ballast.hold(&**self.world.files.disk()))
     }
 
@@ -404,7 +405,7 @@ impl Committer {
         }
         let sealed = current.number;
         let beginning = {
-            // Nothing but this thread changes what stands in it.
+            // Nothing but who has the committer, alone, changes what stands in it.
             let state = shared.lock();
             self.encode_checkpoint(&state.table, &state.chunks_in_use())
         };
@@ -539,7 +540,8 @@ impl Committer {
             home: None,
         }));
         let is_full = shared.is_full();
-        self.world.ahead.remove(unneeded, is_full);
+        let removed = self.world.ahead.remove(unneeded, is_full);
+        removed.map_err(Failure::Unknown)?;
         if is_full {
             // What is left may be few entries in large files.
             shared.want_sorter();
@@ -570,14 +572,14 @@ impl Committer {
         }
     }
 
-    fn remove_unused(&mut self, table: &Table) {
+    fn remove_unused(&mut self, table: &Table) -> io::Result<()> {
         let homes = self.files.iter().map(|row| Home::Wal(row.tail.file));
         let unused = homes.filter(|home| table.is_unused(*home));
-        self.world
-            .ahead
-            .remove(unused.map(Unneeded::of).collect(), true);
+        let unused = unused.map(Unneeded::of).collect();
+        self.world.ahead.remove(unused, true)?;
         self.files
             .retain(|row| !table.is_unused(Home::Wal(row.tail.file)));
+        Ok(())
     }
 
     fn current(&self) -> &Current {
@@ -644,7 +646,16 @@ impl Current {
 }
 
 impl Failure {
-    fn error(self) -> io::Error {
+    /// Why nobody knows what is on the disk, if that is so.
+    pub fn unknown(self) -> Option<String> {
+        match self {
+            Failure::Full(_) => None,
+            Failure::Unknown(error) => Some(error.to_string()),
+        }
+    }
+
+    /// What the system said.
+    pub fn error(self) -> io::Error {
         match self {
             Failure::Full(error) | Failure::Unknown(error) => error,
         }

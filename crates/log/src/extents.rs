@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use crate::table::Extent;
+use crate::place::Extent;
 
 /// So many extents stand in a block, at most.
 const BLOCK_EXTENTS_MAX: usize = 64;
@@ -75,21 +75,26 @@ impl Extents {
         behind: impl Fn(&Extent) -> bool,
         extent: Extent,
     ) -> Vec<VecDeque<Extent>> {
-        let rest = self.blocks.split_off(self.block_behind(&before));
-        let mut replaced = Vec::new();
-        let mut kept = Vec::new();
-        for mut block in rest {
+        let mut concerned = self.blocks.split_off(self.block_behind(&before));
+        // What is wholly behind stays as it is.
+        let end = concerned.partition_point(|block| !block.front().is_some_and(&behind));
+        let rest = concerned.split_off(end);
+        let mut replaced = Vec::with_capacity(concerned.len());
+        let mut kept = VecDeque::new();
+        for mut block in concerned {
             let mut middle = block.split_off(block.partition_point(&before));
-            let end = middle.split_off(middle.partition_point(|extent| !behind(extent)));
+            // Of the last block only, something may be behind.
+            kept = middle.split_off(middle.partition_point(|extent| !behind(extent)));
             for extent in block {
                 self.push(extent);
             }
             replaced.push(middle);
-            kept.push(end);
         }
         self.push(extent);
-        self.blocks
-            .extend(kept.into_iter().filter(|block| !block.is_empty()));
+        for extent in kept {
+            self.push(extent);
+        }
+        self.blocks.extend(rest);
         self.blocks.shrink_to(4);
         replaced
     }
@@ -110,7 +115,7 @@ mod tests {
     use tidemill_model::Timestamp;
 
     use super::*;
-    use crate::table::Home;
+    use crate::place::Home;
 
     fn extent(first: u64, count: u32) -> Extent {
         Extent {

@@ -465,6 +465,39 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_zeroed_again_as_far_as_it_reaches_and_as_was_asked() {
+        for is_direct in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let disk = match is_direct {
+                true => FileDisk::open(directory.path()).unwrap(),
+                false => FileDisk::open_buffered(directory.path()).unwrap(),
+            };
+            for (bytes, wanted, size) in [(8192, 4096, 8192), (8192, 12288, 12288)] {
+                disk.create_zeroed("file", bytes).unwrap();
+                let file = disk.open("file").unwrap();
+                let before = disk.create_written_through("other").unwrap();
+                before.write_at(0, &[1; 4096]).unwrap();
+                disk.rename("other", "file").unwrap();
+                assert_eq!(file.size().unwrap(), bytes, "who has it open keeps it");
+                before
+                    .write_at(4096, &vec![2; bytes as usize - 4096])
+                    .unwrap();
+                let again = disk.zero_again("file", wanted).unwrap();
+                assert_eq!(again.is_written_through(), before.is_written_through());
+                again.write_at(4096, &[3; 4096]).unwrap();
+                let mut found = crate::disk::read_whole(&disk, "file").unwrap();
+                assert_eq!(found.len(), size);
+                assert!(found[4096..8192].iter().all(|byte| *byte == 3));
+                found[4096..8192].fill(0);
+                assert!(found.iter().all(|byte| *byte == 0));
+                disk.remove("file").unwrap();
+            }
+            let gone = disk.zero_again("file", 4096).err().unwrap();
+            assert_eq!(gone.kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
     fn what_is_written_through_is_read_back_whatever_its_size() {
         let directory = tempfile::tempdir().unwrap();
         let disk = FileDisk::open(directory.path()).unwrap();

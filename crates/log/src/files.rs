@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::chunk::{BlockRow, block_rows};
 use crate::disk::{Disk, DiskFile, read_exactly};
 use crate::limits::{INDEXES_MAX, OPEN_FILES_MAX};
-use crate::table::{Extent, Home};
+use crate::place::{Extent, Home};
 
 /// See the module.
 pub struct Files {

@@ -24,6 +24,7 @@ mod fields;
 mod chunk;
 mod run;
 mod tail;
+mod place;
 mod extents;
 mod table;
 mod line;

@@ -7,7 +7,7 @@
 //! what can free room, and all else when there is room again.
 //!
 //! Below it stand the frames (`frame`, `run`) and the chunks (`chunk`), what is durable (`table`), what
-//! is in line (`line`), the thread that writes (`committer`), the one that sorts what was written
+//! is in line (`line`), the threads that write (`pen`, `committer`), the one that sorts what was written
 //! (`sorter`), and the start (`recovery`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +30,7 @@ use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
 use crate::pen::Pen;
+use crate::place::Home;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
     Retention, Snapshot,
@@ -45,8 +46,10 @@ use crate::scrubber::{Scrubbed, Scrubber};
 use crate::shared::{Found, Shared, State};
 use crate::snapshot_file;
 use crate::sorter::{SortError, Sorter, Sorting};
-use crate::table::Home;
 use crate::waiting::{Answer, Waiting};
+
+/// What is said when a thread that writes has ended in the middle of its work.
+const PANICKED: &str = "a thread that writes panicked";
 
 /// What an entry adds to a frame beside its payload, at most.
 const ENTRY_OVERHEAD_BYTES: usize = RUN_HEADER_BYTES + ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES;
@@ -227,7 +230,11 @@ impl LocalLog {
             sorting(options),
         ));
         let (mut threads, scheduling) = start(committer, &shared, wanted_scheduling(options))
-            .map_err(|error| failure("a thread that writes", &error))?;
+            .map_err(|error| {
+                // One may have been started.
+                shared.close();
+                failure("a thread that writes", &error)
+            })?;
         let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
         let scrubber = Arc::new(scrubber);
         threads.extend(start_behind(options, &sorter, &scrubber)?);
@@ -453,7 +460,7 @@ fn start(
                 assert!(is_heard, "who started this thread waits for it");
                 if catch_unwind(AssertUnwindSafe(|| pen.run())).is_err() {
                     // Whoever waits must not wait for ever.
-                    shared.poison("the committer panicked".to_owned(), Vec::new());
+                    shared.poison(PANICKED.to_owned(), Vec::new());
                 }
             })?;
         scheduling = granted.recv().map_err(std::io::Error::other)?;
@@ -483,7 +490,14 @@ fn command_waiting(partition: PartitionId, command: Command, answer: Answer) -> 
 fn answered<T: Send + 'static>(
     put: Result<oneshot::Receiver<Result<T, AppendError>>, AppendError>,
 ) -> BoxFuture<'static, Result<T, AppendError>> {
-    Box::pin(async move { put?.await.map_err(|_| AppendError::Closed)? })
+    Box::pin(async move { put?.await.map_err(|_| vanished())? })
+}
+
+/// Nobody answers: the thread that writes has gone, with a change that may be on the disk.
+fn vanished() -> AppendError {
+    AppendError::Poisoned {
+        detail: PANICKED.to_owned(),
+    }
 }
 
 /// Gives each entry its place; the entries and their places are in the order of the batch.
@@ -706,7 +720,7 @@ impl Log for LocalLog {
                 Err(error) => return Err(snapshot_failure(&shared, &error)),
             };
             let receiver = put_pointer(&shared, partition, pointer)?;
-            receiver.await.map_err(|_| AppendError::Closed)?
+            receiver.await.map_err(|_| vanished())?
         })
     }
 

@@ -7,15 +7,14 @@
 //! the one behind it, whose write may have succeeded, and the log goes on from before both, if at all.
 //! They are threads of their own because the disk blocks.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::committer::{Committer, Failure, Frame};
+use crate::frame::FRAMES_ON_THEIR_WAY_MAX;
 use crate::shared::Shared;
 use crate::turns::Turn;
 use crate::waiting::{Waiting, answer};
-
-/// How many pens there are where frames can be written beside each other. Recovery knows that number.
-const PENS_BESIDE: usize = 2;
 
 /// See the module.
 pub struct Pen {
@@ -27,7 +26,7 @@ impl Pen {
     /// The pens that share `committer`.
     pub fn all(committer: Committer, shared: &Arc<Shared>) -> Vec<Pen> {
         let count = match committer.writes_beside() {
-            true => PENS_BESIDE,
+            true => FRAMES_ON_THEIR_WAY_MAX,
             false => 1,
         };
         let committer = Arc::new(Mutex::new(committer));
@@ -64,7 +63,7 @@ impl Pen {
         }
         if !self.shared.wait_for_turn(turn) {
             drop(committer);
-            self.shared.fall_behind(group.changes);
+            self.shared.fall_behind(group.changes, None);
             return Ok(true);
         }
         let served = committer.serve(&self.shared, group);
@@ -75,16 +74,15 @@ impl Pen {
     /// Writes `frame` beside whatever else is on its way, and answers `changes` when it is their turn.
     fn write(&self, turn: Turn, frame: Frame, changes: Vec<Waiting>) -> Result<bool, ()> {
         let shared = &self.shared;
-        let is_turn = match frame.write() {
-            Ok(()) => frame.publish(shared, turn, &changes),
-            Err(failure) if shared.wait_for_turn(turn) => {
-                return self.fall(turn, frame, changes, failure).map(|()| true);
-            }
-            Err(_) => false,
-        };
-        match is_turn {
-            true => answer(changes),
-            false => shared.fall_behind(changes),
+        match frame.write() {
+            Ok(()) => match frame.publish(shared, turn, &changes) {
+                true => answer(changes),
+                false => shared.fall_behind(changes, None),
+            },
+            Err(failure) => match shared.wait_for_turn(turn) {
+                true => self.fall(turn, frame, changes, failure)?,
+                false => shared.fall_behind(changes, failure.unknown()),
+            },
         }
         Ok(true)
     }
@@ -99,7 +97,16 @@ impl Pen {
     ) -> Result<(), ()> {
         self.shared.fall(turn);
         let mut committer = self.committer();
-        changes.extend(self.shared.wait_for_fallen());
+        let Some((behind, unknown)) = self.shared.wait_for_fallen() else {
+            // Nothing more is written, so nothing is cut off either.
+            self.shared.poison(failure.error().to_string(), changes);
+            return Err(());
+        };
+        changes.extend(behind);
+        let failure = match unknown {
+            Some(detail) => Failure::Unknown(io::Error::other(detail)),
+            None => failure,
+        };
         committer.go_back(frame);
         let settled = committer.settle(&self.shared, failure, changes);
         self.shared.go_back();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::aligned::Aligned;
 use crate::cache::Cache;
 use crate::disk::{Disk, read_exactly};
-use crate::table::{CachedFrame, Extent, Home};
+use crate::place::{CachedFrame, Extent, Home};
 
 /// So much is read at once: what a frame may have to wait for on its way to the disk.
 const READ_BYTES: usize = 128 * 1024;

@@ -14,9 +14,9 @@ use tidemill_model::Timestamp;
 use crate::chunk::{BlockRow, block_body};
 use crate::disk::read_exactly;
 use crate::files::Files;
+use crate::place::{Extent, Home};
 use crate::port::{Entry, PartitionId, Position, ReadError};
 use crate::run::{EntryRow, check_entry, rows, rows_bytes};
-use crate::table::{Extent, Home};
 
 /// Blocks that stand together are read together, up to so many bytes.
 const READ_BYTES: u64 = 1024 * 1024;

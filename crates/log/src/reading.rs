@@ -11,12 +11,12 @@ use tokio::task::spawn_blocking;
 use tidemill_model::Timestamp;
 
 use crate::files::Files;
+use crate::place::Extent;
 use crate::port::{PartitionId, Position, Read, ReadError, Snapshot};
 use crate::reader::{Asked, Collected, position_in};
 use crate::run::SnapshotPointer;
 use crate::shared::Shared;
 use crate::snapshot_file;
-use crate::table::Extent;
 
 /// How many extents are looked up under one hold of the lock.
 const EXTENTS_AT_ONCE: usize = 64;

@@ -22,10 +22,11 @@ use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameHeader, FrameKind,
 };
 use crate::frame::{DIRECTORY, file_path};
+use crate::place::{FramePlace, Home};
 use crate::run::{Change, FileRow, runs};
 use crate::snapshot_file;
 use crate::superblock::{SUPERBLOCK, Superblock};
-use crate::table::{FramePlace, Home, Table};
+use crate::table::Table;
 use crate::tail::{Tail, frame_at, holds_commands, judge, next_valid};
 
 /// Why the log could not be opened. Nothing has been changed.

@@ -1,8 +1,8 @@
-//! What the callers of a local log share with its committer: [`Shared`].
+//! What the callers of a local log share with the threads that write it: [`Shared`].
 //!
 //! What must hold: one lock guards the line, the table and what waits to be written, and nobody holds
 //! it while the disk works. A change gets its place when it is put in line; it is seen by readers when
-//! the committer has published it, which is when it is as durable as was chosen. When the log has
+//! a pen has published it, which is when it is as durable as was chosen. When the log has
 //! failed, everything that waits and everything that comes is answered so.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,11 +18,12 @@ use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
 use crate::limits::{FRAME_BYTES_SOFT, PENDING_BYTES_MAX};
 use crate::line::Line;
+use crate::place::{CachedFrame, FramePlace, Home};
 use crate::port::{AppendError, Batch, PartitionId, Retention};
 use crate::run::{Change, Command, NO_PARTITION, runs};
 use crate::scheduling::{Undisturbed, undisturbed};
 use crate::status::Status;
-use crate::table::{CachedFrame, FramePlace, Home, Table};
+use crate::table::Table;
 use crate::turns::{Turn, Turns};
 use crate::waiters::Waiters;
 use crate::waiting::{Answer, Waiting};
@@ -68,6 +69,8 @@ pub struct State {
     fallen: Vec<Waiting>,
     /// How many of those whose changes stand in `fallen` have come back.
     fallen_turns: u64,
+    /// That one of them left nobody knows what on the disk.
+    fallen_unknown: Option<String>,
     /// How many pens wait for their turn.
     turns_awaited: usize,
     /// How many pens sleep.
@@ -202,6 +205,7 @@ impl Shared {
             turns: Turns::default(),
             fallen: Vec::new(),
             fallen_turns: 0,
+            fallen_unknown: None,
             turns_awaited: 0,
             pens_asleep: 0,
             is_pen_called: false,
@@ -329,17 +333,20 @@ impl Shared {
     }
 
     /// Gives up `changes`, whose turn will not come: they are answered with the frame that has fallen.
-    pub fn fall_behind(&self, changes: Vec<Waiting>) {
+    /// `unknown` says why nobody knows what their own write left on the disk, if that is so.
+    pub fn fall_behind(&self, changes: Vec<Waiting>, unknown: Option<String>) {
         let mut state = self.lock();
-        state.fallen_turns += 1;
-        if state.turns.is_fallen() {
-            state.fallen.extend(changes);
-            self.turned.notify_all();
-        } else if let Status::Poisoned(detail) = &state.status {
+        if let Status::Poisoned(detail) = &state.status {
             let detail = detail.clone();
             drop(state);
             refuse_all(changes, &AppendError::Poisoned { detail });
+            return;
         }
+        assert!(state.turns.is_fallen(), "else their turn comes");
+        state.fallen.extend(changes);
+        state.fallen_turns += 1;
+        state.fallen_unknown = state.fallen_unknown.take().or(unknown);
+        self.turned.notify_all();
     }
 
     /// Notes that the frame of `turn`, which was due, is not on the disk: nothing more is taken.
@@ -348,18 +355,28 @@ impl Shared {
         self.turned.notify_all();
     }
 
-    /// Waits until everything that was taken behind the frame that has fallen has come back; gives it. The
-    /// caller has the committer, so nobody takes more. Blocks.
-    pub fn wait_for_fallen(&self) -> Vec<Waiting> {
+    /// Waits until everything that was taken behind the frame that has fallen has come back; gives it, and
+    /// whether it left nobody knows what on the disk. None when the log has failed meanwhile. The caller has
+    /// the committer, so nobody takes more. Blocks.
+    pub fn wait_for_fallen(&self) -> Option<(Vec<Waiting>, Option<String>)> {
         let mut state = self.lock();
-        while state.fallen_turns < state.turns.behind_fallen() {
+        loop {
+            if matches!(state.status, Status::Poisoned(_)) {
+                return None;
+            }
+            if state.fallen_turns == state.turns.behind_fallen() {
+                break;
+            }
             state = self
                 .turned
                 .wait(state)
                 .expect("no holder of this lock panics");
         }
         state.fallen_turns = 0;
-        std::mem::take(&mut state.fallen)
+        Some((
+            std::mem::take(&mut state.fallen),
+            state.fallen_unknown.take(),
+        ))
     }
 
     /// Has pens take again, behind what has been settled.
@@ -464,7 +481,11 @@ impl Shared {
     fn refuse(&self, status: Status, group: Vec<Waiting>, error: &AppendError) {
         let waiting = {
             let mut state = self.lock();
-            if !matches!(state.status, Status::Poisoned(_)) {
+            let is_over = match (&state.status, &status) {
+                (Status::Poisoned(_), _) | (Status::Closing, Status::Full(_)) => true,
+                (Status::Closing | Status::Running | Status::Full(_), _) => false,
+            };
+            if !is_over {
                 state.status = status;
             }
             state.waiting_bytes = 0;
@@ -504,7 +525,7 @@ impl Shared {
         checked
     }
 
-    /// Takes no more changes; the committer ends when what waits has been written.
+    /// Takes no more changes; the pens end when what waits has been written.
     pub fn close(&self) {
         let mut state = self.lock();
         if matches!(state.status, Status::Running | Status::Full(_)) {

@@ -29,13 +29,13 @@ use crate::files::Files;
 use crate::gathering::Gathering;
 use crate::idle::give_back_memory;
 use crate::limits::SEALED_EXTENTS_MAX;
+use crate::place::Home;
 use crate::port::Retention;
 use crate::portion::Portion;
 use crate::rounds::{Measure, Progress, Step, is_behind, next_step};
 use crate::scheduling::{stand_with_others, yield_this_thread};
 use crate::shared::{Occasion, Shared, State};
 use crate::status::Status;
-use crate::table::Home;
 
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;

@@ -6,8 +6,12 @@
 //! it had been written, perhaps after it had been acknowledged. Pure: the bytes of the file come in.
 
 use crate::frame::{
-    BLOCK_BYTES, BadFrame, Chain, FrameHeader, FrameKind, SECTOR_BYTES, count_zero_sectors, is_zero,
+    BLOCK_BYTES, BadFrame, Chain, FRAMES_ON_THEIR_WAY_MAX, FrameHeader, FrameKind, SECTOR_BYTES,
+    count_zero_sectors, is_zero,
 };
+
+/// What may be torn at the end of the log is judged as one frame, or two.
+const _: () = assert!(FRAMES_ON_THEIR_WAY_MAX == 2);
 
 /// The frame at `offset` of the file `bytes`, when it is the one that `chain` asks for.
 pub fn frame_at(bytes: &[u8], offset: usize, chain: &Chain) -> Result<FrameHeader, BadFrame> {

@@ -172,6 +172,69 @@ fn where_there_is_no_room_for_the_first_the_log_goes_on_from_before_both() {
 }
 
 #[test]
+fn a_broken_disk_behind_a_full_one_ends_the_log() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    block_on(append(&log, &[1, 2], 1)).unwrap();
+    let io = disk.io_count() + 1;
+    disk.hold_at(io);
+    disk.fail_at(io, DiskFailure::Full);
+    disk.fail_at(io + 1, DiskFailure::Broken);
+    let first = append(&log, &[1, 2], 2);
+    disk.wait_until_held();
+    let second = append(&log, &[2, 3], 3);
+    disk.wait_for_ios(io + 1);
+    disk.release();
+    for append in [first, second] {
+        let error = block_on(append).unwrap_err();
+        assert!(matches!(error, AppendError::Poisoned { .. }), "{error}");
+    }
+    drop(log);
+    disk.crash(1);
+    assert_eq!(content(&open(&disk, 2)), [vec![1], vec![1], vec![]]);
+}
+
+#[test]
+fn what_has_to_be_alone_waits_and_falls_with_what_it_waits_for() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    block_on(append(&log, &[1, 2], 1)).unwrap();
+    let io = disk.io_count() + 1;
+    disk.hold_at(io);
+    disk.fail_at(io, DiskFailure::Full);
+    let first = append(&log, &[1], 2);
+    disk.wait_until_held();
+    let seal = log.seal(shard(2));
+    assert_eq!(disk.io_count(), io, "it is not written beside another");
+    disk.release();
+    let full = |error| matches!(error, AppendError::Full { .. });
+    assert!(full(block_on(first).unwrap_err()) && full(block_on(seal).unwrap_err()));
+    assert_eq!(block_on(log.seal(shard(2))).unwrap(), 1);
+    assert!(log.partition(shard(2)).sealed && !log.partition(shard(1)).sealed);
+}
+
+#[test]
+fn a_log_that_is_closed_while_its_disk_is_full_comes_to_its_end() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Full));
+    std::thread::scope(|scope| {
+        scope.spawn(|| log.close());
+        let is_closed = || {
+            let nothing = log.append(Batch::default());
+            matches!(block_on(nothing), Err(AppendError::Closed))
+        };
+        while !is_closed() {
+            std::thread::yield_now();
+        }
+        disk.release();
+    });
+    assert!(block_on(first).is_err() && block_on(second).is_err());
+    drop(log);
+    assert_eq!(content(&open(&disk, 2)), [vec![1], vec![1], vec![]]);
+}
+
+#[test]
 fn a_disk_that_is_not_written_through_has_one_frame_on_its_way() {
     let disk = SimDisk::new();
     let log = open(&disk, 1);

@@ -105,6 +105,50 @@ async fn sorted_entries_read_as_before_and_leave_the_write_ahead_log() {
     }
 }
 
+#[tokio::test]
+async fn files_that_were_sorted_become_the_next_ones_while_there_is_room() {
+    let (disk, clock) = (SimDisk::written_through(), SimClock::default());
+    let log = open(&disk, &clock);
+    put(&log, &clock, 3, 60).await;
+    assert_eq!(count(&disk, ".spare"), 0);
+    log.sort().unwrap();
+    let spares = count(&disk, ".spare");
+    assert!((2..=16).contains(&spares), "{spares}");
+    let mut left = vec![spares];
+    for _ in 0..30 {
+        // The next file is asked for, made, and taken when the one before it is full.
+        put(&log, &clock, 3, 1).await;
+        log.work_ahead().unwrap();
+        left.push(count(&disk, ".spare"));
+    }
+    assert!(
+        left.is_sorted_by(|before, after| before >= after),
+        "{left:?}"
+    );
+    assert_eq!(left.last(), Some(&0), "all are used: {left:?}");
+    for number in 1..=3 {
+        check(&log, number, 0, 90).await;
+    }
+    // Spares take room only where there is more of it.
+    let used: usize = disk.files().iter().map(|(_, size)| size).sum();
+    disk.set_capacity(Some(used + 3 * 4 * 16 * 1024));
+    log.sort().unwrap();
+    let spares = count(&disk, ".spare") as u64;
+    let free_bytes = disk.room().unwrap().unwrap().free_bytes;
+    let fitting = free_bytes / (4 * 16 * 1024);
+    assert!(
+        (1..=fitting).contains(&spares) && spares < 16,
+        "{spares} of {fitting}"
+    );
+    disk.crash(1);
+    drop(log);
+    let log = open(&disk, &clock);
+    assert_eq!((count(&disk, ".spare"), count(&disk, "wal/next")), (0, 0));
+    for number in 1..=3 {
+        check(&log, number, 0, 90).await;
+    }
+}
+
 /// Much is kept in memory, and little is sorted at a time.
 fn in_memory() -> LocalOptions {
     LocalOptions {

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chunk::chunk_path;
 use crate::chunk_writer::Written;
+use crate::place::{Extent, Home};
 use crate::port::{PartitionId, Retention};
 use crate::rounds::Merge;
-use crate::table::{Extent, Home};
 
 use super::taking::{Moved, owner};
 use super::{PARTITIONS_AT_ONCE, Pace, SortError, Sorter, numbers_of};

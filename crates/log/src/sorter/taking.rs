@@ -6,12 +6,13 @@
 use crate::chunk::chunk_path;
 use crate::chunk_writer::{ChunkWriter, Owner};
 use crate::gathering::Gathering;
+use crate::place::{Extent, Home};
 use crate::port::{PartitionId, Position, ReadError, Retention, ServiceTag};
 use crate::portion::Portion;
 use crate::reader::{for_each_entry, for_each_entry_of};
 use crate::run::EntryRow;
 use crate::shared::State;
-use crate::table::{Extent, Home, Kept};
+use crate::table::Kept;
 
 use super::{PARTITIONS_AT_ONCE, Pace, SortError, Sorter, Work};
 
