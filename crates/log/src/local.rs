@@ -229,12 +229,9 @@ impl LocalLog {
             Arc::clone(&clock),
             sorting(options),
         ));
-        let (mut threads, scheduling) = start(committer, &shared, wanted_scheduling(options))
-            .map_err(|error| {
-                // One may have been started.
-                shared.close();
-                failure("a thread that writes", &error)
-            })?;
+        let started = start(committer, &shared, wanted_scheduling(options));
+        let (mut threads, scheduling) =
+            started.map_err(|error| failure("a thread that writes", &error))?;
         let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
         let scrubber = Arc::new(scrubber);
         threads.extend(start_behind(options, &sorter, &scrubber)?);
@@ -451,22 +448,40 @@ fn start(
     let mut threads = Vec::new();
     let mut scheduling = wanted;
     for pen in Pen::all(committer, shared) {
-        let shared = Arc::clone(shared);
-        let (sender, granted) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("tidemill-log".to_owned())
-            .spawn(move || {
-                let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
-                assert!(is_heard, "who started this thread waits for it");
-                if catch_unwind(AssertUnwindSafe(|| pen.run())).is_err() {
-                    // Whoever waits must not wait for ever.
-                    shared.poison(PANICKED.to_owned(), Vec::new());
-                }
-            })?;
-        scheduling = granted.recv().map_err(std::io::Error::other)?;
-        threads.push(thread);
+        match start_pen(pen, shared, wanted) {
+            Ok((thread, granted)) => {
+                threads.push(thread);
+                scheduling = granted;
+            }
+            Err(error) => {
+                // Those that have been started end.
+                shared.close();
+                return Err(error);
+            }
+        }
     }
     Ok((threads, scheduling))
+}
+
+fn start_pen(
+    pen: Pen,
+    shared: &Arc<Shared>,
+    wanted: Scheduling,
+) -> std::io::Result<(JoinHandle<()>, Scheduling)> {
+    let shared = Arc::clone(shared);
+    let (sender, granted) = sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name("tidemill-log".to_owned())
+        .spawn(move || {
+            let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
+            assert!(is_heard, "who started this thread waits for it");
+            if catch_unwind(AssertUnwindSafe(|| pen.run())).is_err() {
+                // Whoever waits must not wait for ever.
+                shared.poison(PANICKED.to_owned(), Vec::new());
+            }
+        })?;
+    let granted = granted.recv().map_err(std::io::Error::other)?;
+    Ok((thread, granted))
 }
 
 fn failure(path: &str, error: &std::io::Error) -> LocalError {
