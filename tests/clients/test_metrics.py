@@ -12,6 +12,7 @@ SECOND = "shardId-000000000001"
 LOWER = "0"
 UPPER = str(2**127)
 MIB = 1024 * 1024
+IDLE = "def handle(event, context):\n    return None\n"
 LINE = re.compile(r'^([a-z_0-9]+)(?:\{(.*)\})? (\S+)$')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 
@@ -104,6 +105,22 @@ def test_what_was_put_and_read_is_counted_to_the_byte(mill, kinesis):
         assert 0 <= found[f"aws_kinesis_{metric}_max"] < 60_000
     assert found["aws_kinesis_incoming_bytes_second_max"] <= 1660
     assert found["tidemill_streams_open_shards"] == 2
+
+
+def test_what_a_mapping_reads_is_counted_as_what_anybody_reads(mill, kinesis):
+    name = mill.stream()
+    for size in (10, 20, 30):
+        put(mill, name, size)
+    mill.account(mill.mapping(name, mill.function(IDLE)), processed=3)
+    found = stream_rows(mill, name)
+    assert found["aws_kinesis_get_records_bytes_sum"] == 60
+    assert found["aws_kinesis_get_records_records_sum"] == 3
+    calls = found["aws_kinesis_get_records_records_count"]
+    assert calls >= 1
+    for metric in ("success", "latency", "iterator_age_milliseconds", "iterator_age", "bytes"):
+        assert found[f"aws_kinesis_get_records_{metric}_count"] == calls, metric
+    assert found["aws_kinesis_get_records_success_sum"] == calls
+    assert found["aws_kinesis_read_provisioned_throughput_exceeded_sum"] == 0
 
 
 def test_what_is_throttled_is_counted_and_no_success(limited):

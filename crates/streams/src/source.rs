@@ -1,9 +1,8 @@
-//! [`Source`]: how mappings and views read a stream. No rate counts their reads, as AWS's own poller
-//! has throughput of its own.
+//! [`Source`]: how mappings and views read a stream. No rate counts their reads.
 //!
-//! Mappings read what has not expired, through [`Streams`] itself. Archivers read what is still kept,
-//! through [`ArchiveSource`]: as nothing of an archived stream is freed before they have it, they have
-//! all of it.
+//! Mappings read what has not expired, through [`Streams`] itself; each such read is a GetRecords call of
+//! AWS's poller, and stands among the stream's metrics as one. Archivers read what is still kept, through
+//! [`ArchiveSource`]: as nothing of an archived stream is freed before they have it, they have all of it.
 
 use std::future::pending;
 
@@ -11,6 +10,7 @@ use tidemill_log::{PartitionId, ReadError};
 use tidemill_model::source::{Fetched, ReadLimit, SourceError, SourceShard, StartingPoint};
 use tidemill_model::{BoxFuture, Record, SequenceNumber, ShardId, Source, StreamArn, Timestamp};
 
+use crate::measured::{Amount, GetOutcome};
 use crate::stored_record::StoredRecord;
 use crate::stream::{FoundShard, Phase, Shard, Stream};
 use crate::streams::Streams;
@@ -225,7 +225,11 @@ impl Streams {
         limit: ReadLimit,
     ) -> Result<Fetched, SourceError> {
         let found = self.source_shard(reach, stream, shard)?;
+        let began = self.clock().now();
         let fetched = self.fetch(&found, from, limit).await;
+        if reach == Reach::Unexpired {
+            self.measure_poll(&found, began, &fetched);
+        }
         // The partition may have been deleted under the read: then it looked empty, and was not.
         let still = self.source_shard(reach, stream, shard)?;
         if still.incarnation != found.incarnation {
@@ -234,6 +238,26 @@ impl Streams {
             });
         }
         fetched.map_err(|detail| storage(stream, detail))
+    }
+
+    fn measure_poll(
+        &self,
+        found: &FoundShard,
+        began: Timestamp,
+        fetched: &Result<Fetched, String>,
+    ) {
+        let outcome = |ended: Timestamp| match fetched {
+            Ok(fetched) => GetOutcome::Answered {
+                given: amount(&fetched.records),
+                age: ended.since(fetched.records.last().map_or(ended, |last| last.arrival)),
+            },
+            Err(_) => GetOutcome::Failed,
+        };
+        let (subject, partition) = (found.subject(), found.shard.partition);
+        self.measured(|measured, ended| {
+            let latency = ended.since(began);
+            measured.get(subject, partition, outcome(ended), latency, ended);
+        });
     }
 
     async fn source_wait(&self, reach: Reach, stream: &StreamArn, shard: ShardId, from: u64) {
@@ -329,6 +353,16 @@ impl Source for ArchiveSource {
 
     fn wait_for_shard<'a>(&'a self, stream: &'a StreamArn, from: ShardId) -> BoxFuture<'a, ()> {
         self.streams.wait_for_shard(stream, from)
+    }
+}
+
+fn amount(records: &[Record]) -> Amount {
+    let bytes = records
+        .iter()
+        .map(|record| record.data.len() + record.partition_key.len());
+    Amount {
+        bytes: bytes.sum::<usize>() as u64,
+        records: records.len() as u64,
     }
 }
 
