@@ -112,7 +112,7 @@ def test_what_a_mapping_reads_is_counted_as_what_anybody_reads(mill, kinesis):
     for size in (10, 20, 30):
         put(mill, name, size)
     mill.account(mill.mapping(name, mill.function(IDLE)), processed=3)
-    found = stream_rows(mill, name)
+    found = rows(mill, stream_name=name)
     assert found["aws_kinesis_get_records_bytes_sum"] == 60
     assert found["aws_kinesis_get_records_records_sum"] == 3
     calls = found["aws_kinesis_get_records_records_count"]
