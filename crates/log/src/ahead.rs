@@ -18,6 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::disk::{DiskFile, is_full, remove};
 use crate::files::Files;
 use crate::frame::DIRECTORY;
+use crate::limits::SPARES_MAX;
 use crate::place::Home;
 
 /// The next file, until it is taken.
@@ -26,22 +27,19 @@ pub const NEXT_FILE: &str = "wal/next";
 /// What the names of spares end in.
 const SPARE: &str = ".spare";
 
-/// So many files are kept as spares: as many as one set of chunks replaces where sorting is behind.
-const SPARES_MAX: usize = 16;
-
 /// With less room than for so many times the spares, no more are kept.
 const ROOM_FOR_SPARE: u64 = 4;
 
 /// A spare is at most this much larger than a file should be, which one with a large frame at its end is.
 const SPARE_EXCESS_BYTES_MAX: u64 = 1024 * 1024;
 
+/// With less room than for so many files, none is made ahead.
+const ROOM_FILES_MIN: u64 = 4;
+
 /// Whether the file at `path` is of no use to a start.
 pub fn is_ahead(path: &str) -> bool {
     path == NEXT_FILE || path.ends_with(SPARE)
 }
-
-/// With less room than for so many files, none is made ahead.
-const ROOM_FILES_MIN: u64 = 4;
 
 /// A file that is not needed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The committer: what makes frames and files of the log, and decides where they stand.
 //!
-//! What must hold: one pen ([`crate::pen`]) has it at a time. All that waits becomes one frame, which is
-//! published, and its callers answered, only when it is written and synced. Zeros go ahead of the frames,
+//! What must hold: one writer ([`crate::log_writer`]) has it at a time. All that waits becomes one frame,
+//! which is published, and its callers answered, only when it is written and synced. Zeros go ahead of the frames,
 //! so that most frames change no size and no map of the file, and a write that was cut short still shows.
 //! Only such frames, written through, are on their way beside another; all else waits until it is alone.
 //! A failed write or sync ends the log: what the disk holds then is known only after a restart. A full

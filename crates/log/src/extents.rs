@@ -7,10 +7,8 @@
 
 use std::collections::VecDeque;
 
+use crate::limits::BLOCK_EXTENTS_MAX;
 use crate::place::Extent;
-
-/// So many extents stand in a block, at most.
-const BLOCK_EXTENTS_MAX: usize = 64;
 
 /// See the module. No block is empty.
 #[derive(Debug, Default)]

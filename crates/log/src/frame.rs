@@ -71,9 +71,6 @@ pub const BLOCK_BYTES: usize = crate::disk::BLOCK_BYTES;
 /// What a disk writes whole or not at all.
 pub const SECTOR_BYTES: usize = 512;
 
-/// So many frames are on their way to the disk at once, at most.
-pub const FRAMES_ON_THEIR_WAY_MAX: usize = 2;
-
 /// Size of a frame's header.
 pub const FRAME_HEADER_BYTES: usize = 64;
 

@@ -51,7 +51,7 @@ mod sorter;
 mod scrub;
 mod scrubber;
 mod committer;
-mod pen;
+mod log_writer;
 pub mod local;
 
 pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};

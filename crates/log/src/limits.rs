@@ -13,6 +13,10 @@
 //! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
 //! | bytes of the chunks merged at once | [`MERGE_BYTES_MAX`] | bounds what one merge writes again |
 //! | unused buffers of frames | [`BUFFERS_BYTES_MAX`] | kept so that frames need no fresh memory |
+//! | frames on their way to the disk at once | [`FRAMES_ON_THEIR_WAY_MAX`] | what a power cut may tear; a third gains nothing, see decision 0012 |
+//! | files sorted in one round | [`SORTED_FILES_MAX`] | where sorting is behind, the write-ahead log gets shorter soon |
+//! | files kept to be used again | [`SPARES_MAX`] | as many as one round replaces |
+//! | extents in a block | [`BLOCK_EXTENTS_MAX`] | the memory that one more extent may need at once |
 //! | open files | [`OPEN_FILES_MAX`] | of those that are read |
 //! | block rows in memory | [`INDEXES_MAX`] | of the extents read last |
 //! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
@@ -52,6 +56,18 @@ pub const CHUNK_SYNC_BYTES: usize = 4 * 1024 * 1024;
 
 /// The most bytes of chunks that are merged into one.
 pub const MERGE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// So many frames are on their way to the disk at once, at most.
+pub const FRAMES_ON_THEIR_WAY_MAX: usize = 2;
+
+/// So many files of the write-ahead log go into one set of chunks, at most.
+pub const SORTED_FILES_MAX: usize = 16;
+
+/// So many files of the write-ahead log that are not needed are kept to be used again, at most.
+pub const SPARES_MAX: usize = SORTED_FILES_MAX;
+
+/// So many extents of a partition stand together in memory, at most.
+pub const BLOCK_EXTENTS_MAX: usize = 64;
 
 /// How many bytes of buffers are kept for frames to come.
 pub const BUFFERS_BYTES_MAX: usize = 48 * 1024 * 1024;

@@ -7,8 +7,8 @@
 //! what can free room, and all else when there is room again.
 //!
 //! Below it stand the frames (`frame`, `run`) and the chunks (`chunk`), what is durable (`table`), what
-//! is in line (`line`), the threads that write (`pen`, `committer`), the one that sorts what was written
-//! (`sorter`), and the start (`recovery`).
+//! is in line (`line`), the threads that write (`log_writer`, `committer`), the one that sorts what
+//! was written (`sorter`), and the start (`recovery`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
@@ -29,7 +29,7 @@ use crate::disk::{Disk, is_full, remove};
 use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
-use crate::pen::Pen;
+use crate::log_writer::LogWriter;
 use crate::place::Home;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
@@ -447,8 +447,8 @@ fn start(
 ) -> std::io::Result<(Vec<JoinHandle<()>>, Scheduling)> {
     let mut threads = Vec::new();
     let mut scheduling = wanted;
-    for pen in Pen::all(committer, shared) {
-        match start_pen(pen, shared, wanted) {
+    for writer in LogWriter::all(committer, shared) {
+        match start_writer(writer, shared, wanted) {
             Ok((thread, granted)) => {
                 threads.push(thread);
                 scheduling = granted;
@@ -463,8 +463,8 @@ fn start(
     Ok((threads, scheduling))
 }
 
-fn start_pen(
-    pen: Pen,
+fn start_writer(
+    writer: LogWriter,
     shared: &Arc<Shared>,
     wanted: Scheduling,
 ) -> std::io::Result<(JoinHandle<()>, Scheduling)> {
@@ -475,7 +475,7 @@ fn start_pen(
         .spawn(move || {
             let is_heard = sender.send(prefer_this_thread(wanted)).is_ok();
             assert!(is_heard, "who started this thread waits for it");
-            if catch_unwind(AssertUnwindSafe(|| pen.run())).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
                 // Whoever waits must not wait for ever.
                 shared.poison(PANICKED.to_owned(), Vec::new());
             }

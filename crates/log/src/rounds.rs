@@ -9,13 +9,9 @@
 use std::time::Duration;
 
 use crate::chunk::ChunkRow;
-use crate::limits::MERGE_BYTES_MAX;
+use crate::limits::{MERGE_BYTES_MAX, SORTED_FILES_MAX};
 use crate::port::Retention;
 use crate::table::Needed;
-
-/// The most files that are named together, so that where sorting has fallen behind, the write-ahead log
-/// gets shorter soon.
-const FILES_MAX: usize = 16;
 
 /// With so many times the files that are worth a set of chunks, sorting goes as fast as it can.
 const BEHIND: usize = 2;
@@ -90,7 +86,7 @@ pub fn next_step(
         after_files,
         files_max,
     } = measure;
-    let limit = FILES_MAX.min(files_max.max(1));
+    let limit = SORTED_FILES_MAX.min(files_max.max(1));
     let goes_on = progress.gathered < progress.sealed.min(limit) && progress.next.is_some();
     if progress.gathered >= after_files.min(limit) && !goes_on {
         return Some(Step::Finish);

@@ -2,7 +2,7 @@
 //!
 //! What must hold: one lock guards the line, the table and what waits to be written, and nobody holds
 //! it while the disk works. A change gets its place when it is put in line; it is seen by readers when
-//! a pen has published it, which is when it is as durable as was chosen. When the log has
+//! a writer has published it, which is when it is as durable as was chosen. When the log has
 //! failed, everything that waits and everything that comes is answered so.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -71,12 +71,12 @@ pub struct State {
     fallen_turns: u64,
     /// That one of them left nobody knows what on the disk.
     fallen_unknown: Option<String>,
-    /// How many pens wait for their turn.
+    /// How many writers wait for their turn.
     turns_awaited: usize,
-    /// How many pens sleep.
-    pens_asleep: usize,
+    /// How many writers sleep.
+    writers_asleep: usize,
     /// Whether one of them has been woken, and has not looked yet.
-    is_pen_called: bool,
+    is_writer_called: bool,
 }
 
 /// The lock, held by a thread that stands back.
@@ -111,7 +111,7 @@ pub enum Occasion {
     End,
 }
 
-/// What one pen has taken to write.
+/// What one writer has taken to write.
 #[derive(Debug)]
 pub struct Group {
     /// The changes, in the order in which they got their places.
@@ -158,9 +158,9 @@ pub struct Found {
 #[derive(Debug)]
 pub struct Shared {
     state: Mutex<State>,
-    /// For pens without work.
+    /// For writers without work.
     work: Condvar,
-    /// For pens whose turn has not come.
+    /// For writers whose turn has not come.
     turned: Condvar,
     /// For the sorter.
     sorting: Condvar,
@@ -207,8 +207,8 @@ impl Shared {
             fallen_turns: 0,
             fallen_unknown: None,
             turns_awaited: 0,
-            pens_asleep: 0,
-            is_pen_called: false,
+            writers_asleep: 0,
+            is_writer_called: false,
         };
         let (poisoned, _) = watch::channel(None);
         Shared {
@@ -235,19 +235,19 @@ impl Shared {
         }
     }
 
-    /// Puts `waiting` in line, under the lock under which it also got its places. A pen is woken only if
+    /// Puts `waiting` in line, under the lock under which it also got its places. A writer is woken only if
     /// it sleeps, and only behind the lock: it may run at once, and would wait for it.
     pub fn put_in_line(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
         state.waiting_bytes += waiting.bytes;
         state.waiting.push_back(waiting);
-        let is_called = state.call_pen();
+        let is_called = state.call_writer();
         drop(state);
         if is_called {
             self.work.notify_one();
         }
     }
 
-    /// Sleeps until there is something that a pen should take; gives false when the log is closed and all
+    /// Sleeps until there is something that a writer should take; gives false when the log is closed and all
     /// has been taken.
     pub fn wait_for_work(&self) -> bool {
         let mut state = self.lock();
@@ -261,12 +261,12 @@ impl Shared {
             if state.status == Status::Closing && state.waiting.is_empty() {
                 return false;
             }
-            state.pens_asleep += 1;
+            state.writers_asleep += 1;
             state = self
                 .work
                 .wait(state)
                 .expect("no holder of this lock panics");
-            state.pens_asleep -= 1;
+            state.writers_asleep -= 1;
         }
     }
 
@@ -275,7 +275,7 @@ impl Shared {
     /// committer.
     pub fn take_group(&self) -> Option<Group> {
         let mut state = self.lock();
-        state.is_pen_called = false;
+        state.is_writer_called = false;
         if !state.is_worth_taking() {
             return None;
         }
@@ -292,7 +292,7 @@ impl Shared {
             .count();
         let changes = state.waiting.drain(..count).collect();
         let turn = state.turns.take(count);
-        let is_called = state.call_pen();
+        let is_called = state.call_writer();
         let is_full = matches!(state.status, Status::Full(_));
         let sealed_files = state.sealed.len();
         drop(state);
@@ -359,18 +359,14 @@ impl Shared {
     /// whether it left nobody knows what on the disk. None when the log has failed meanwhile. The caller has
     /// the committer, so nobody takes more. Blocks.
     pub fn wait_for_fallen(&self) -> Option<(Vec<Waiting>, Option<String>)> {
-        let mut state = self.lock();
-        loop {
-            if matches!(state.status, Status::Poisoned(_)) {
-                return None;
-            }
-            if state.fallen_turns == state.turns.behind_fallen() {
-                break;
-            }
-            state = self
-                .turned
-                .wait(state)
-                .expect("no holder of this lock panics");
+        let are_out = |state: &mut State| {
+            let has_failed = matches!(state.status, Status::Poisoned(_));
+            !has_failed && state.fallen_turns < state.turns.behind_fallen()
+        };
+        let waited = self.turned.wait_while(self.lock(), are_out);
+        let mut state = waited.expect("no holder of this lock panics");
+        if matches!(state.status, Status::Poisoned(_)) {
+            return None;
         }
         state.fallen_turns = 0;
         Some((
@@ -379,7 +375,7 @@ impl Shared {
         ))
     }
 
-    /// Has pens take again, behind what has been settled.
+    /// Has writers take again, behind what has been settled.
     pub fn go_back(&self) {
         self.lock().turns.go_back();
         self.work.notify_all();
@@ -442,8 +438,8 @@ impl Shared {
         state.waiting_bytes = state.waiting_bytes.saturating_sub(waiting_bytes);
         state.turns.settle(turn);
         let is_awaited = state.turns_awaited > 0;
-        // Another pen writes what waits while this one answers.
-        let is_called = !state.waiting.is_empty() && state.call_pen();
+        // Another writer writes what waits while this one answers.
+        let is_called = !state.waiting.is_empty() && state.call_writer();
         drop(state);
         if is_awaited {
             self.turned.notify_all();
@@ -525,7 +521,7 @@ impl Shared {
         checked
     }
 
-    /// Takes no more changes; the pens end when what waits has been written.
+    /// Takes no more changes; the writers end when what waits has been written.
     pub fn close(&self) {
         let mut state = self.lock();
         if matches!(state.status, Status::Running | Status::Full(_)) {
@@ -633,19 +629,17 @@ fn refuse_all(changes: impl IntoIterator<Item = Waiting>, error: &AppendError) {
 }
 
 impl State {
-    /// Whether a pen should take what waits. Beside a frame that is on its way, a frame of as many changes
-    /// is worth its write; fewer wait until that one is settled, and for more to come.
+    /// Whether a writer should take what waits, or look for room.
     fn is_worth_taking(&self) -> bool {
-        let on_their_way = self.turns.on_their_way();
-        let is_enough = self.waiting.len() >= on_their_way.max(1);
-        !self.turns.is_fallen() && (is_enough || (self.is_room_wanted && on_their_way == 0))
+        let looks_for_room = self.is_room_wanted && self.turns.are_settled();
+        looks_for_room || self.turns.is_worth_taking(self.waiting.len())
     }
 
-    /// Whether a pen is to be woken: there is something for it, it sleeps, and none has been woken that
+    /// Whether a writer is to be woken: there is something for it, it sleeps, and none has been woken that
     /// has not looked yet.
-    fn call_pen(&mut self) -> bool {
-        let is_called = self.pens_asleep > 0 && !self.is_pen_called && self.is_worth_taking();
-        self.is_pen_called |= is_called;
+    fn call_writer(&mut self) -> bool {
+        let is_called = self.writers_asleep > 0 && !self.is_writer_called && self.is_worth_taking();
+        self.is_writer_called |= is_called;
         is_called
     }
 

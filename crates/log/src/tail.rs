@@ -6,9 +6,10 @@
 //! it had been written, perhaps after it had been acknowledged. Pure: the bytes of the file come in.
 
 use crate::frame::{
-    BLOCK_BYTES, BadFrame, Chain, FRAMES_ON_THEIR_WAY_MAX, FrameHeader, FrameKind, SECTOR_BYTES,
-    count_zero_sectors, is_zero,
+    BLOCK_BYTES, BadFrame, Chain, FrameHeader, FrameKind, SECTOR_BYTES, count_zero_sectors, is_zero,
 };
+
+use crate::limits::FRAMES_ON_THEIR_WAY_MAX;
 
 /// What may be torn at the end of the log is judged as one frame, or two.
 const _: () = assert!(FRAMES_ON_THEIR_WAY_MAX == 2);

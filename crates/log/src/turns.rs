@@ -28,7 +28,7 @@ impl Turns {
     pub fn take(&mut self, changes: usize) -> Turn {
         assert!(!self.is_fallen, "nothing is taken behind what has fallen");
         self.newest_changes = changes;
-        let is_beside = self.taken > self.settled;
+        let is_beside = !self.are_settled();
         self.taken += 1;
         Turn {
             number: self.taken,
@@ -36,12 +36,19 @@ impl Turns {
         }
     }
 
-    /// How many changes the newest group has that is not settled; 0 when all are.
-    pub fn on_their_way(&self) -> usize {
-        match self.taken > self.settled {
-            true => self.newest_changes,
-            false => 0,
-        }
+    /// Whether nothing is on its way.
+    pub fn are_settled(&self) -> bool {
+        self.taken == self.settled
+    }
+
+    /// Whether `waiting` changes should be taken now. Beside a group that is on its way, one of as many
+    /// changes is worth its write; fewer wait until that one is settled, and for more to come.
+    pub fn is_worth_taking(&self, waiting: usize) -> bool {
+        let enough = match self.are_settled() {
+            true => 1,
+            false => self.newest_changes.max(1),
+        };
+        !self.is_fallen && waiting >= enough
     }
 
     /// Whether everything before `turn` is settled.
@@ -92,6 +99,22 @@ mod tests {
         assert!(turns.is_due(second));
         turns.settle(second);
         assert!(!turns.take(1).is_beside, "nothing is on its way any more");
+    }
+
+    #[test]
+    fn beside_a_group_as_many_changes_are_worth_a_write() {
+        let mut turns = Turns::default();
+        assert!(!turns.is_worth_taking(0) && turns.is_worth_taking(1));
+        let first = turns.take(3);
+        assert!(!turns.is_worth_taking(2) && turns.is_worth_taking(3));
+        let second = turns.take(4);
+        turns.settle(first);
+        assert!(!turns.is_worth_taking(3) && turns.is_worth_taking(4));
+        turns.settle(second);
+        assert!(turns.is_worth_taking(1), "nothing is on its way any more");
+        let third = turns.take(1);
+        turns.fall(third);
+        assert!(!turns.is_worth_taking(100));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Two frames on their way at once: each is seen and answered in its order, and when the first falls, so
+//! Two frames on their way at once: each is seen in its order and answered behind that, and when the first falls, so
 //! does the second, whether a power cut, a broken disk or a full one is the cause.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -51,14 +51,14 @@ fn is_answered(append: &mut Append) -> bool {
 }
 
 /// A log, and two appends on their way beside each other: the write of the first is held, that of the
-/// second is done.
-fn two_on_their_way(disk: &SimDisk, log: &LocalLog, failure: Option<DiskFailure>) -> [Append; 2] {
+/// second is done; each fails as `failures` say.
+fn two_on_their_way(disk: &SimDisk, log: &LocalLog, failures: &[DiskFailure]) -> [Append; 2] {
     // Zeros go ahead of it, so that what follows is written over zeros.
     block_on(append(log, &[1, 2], 1)).unwrap();
     let io = disk.io_count() + 1;
     disk.hold_at(io);
-    if let Some(failure) = failure {
-        disk.fail_at(io, failure);
+    for (io, failure) in (io..).zip(failures) {
+        disk.fail_at(io, *failure);
     }
     let first = append(log, &[1, 2], 2);
     disk.wait_until_held();
@@ -84,7 +84,7 @@ fn content(log: &LocalLog) -> [Vec<u8>; 3] {
 fn the_second_is_seen_and_answered_behind_the_first() {
     let disk = SimDisk::written_through();
     let log = open(&disk, 1);
-    let [mut first, mut second] = two_on_their_way(&disk, &log, None);
+    let [mut first, mut second] = two_on_their_way(&disk, &log, &[]);
     assert!(!is_answered(&mut first) && !is_answered(&mut second));
     assert_eq!(ends(&log), [1, 1, 0], "neither is seen");
     disk.release();
@@ -106,7 +106,7 @@ fn a_power_cut_leaves_both_or_neither_when_the_second_was_written() {
     for seed in 0..200 {
         let disk = SimDisk::written_through();
         let log = open(&disk, seed);
-        let [mut first, mut second] = two_on_their_way(&disk, &log, None);
+        let [mut first, mut second] = two_on_their_way(&disk, &log, &[]);
         assert!(!is_answered(&mut first) && !is_answered(&mut second));
         disk.crash(seed);
         assert!(block_on(first).is_err() && block_on(second).is_err());
@@ -137,7 +137,7 @@ fn a_write_that_fails_takes_the_one_behind_it_along() {
     for seed in 0..20 {
         let disk = SimDisk::written_through();
         let log = open(&disk, seed);
-        let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Broken));
+        let [first, second] = two_on_their_way(&disk, &log, &[DiskFailure::Broken]);
         disk.release();
         for append in [first, second] {
             let error = block_on(append).unwrap_err();
@@ -154,7 +154,7 @@ fn a_write_that_fails_takes_the_one_behind_it_along() {
 fn where_there_is_no_room_for_the_first_the_log_goes_on_from_before_both() {
     let disk = SimDisk::written_through();
     let log = open(&disk, 1);
-    let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Full));
+    let [first, second] = two_on_their_way(&disk, &log, &[DiskFailure::Full]);
     disk.release();
     for append in [first, second] {
         let error = block_on(append).unwrap_err();
@@ -175,15 +175,8 @@ fn where_there_is_no_room_for_the_first_the_log_goes_on_from_before_both() {
 fn a_broken_disk_behind_a_full_one_ends_the_log() {
     let disk = SimDisk::written_through();
     let log = open(&disk, 1);
-    block_on(append(&log, &[1, 2], 1)).unwrap();
-    let io = disk.io_count() + 1;
-    disk.hold_at(io);
-    disk.fail_at(io, DiskFailure::Full);
-    disk.fail_at(io + 1, DiskFailure::Broken);
-    let first = append(&log, &[1, 2], 2);
-    disk.wait_until_held();
-    let second = append(&log, &[2, 3], 3);
-    disk.wait_for_ios(io + 1);
+    let failures = [DiskFailure::Full, DiskFailure::Broken];
+    let [first, second] = two_on_their_way(&disk, &log, &failures);
     disk.release();
     for append in [first, second] {
         let error = block_on(append).unwrap_err();
@@ -217,7 +210,7 @@ fn what_has_to_be_alone_waits_and_falls_with_what_it_waits_for() {
 fn a_log_that_is_closed_while_its_disk_is_full_comes_to_its_end() {
     let disk = SimDisk::written_through();
     let log = open(&disk, 1);
-    let [first, second] = two_on_their_way(&disk, &log, Some(DiskFailure::Full));
+    let [first, second] = two_on_their_way(&disk, &log, &[DiskFailure::Full]);
     std::thread::scope(|scope| {
         scope.spawn(|| log.close());
         let is_closed = || {

@@ -1,40 +1,41 @@
-//! What writes frames: [`Pen`], a thread. There are two where the disk is written through, else one.
+//! What writes frames: [`LogWriter`], a thread. There are two where the disk is written through, else one.
 //!
-//! What must hold: a pen has the committer from taking a group until its frame has its place, and until
-//! everything is done where that cannot be done beside another frame. While one pen waits for the disk,
+//! What must hold: a writer has the committer from taking a group until its frame has its place, and until
+//! everything is done where that cannot be done beside another frame. While one writer waits for the disk,
 //! the other takes what has come meanwhile, if that is as much: so two writes are on their way at most, and
-//! they pace themselves by the disk and by what comes, without a timer. Frames are published in their order. When one falls, so does
-//! the one behind it, whose write may have succeeded, and the log goes on from before both, if at all.
+//! they pace themselves by the disk and by what comes, without a timer. Frames are published in their
+//! order. When one falls, so does the one behind it, whose write may have succeeded, and the log goes on
+//! from before both, if at all.
 //! They are threads of their own because the disk blocks.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::committer::{Committer, Failure, Frame};
-use crate::frame::FRAMES_ON_THEIR_WAY_MAX;
+use crate::limits::FRAMES_ON_THEIR_WAY_MAX;
 use crate::shared::Shared;
 use crate::turns::Turn;
 use crate::waiting::{Waiting, answer};
 
 /// See the module.
-pub struct Pen {
+pub struct LogWriter {
     committer: Arc<Mutex<Committer>>,
     shared: Arc<Shared>,
 }
 
-impl Pen {
-    /// The pens that share `committer`.
-    pub fn all(committer: Committer, shared: &Arc<Shared>) -> Vec<Pen> {
+impl LogWriter {
+    /// The writers that share `committer`.
+    pub fn all(committer: Committer, shared: &Arc<Shared>) -> Vec<LogWriter> {
         let count = match committer.writes_beside() {
             true => FRAMES_ON_THEIR_WAY_MAX,
             false => 1,
         };
         let committer = Arc::new(Mutex::new(committer));
-        let pen = |_| Pen {
+        let writer = |_| LogWriter {
             committer: Arc::clone(&committer),
             shared: Arc::clone(shared),
         };
-        (0..count).map(pen).collect()
+        (0..count).map(writer).collect()
     }
 
     /// Writes what is put in line until the log is closed or fails. Blocks.
