@@ -9,6 +9,7 @@ pub mod stopwatch;
 pub mod client;
 pub mod statistics;
 pub mod machine;
+mod rest;
 pub mod bodies;
 pub mod load;
 pub mod drain;

@@ -4,6 +4,7 @@
 //! read from `/proc`; where that does not exist they are absent, and the report says so.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -67,6 +68,20 @@ impl Machine {
         }
         warnings
     }
+}
+
+/// How long this process has had a processor, in all its threads; none where the system does not say.
+pub fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    taken(&stat)
+}
+
+/// Fields 14 and 15 of `/proc/self/stat`: hundredths of a second for itself and in the system.
+fn taken(text: &str) -> Option<Duration> {
+    let fields = text[text.rfind(')')? + 1..].split_whitespace();
+    let mut times = fields.skip(14 - 3).map(str::parse::<u64>);
+    let ticks = times.next()?.ok()? + times.next()?.ok()?;
+    Some(Duration::from_millis(10 * ticks))
 }
 
 /// The first number of `/proc/loadavg`.
@@ -139,6 +154,13 @@ mod tests {
     fn the_load_is_the_first_number() {
         assert_eq!(load_average("0.42 0.50 0.60 2/345 6789\n"), Some(0.42));
         assert_eq!(load_average(""), None);
+    }
+
+    #[test]
+    fn the_time_of_a_processor_is_that_of_itself_and_of_the_system() {
+        let stat = "12 (tide mill) S 1 2 3 4 5 6 7 8 9 10 250 31 0 0\n";
+        assert_eq!(taken(stat), Some(Duration::from_millis(2810)));
+        assert_eq!(taken("12 (short) S 1"), None);
     }
 
     #[test]

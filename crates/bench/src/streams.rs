@@ -1,7 +1,7 @@
 //! The benchmark of streams: [`run`].
 //!
 //! What must hold: ours, the floors and the peers take turns within each round, so that a busy minute
-//! of the machine hits all of them. A peer that fails is left out of that workload and named; a failure
+//! of the machine hits all of them, and nobody pays for what another's turn has left to be done. A peer that fails is left out of that workload and named; a failure
 //! of ours, or of a floor, ends the run.
 
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::pages::Page;
 use crate::peers::{self, Peer};
 use crate::report::{Kind, Measured, Measurement, Report};
+use crate::rest::come_to_rest;
 
 /// Different bodies that a load sends in turn.
 const BODIES: u64 = 8;
@@ -151,6 +152,7 @@ async fn run_case(
     for round in 1..=options.rounds {
         let mut failed = Vec::new();
         for (index, one) in running.iter_mut().enumerate() {
+            come_to_rest().await;
             match one.turn.take(&one.contestant.client).await {
                 Ok(sample) => one.samples.push(sample),
                 Err(error) if one.contestant.kind == Kind::Peer => failed.push((index, error)),

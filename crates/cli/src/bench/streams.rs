@@ -39,6 +39,9 @@ fn measured(options: &BenchStreams) -> anyhow::Result<Options> {
     };
     measured.rounds = options.rounds.unwrap_or(measured.rounds);
     measured.turn = options.turn.unwrap_or(measured.turn);
+    if let Some(gib) = options.turn_gib {
+        measured.turn_bytes_max = gib << 30;
+    }
     if !options.quick {
         measured.cases = cases::all(&options.connections);
         measured.with_peers = !options.without_peers;
