@@ -687,9 +687,9 @@ fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
 
 /// The runs of `group`, sorted by partition and then by kind.
 fn encode(buffers: &Arc<Buffers>, group: &[Waiting]) -> FrameWriter {
-    let mut entries: Vec<&PlacedEntry> =
-        group.iter().flat_map(|waiting| &waiting.entries).collect();
-    entries.sort_unstable_by_key(|entry| (entry.partition, entry.position));
+    let mut entries: Vec<PlacedEntry<'_>> = group.iter().flat_map(Waiting::entries).collect();
+    // In each of them much is in order already.
+    entries.sort_by_key(|entry| (entry.partition, entry.position));
     let mut commands: Vec<&(PartitionId, Command)> = group
         .iter()
         .filter_map(|waiting| waiting.command.as_ref())

@@ -6,6 +6,7 @@
 //! chosen durability says; only durable entries are ever read; the timestamps of a partition never go
 //! back. The crate knows bytes and positions, not shards.
 
+mod payload;
 pub mod port;
 pub mod limits;
 mod waiters;
@@ -61,6 +62,7 @@ pub use file_disk::{FileDisk, FileDiskError};
 pub use idle::when_idle;
 pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
+pub use payload::Payload;
 pub use port::{
     AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
     Retention, ServiceTag, Snapshot,

@@ -10,6 +10,8 @@
 //! | extents of sealed files | [`SEALED_EXTENTS_MAX`] | the same, over all that wait to be sorted |
 //! | soft size of a block of a chunk | [`CHUNK_BLOCK_BYTES_SOFT`] | what is read for one entry |
 //! | piece of a chunk | [`CHUNK_PIECE_BYTES`] | what a put may have to wait for on its way to the disk |
+//! | piece of what is sorted | [`SORTED_PIECE_BYTES`] | the same |
+//! | either where sorting is behind | [`BEHIND_PIECE_BYTES`] | puts will soon wait for it, so it must not wait for the disk so often |
 //! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
 //! | bytes of the chunks merged at once | [`MERGE_BYTES_MAX`] | bounds what one merge writes again |
 //! | unused buffers of frames | [`BUFFERS_BYTES_MAX`] | kept so that frames need no fresh memory |
@@ -22,8 +24,6 @@
 //! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
 //! | commands of one group | [`COMMANDS_GROUP_MAX`] | one append; bounds what fails together |
 //! | bytes of one group of commands | [`COMMANDS_GROUP_BYTES`] | soft: one command is always taken |
-
-use bytes::Bytes;
 
 use crate::port::{AppendError, Batch};
 
@@ -50,6 +50,12 @@ pub const CHUNK_BLOCK_BYTES_SOFT: usize = 64 * 1024;
 
 /// A chunk is written in pieces of this many bytes.
 pub const CHUNK_PIECE_BYTES: usize = 256 * 1024;
+
+/// What is sorted and no longer in memory is read in pieces of this many bytes.
+pub const SORTED_PIECE_BYTES: usize = 128 * 1024;
+
+/// Where sorting is behind, both are done in pieces of this many bytes.
+pub const BEHIND_PIECE_BYTES: usize = 1024 * 1024;
 
 /// So many bytes of a chunk may wait for a sync.
 pub const CHUNK_SYNC_BYTES: usize = 4 * 1024 * 1024;
@@ -88,6 +94,7 @@ pub const COMMANDS_GROUP_MAX: usize = 1024;
 pub const COMMANDS_GROUP_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(CHUNK_PIECE_BYTES <= BEHIND_PIECE_BYTES);
 const _: () = assert!(COMMANDS_GROUP_BYTES + ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(2 * BATCH_BYTES_MAX <= PENDING_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_SOFT + BATCH_BYTES_MAX < u32::MAX as usize / 2);
@@ -95,8 +102,8 @@ const _: () = assert!(FRAME_BYTES_SOFT + BATCH_BYTES_MAX < u32::MAX as usize / 2
 /// The payload bytes of `batch`, when it and each of its entries keep the limits.
 pub fn checked_bytes(batch: &Batch) -> Result<usize, AppendError> {
     let mut sum = 0;
-    for (_, payload) in &batch.entries {
-        checked_entry(payload)?;
+    for (_, payload) in batch.entries() {
+        checked_entry(payload.len())?;
         sum += payload.len();
     }
     if sum > BATCH_BYTES_MAX {
@@ -108,11 +115,11 @@ pub fn checked_bytes(batch: &Batch) -> Result<usize, AppendError> {
     Ok(sum)
 }
 
-/// Refuses a `payload` that is too large for an entry.
-pub fn checked_entry(payload: &Bytes) -> Result<(), AppendError> {
-    if payload.len() > ENTRY_BYTES_MAX {
+/// Refuses a payload of `bytes` when that is too large for an entry.
+pub fn checked_entry(bytes: usize) -> Result<(), AppendError> {
+    if bytes > ENTRY_BYTES_MAX {
         return Err(AppendError::TooLarge {
-            bytes: payload.len(),
+            bytes,
             bytes_max: ENTRY_BYTES_MAX,
         });
     }
@@ -122,6 +129,8 @@ pub fn checked_entry(payload: &Bytes) -> Result<(), AppendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
+
     use crate::port::PartitionId;
 
     #[test]
@@ -145,7 +154,7 @@ mod tests {
         for (entries, expected) in cases {
             let expected =
                 expected.map_err(|(bytes, bytes_max)| AppendError::TooLarge { bytes, bytes_max });
-            assert_eq!(checked_bytes(&Batch { entries }), expected);
+            assert_eq!(checked_bytes(&Batch::of(entries)), expected);
         }
     }
 }

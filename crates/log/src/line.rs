@@ -61,13 +61,13 @@ impl Line {
         Ok(())
     }
 
-    /// The next place of `partition`, for an entry that arrives at `now`.
-    pub fn place(&mut self, partition: PartitionId, now: Timestamp) -> Appended {
+    /// The first of the next `count` places of `partition`, for entries that arrive at `now`.
+    pub fn place(&mut self, partition: PartitionId, count: u64, now: Timestamp) -> Appended {
         let place = self.partitions.entry(partition).or_default();
         place.last_at = place.last_at.max(now);
-        place.next += 1;
+        place.next += count;
         Appended {
-            position: place.next - 1,
+            position: place.next - count,
             at: place.last_at,
         }
     }

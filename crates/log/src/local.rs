@@ -15,7 +15,6 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 
-use crc32c::crc32c;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -30,6 +29,7 @@ use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
 use crate::limits::checked_bytes;
 use crate::log_writer::LogWriter;
+use crate::payload::Payload;
 use crate::place::Home;
 use crate::port::{
     AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
@@ -39,14 +39,14 @@ use crate::reader::Asked;
 use crate::reading;
 use crate::recovery::{LocalError, Recovered, recover};
 use crate::run::{
-    Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, PlacedEntry, RUN_HEADER_BYTES, SnapshotPointer,
+    Command, ENTRIES_HEADER_BYTES, ENTRY_ROW_BYTES, RUN_HEADER_BYTES, SnapshotPointer,
 };
 use crate::scheduling::{Scheduling, prefer_this_thread, yield_this_thread};
 use crate::scrubber::{Scrubbed, Scrubber};
 use crate::shared::{Found, Shared, State};
 use crate::snapshot_file;
 use crate::sorter::{SortError, Sorter, Sorting};
-use crate::waiting::{Answer, Waiting};
+use crate::waiting::{Answer, PlacedBatch, Waiting};
 
 /// What is said when a thread that writes has ended in the middle of its work.
 const PANICKED: &str = "a thread that writes panicked";
@@ -494,7 +494,7 @@ fn failure(path: &str, error: &std::io::Error) -> LocalError {
 fn command_waiting(partition: PartitionId, command: Command, answer: Answer) -> Waiting {
     let command = Some((partition, command));
     Waiting {
-        entries: Vec::new(),
+        batch: PlacedBatch::default(),
         command,
         bytes: COMMAND_BYTES,
         answer,
@@ -515,29 +515,16 @@ fn vanished() -> AppendError {
     }
 }
 
-/// Gives each entry its place; the entries and their places are in the order of the batch.
-fn place(
-    state: &mut State,
-    now: Timestamp,
-    batch: Batch,
-    checksums: &[u32],
-) -> (Vec<PlacedEntry>, Vec<Appended>) {
-    let mut entries = Vec::with_capacity(batch.entries.len());
-    let mut places = Vec::with_capacity(batch.entries.len());
-    for ((partition, payload), checksum) in batch.entries.into_iter().zip(checksums) {
-        let appended = state.line.place(partition, now);
-        let Appended { position, at } = appended;
-        let payload_checksum = *checksum;
-        entries.push(PlacedEntry {
-            partition,
-            position,
-            at,
-            payload_checksum,
-            payload,
-        });
-        places.push(appended);
+/// Gives each entry of `batch` its place, in its order.
+fn place(state: &mut State, now: Timestamp, batch: &Batch) -> Vec<Appended> {
+    let mut places = Vec::with_capacity(batch.entries().len());
+    for run in batch.runs() {
+        let count = run.len() as u64;
+        let Appended { position, at } = state.line.place(run[0].0, count, now);
+        let positions = position..position + count;
+        places.extend(positions.map(|position| Appended { position, at }));
     }
-    (entries, places)
+    places
 }
 
 impl Shared {
@@ -546,31 +533,33 @@ impl Shared {
         now: Timestamp,
         batch: Batch,
     ) -> Result<oneshot::Receiver<Result<Vec<Appended>, AppendError>>, AppendError> {
-        let bytes = checked_bytes(&batch)? + ENTRY_OVERHEAD_BYTES * batch.entries.len();
+        let bytes = checked_bytes(&batch)? + ENTRY_OVERHEAD_BYTES * batch.entries().len();
         let (sender, receiver) = oneshot::channel();
-        if batch.entries.is_empty() {
+        if batch.entries().is_empty() {
             self.lock().status.check()?;
             Answer::Appended(sender, Vec::new()).give(Ok(()));
             return Ok(receiver);
         }
         // The payloads may be large: their checksums are made before the lock is taken.
-        let checksums: Vec<u32> = batch
-            .entries
-            .iter()
-            .map(|(_, bytes)| crc32c(bytes))
-            .collect();
+        let payloads = batch.entries().iter().map(|(_, payload)| payload);
+        let checksums = payloads.map(Payload::checksum).collect();
         let mut state = self.lock();
         self.check_batch(&mut state, &batch)?;
         state.check_room(bytes)?;
-        for (partition, _) in &batch.entries {
-            state.line.check_open(*partition)?;
+        for run in batch.runs() {
+            state.line.check_open(run[0].0)?;
         }
-        let (entries, places) = place(&mut state, now, batch, &checksums);
-        let answer = Answer::Appended(sender, places);
+        let places = place(&mut state, now, &batch);
+        let answer = Answer::Appended(sender, places.clone());
+        let batch = PlacedBatch {
+            batch,
+            places,
+            checksums,
+        };
         self.put_in_line(
             state,
             Waiting {
-                entries,
+                batch,
                 command: None,
                 bytes,
                 answer,

@@ -100,18 +100,18 @@ impl Kept {
 impl State {
     fn append(&mut self, now: Timestamp, batch: Batch) -> Result<Vec<Appended>, AppendError> {
         checked_bytes(&batch)?;
-        for (partition, _) in &batch.entries {
+        for (partition, _) in batch.entries() {
             self.checked_open(*partition)?;
         }
-        let mut appended = Vec::with_capacity(batch.entries.len());
-        for (partition, payload) in batch.entries {
+        let mut appended = Vec::with_capacity(batch.entries().len());
+        for (partition, payload) in batch.entries() {
             appended.push(
                 self.partitions
-                    .entry(partition)
+                    .entry(*partition)
                     .or_default()
-                    .push(now, payload),
+                    .push(now, payload.to_bytes()),
             );
-            self.waiters.wake(partition);
+            self.waiters.wake(*partition);
         }
         Ok(appended)
     }

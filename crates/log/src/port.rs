@@ -8,10 +8,14 @@
 //! An entry's timestamp is taken when it is put in line and clamped so that it never goes back within
 //! its partition.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use thiserror::Error;
 
 use tidemill_model::{BoxFuture, Determinacy, Timestamp};
+
+use crate::payload::Payload;
 
 /// A dense place in a partition, from 0.
 pub type Position = u64;
@@ -131,11 +135,32 @@ impl Retention {
 
 /// Entries to append, atomically, in order; usually to few partitions.
 ///
-/// Per partition, the entries get consecutive positions in the order of the batch.
+/// Per partition, the entries get consecutive positions in the order of the batch. Clones share the
+/// entries.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    entries: Arc<Vec<(PartitionId, Payload)>>,
+}
+
+impl Batch {
+    /// Of `entries`, each a partition and a payload.
+    pub fn of<P: Into<Payload>>(entries: impl IntoIterator<Item = (PartitionId, P)>) -> Batch {
+        let entries = entries.into_iter();
+        let entries = entries.map(|(partition, payload)| (partition, payload.into()));
+        Batch {
+            entries: Arc::new(entries.collect()),
+        }
+    }
+
     /// Partition and payload of each entry.
-    pub entries: Vec<(PartitionId, Bytes)>,
+    pub fn entries(&self) -> &[(PartitionId, Payload)] {
+        &self.entries
+    }
+
+    /// The entries, as many at a time as stand beside each other and are of one partition.
+    pub fn runs(&self) -> impl Iterator<Item = &[(PartitionId, Payload)]> {
+        self.entries.chunk_by(|left, right| left.0 == right.0)
+    }
 }
 
 /// Where an appended entry came to stand.

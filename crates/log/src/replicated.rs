@@ -364,7 +364,7 @@ impl<M: StateMachine> Replicated<M> {
         let command: M::Command =
             serde_json::from_slice(&bytes).expect("a command reads back from its own JSON");
         let command_bytes = Bytes::from(bytes);
-        checked_entry(&command_bytes)?;
+        checked_entry(command_bytes.len())?;
         let (sender, receiver) = oneshot::channel();
         let state = Arc::clone(&self.state);
         let answer = move |result: Result<Appended, AppendError>| {
@@ -490,8 +490,8 @@ impl Carrier {
             };
             (self.partition, envelope.encode())
         });
-        let entries = entries.collect();
-        let appended = match self.log.append(Batch { entries }).await {
+        let batch = Batch::of(entries);
+        let appended = match self.log.append(batch).await {
             Ok(appended) => appended,
             Err(error) => {
                 for submitted in group {

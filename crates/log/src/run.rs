@@ -36,7 +36,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
 use crc32c::{crc32c, crc32c_append};
 
 use tidemill_model::Timestamp;
@@ -44,6 +43,7 @@ use tidemill_model::Timestamp;
 use crate::chunk::ChunkRow;
 use crate::fields::Fields;
 use crate::frame::{BadFrame, FileTail};
+use crate::payload::Payload;
 use crate::port::{PartitionId, Position};
 
 /// Size of what stands before the body of a run.
@@ -75,8 +75,8 @@ const KIND_CHUNKS: u32 = 8;
 pub const NO_PARTITION: PartitionId = PartitionId(u64::MAX);
 
 /// An entry that has its place and waits to be written.
-#[derive(Clone, Debug)]
-pub struct PlacedEntry {
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedEntry<'a> {
     /// Its partition.
     pub partition: PartitionId,
     /// Its position.
@@ -86,7 +86,7 @@ pub struct PlacedEntry {
     /// Checksum of the payload alone.
     pub payload_checksum: u32,
     /// Its payload.
-    pub payload: Bytes,
+    pub payload: &'a Payload,
 }
 
 /// A snapshot file that a command names.
@@ -215,7 +215,7 @@ fn put_run_header(buffer: &mut Vec<u8>, partition: PartitionId, kind: u32, body_
 }
 
 /// Puts a run of `entries`: of one partition, dense, in order, and at least one.
-pub fn put_entries(buffer: &mut Vec<u8>, entries: &[&PlacedEntry]) {
+pub fn put_entries(buffer: &mut Vec<u8>, entries: &[PlacedEntry<'_>]) {
     let first = entries.first().expect("a run has at least one entry");
     let payloads: usize = entries.iter().map(|entry| entry.payload.len()).sum();
     let body_bytes = ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * entries.len() + payloads;
@@ -248,7 +248,9 @@ pub fn put_entries(buffer: &mut Vec<u8>, entries: &[&PlacedEntry]) {
         buffer.extend_from_slice(&checksum.to_le_bytes());
     }
     for entry in entries {
-        buffer.extend_from_slice(&entry.payload);
+        for piece in entry.payload.pieces() {
+            buffer.extend_from_slice(piece);
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::status::Status;
 use crate::table::Table;
 use crate::turns::{Turn, Turns};
 use crate::waiters::Waiters;
-use crate::waiting::{Answer, Waiting};
+use crate::waiting::{Answer, PlacedBatch, Waiting};
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -566,7 +566,7 @@ impl Shared {
         self.put_in_line(
             state,
             Waiting {
-                entries: Vec::new(),
+                batch: PlacedBatch::default(),
                 command,
                 bytes,
                 answer: Answer::Told(sender),

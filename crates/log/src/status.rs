@@ -24,7 +24,7 @@ impl Status {
     /// frees room.
     pub fn check_batch(&self, batch: &Batch) -> Result<(), AppendError> {
         match self {
-            Status::Full(detail) if !batch.entries.iter().all(|(id, _)| frees_room(*id)) => {
+            Status::Full(detail) if !batch.entries().iter().all(|(id, _)| frees_room(*id)) => {
                 Err(AppendError::Full {
                     detail: detail.clone(),
                 })

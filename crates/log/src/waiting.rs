@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
-use crate::port::{AppendError, Appended, PartitionId, Position};
+use crate::port::{AppendError, Appended, Batch, PartitionId, Position};
 use crate::run::{Command, PlacedEntry};
 
 /// What a change that waits holds, so that the answer can be given when it is durable.
@@ -38,12 +38,23 @@ impl Answer {
     }
 }
 
+/// A batch whose entries have their places, and the checksums of their payloads, in its order.
+#[derive(Debug, Default)]
+pub struct PlacedBatch {
+    /// The batch.
+    pub batch: Batch,
+    /// Where its entries come to stand.
+    pub places: Vec<Appended>,
+    /// The checksum of each payload alone.
+    pub checksums: Vec<u32>,
+}
+
 /// A change that has its place and waits to be written. It is never divided over two frames. With
 /// neither entries nor a command it writes nothing, and has what is not needed any more removed.
 #[derive(Debug)]
 pub struct Waiting {
-    /// The entries of an append.
-    pub entries: Vec<PlacedEntry>,
+    /// What is appended.
+    pub batch: PlacedBatch,
     /// Any other change.
     pub command: Option<(PartitionId, Command)>,
     /// How many bytes it adds to a frame, about.
@@ -55,7 +66,24 @@ pub struct Waiting {
 impl Waiting {
     /// Whether it stands in a frame.
     pub fn is_written(&self) -> bool {
-        !self.entries.is_empty() || self.command.is_some()
+        !self.batch.places.is_empty() || self.command.is_some()
+    }
+
+    /// The entries of what is appended.
+    pub fn entries(&self) -> impl Iterator<Item = PlacedEntry<'_>> {
+        let PlacedBatch {
+            batch,
+            places,
+            checksums,
+        } = &self.batch;
+        let entries = batch.entries().iter().zip(places).zip(checksums);
+        entries.map(|(((partition, payload), place), checksum)| PlacedEntry {
+            partition: *partition,
+            position: place.position,
+            at: place.at,
+            payload_checksum: *checksum,
+            payload,
+        })
     }
 }
 

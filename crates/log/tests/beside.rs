@@ -34,9 +34,8 @@ fn shard(number: u64) -> PartitionId {
 
 /// Appends an entry of several sectors to each of `shards`; it is in line when this returns.
 fn append(log: &LocalLog, shards: &[u64], byte: u8) -> Append {
-    let entry = |number: &u64| (shard(*number), vec![byte; 5000].into());
-    let entries = shards.iter().map(entry).collect();
-    log.append(Batch { entries })
+    let entry = |number: &u64| (shard(*number), vec![byte; 5000]);
+    log.append(Batch::of(shards.iter().map(entry)))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -173,12 +173,11 @@ conformance!(
 );
 
 fn batch(entries: &[(PartitionId, &str)]) -> Batch {
-    let entries = entries
-        .iter()
-        .map(|(partition, text)| (*partition, text.to_string().into()));
-    Batch {
-        entries: entries.collect(),
-    }
+    Batch::of(
+        entries
+            .iter()
+            .map(|(partition, text)| (*partition, text.to_string().into_bytes())),
+    )
 }
 
 async fn append(log: &Arc<dyn Log>, entries: &[(PartitionId, &str)]) -> Vec<Position> {
@@ -264,7 +263,7 @@ async fn too_large_an_entry_or_batch_is_refused(subject: Subject) {
         ),
     ];
     for (entries, bytes, bytes_max) in cases {
-        let refused = log.append(Batch { entries }).await;
+        let refused = log.append(Batch::of(entries)).await;
         assert_eq!(refused, Err(AppendError::TooLarge { bytes, bytes_max }));
     }
     assert_eq!(log.partition(LEFT).end, 0);
@@ -278,7 +277,7 @@ async fn the_largest_entry_is_taken_and_read_back(subject: Subject) {
         (LEFT, Bytes::from(payload.clone())),
         (LEFT, Bytes::from_static(b"b")),
     ];
-    log.append(Batch { entries }).await.unwrap();
+    log.append(Batch::of(entries)).await.unwrap();
     let log = subject.reopen(log);
     let read = log.read(LEFT, 0, 10, 1).await.unwrap();
     assert_eq!(

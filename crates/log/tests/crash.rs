@@ -184,9 +184,7 @@ async fn crash_among_many(seed: u64, io: u64) {
             let mut payload = vec![0; 4 + chance.below(2000) as usize];
             payload[..4].copy_from_slice(&number.to_le_bytes());
             let payload = Bytes::from(payload);
-            log.append(Batch {
-                entries: partitions.map(|p| (p, payload.clone())).into(),
-            })
+            log.append(Batch::of(partitions.map(|p| (p, payload.clone()))))
         })
         .collect();
     let mut acknowledged = 0;
@@ -405,9 +403,8 @@ async fn a_failed_write_through_poisons_the_log() {
     let clock = SimClock::default();
     let log = open(&disk, &clock, 1).unwrap();
     let partition = PartitionId::new(ServiceTag::Streams, 1);
-    let entry = |text: &'static str| Batch {
-        entries: vec![(partition, Bytes::from_static(text.as_bytes()))],
-    };
+    let entry =
+        |text: &'static str| Batch::of(vec![(partition, Bytes::from_static(text.as_bytes()))]);
     log.append(entry("kept")).await.unwrap();
     // One I/O for each append.
     disk.fail_at(disk.io_count() + 2, DiskFailure::Broken);
@@ -427,9 +424,8 @@ async fn a_failed_sync_poisons_the_log() {
     let clock = SimClock::default();
     let log = open(&disk, &clock, 1).unwrap();
     let partition = PartitionId::new(ServiceTag::Streams, 1);
-    let entry = |text: &'static str| Batch {
-        entries: vec![(partition, Bytes::from_static(text.as_bytes()))],
-    };
+    let entry =
+        |text: &'static str| Batch::of(vec![(partition, Bytes::from_static(text.as_bytes()))]);
     log.append(entry("kept")).await.unwrap();
     // Two I/Os for each append: the write, then the sync.
     disk.fail_at(disk.io_count() + 2, DiskFailure::Broken);
@@ -460,9 +456,7 @@ async fn a_full_disk_is_said_to_be_full_and_can_be_read() {
     let clock = SimClock::default();
     let log = open(&disk, &clock, 1).unwrap();
     let partition = PartitionId::new(ServiceTag::Streams, 1);
-    let entry = |bytes: usize| Batch {
-        entries: vec![(partition, vec![1; bytes].into())],
-    };
+    let entry = |bytes: usize| Batch::of(vec![(partition, vec![1; bytes])]);
     log.append(entry(10)).await.unwrap();
     let used: usize = disk.files().iter().map(|(_, size)| size).sum();
     disk.set_capacity(Some(used + 100));
@@ -488,11 +482,7 @@ async fn too_much_that_waits_is_refused() {
     let partition = PartitionId::new(ServiceTag::Streams, 1);
     let payload = Bytes::from(vec![1; 16 << 20]);
     let appends: Vec<_> = (0..12)
-        .map(|_| {
-            log.append(Batch {
-                entries: vec![(partition, payload.clone())],
-            })
-        })
+        .map(|_| log.append(Batch::of(vec![(partition, payload.clone())])))
         .collect();
     let mut overloaded = 0;
     for append in appends {
@@ -513,8 +503,8 @@ async fn files_are_removed_when_nothing_in_them_is_needed() {
     let log = open(&disk, &clock, 1).unwrap();
     let [left, right] = [1, 2].map(|number| PartitionId::new(ServiceTag::Streams, number));
     for _ in 0..20 {
-        let entries = vec![(left, vec![1; 5000].into()), (right, vec![2; 5000].into())];
-        log.append(Batch { entries }).await.unwrap();
+        let entries = vec![(left, vec![1; 5000]), (right, vec![2; 5000])];
+        log.append(Batch::of(entries)).await.unwrap();
     }
     let files = || {
         disk.files()

@@ -40,8 +40,8 @@ async fn append(
     partition: PartitionId,
     bytes: usize,
 ) -> Result<Appended, AppendError> {
-    let entries = vec![(partition, vec![7; bytes].into())];
-    Ok(log.append(Batch { entries }).await?[0])
+    let entries = vec![(partition, vec![7; bytes])];
+    Ok(log.append(Batch::of(entries)).await?[0])
 }
 
 fn has_ballast(disk: &SimDisk) -> bool {

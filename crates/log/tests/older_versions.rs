@@ -77,7 +77,7 @@ async fn what_the_first_version_wrote_is_read_and_continued() {
         assert_eq!(log.restore(sealed).await.unwrap(), Some(snapshot));
         let entries = vec![(trimmed, Bytes::from_static(b"new"))];
         assert_eq!(
-            log.append(Batch { entries }).await.unwrap()[0].position,
+            log.append(Batch::of(entries)).await.unwrap()[0].position,
             end
         );
     }
@@ -123,7 +123,7 @@ async fn what_the_version_with_chunks_wrote_is_read_and_continued() {
         assert_eq!(log.restore(sealed).await.unwrap(), Some(snapshot));
         let entries = vec![(trimmed, Bytes::from_static(b"new"))];
         assert_eq!(
-            log.append(Batch { entries }).await.unwrap()[0].position,
+            log.append(Batch::of(entries)).await.unwrap()[0].position,
             end
         );
     }

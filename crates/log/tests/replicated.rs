@@ -237,7 +237,7 @@ async fn what_no_machine_here_understands_stops_the_start() {
     );
 
     let entries = vec![(PartitionId::CONTROL, Bytes::from_static(b"?"))];
-    log.append(Batch { entries }).await.unwrap();
+    log.append(Batch::of(entries)).await.unwrap();
     let mut state = state_log(&log);
     state.register(Sum::default());
     let refused = state.open().await.unwrap_err().to_string();

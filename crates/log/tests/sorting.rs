@@ -50,7 +50,7 @@ async fn put(log: &LocalLog, clock: &SimClock, partitions: u64, count: u64) {
         for number in 1..=partitions {
             let end = log.partition(partition(number)).end;
             let entries = vec![(partition(number), payload(number, end))];
-            log.append(Batch { entries }).await.unwrap();
+            log.append(Batch::of(entries)).await.unwrap();
         }
     }
 }
@@ -233,8 +233,7 @@ async fn a_run_that_reaches_out_of_what_was_read_is_read_by_itself() {
     let log = open_with(&disk, &clock, options);
     for position in 0..30 {
         let entries = (1..=5).map(|number| (partition(number), payload(number, position)));
-        let entries = entries.collect();
-        log.append(Batch { entries }).await.unwrap();
+        log.append(Batch::of(entries)).await.unwrap();
     }
     assert!(log.sort().unwrap() > 0);
     assert_eq!(count(&disk, ".wal"), 1);
@@ -496,7 +495,7 @@ async fn rounds_come_to_an_end_among_puts() {
         let puts: Vec<_> = (0..20)
             .map(|_| {
                 let entries = vec![(partition(1), Bytes::from_static(&[7; 1500]))];
-                log.append(Batch { entries })
+                log.append(Batch::of(entries))
             })
             .collect();
         for put in puts {
@@ -524,7 +523,7 @@ async fn a_file_with_many_runs_is_followed_by_another_however_small_it_is() {
         .collect();
     for _ in 0..8 {
         let entries = entries.clone();
-        log.append(Batch { entries }).await.unwrap();
+        log.append(Batch::of(entries)).await.unwrap();
     }
     assert_eq!(count(&disk, ".wal"), 2);
     assert_eq!(log.sort(), Ok(1));

@@ -15,19 +15,16 @@
 //! and decoding shares the data with the entry instead of copying it. The sequence number and the
 //! arrival time are not here: the log keeps both.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use thiserror::Error;
 
+use tidemill_log::Payload;
 use tidemill_model::HashKey;
 
 const VERSION: u8 = 1;
 const EXPLICIT_HASH_KEY: u8 = 1;
 const ENCRYPTED: u8 = 2;
 const HEADER_BYTES: usize = 4;
-const HASH_KEY_BYTES: usize = 16;
-
-/// The most that a record takes besides its key and its data.
-pub const OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + HASH_KEY_BYTES;
 
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,28 +50,24 @@ pub struct NotARecord {
 }
 
 impl StoredRecord {
-    /// The record's bytes, as the layout above has them, cut off from `room`, which many records share.
-    pub fn encode_into(&self, room: &mut BytesMut) -> Bytes {
-        let partition_key = self.partition_key.as_deref().unwrap_or_default();
+    /// The record as the layout above has it. Neither the partition key nor the data is copied.
+    pub fn encode(self) -> Payload {
+        let partition_key = Bytes::from(self.partition_key.unwrap_or_default());
         let key_bytes = u16::try_from(partition_key.len())
             .expect("a partition key of 256 characters has at most 1,024 bytes");
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.explicit_hash_key.is_some(), EXPLICIT_HASH_KEY)
             | flag(self.encrypted, ENCRYPTED);
-        room.put_slice(&[VERSION, flags]);
-        room.put_u16_le(key_bytes);
-        if let Some(HashKey(key)) = self.explicit_hash_key {
-            room.put_u128(key);
+        let [low, high] = key_bytes.to_le_bytes();
+        let header = [VERSION, flags, low, high];
+        let rest = [partition_key, self.data];
+        match self.explicit_hash_key {
+            None => Payload::new(&header, rest),
+            Some(HashKey(key)) => {
+                let head = [&header[..], &key.to_be_bytes()].concat();
+                Payload::new(&head, rest)
+            }
         }
-        room.put_slice(partition_key.as_bytes());
-        room.put_slice(&self.data);
-        room.split().freeze()
-    }
-
-    /// No record's bytes are more than this.
-    pub fn bytes_max(&self) -> usize {
-        let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
-        OVERHEAD_BYTES_MAX + key_bytes + self.data.len()
     }
 
     /// The record that `entry` holds; its data shares `entry`'s memory.
@@ -123,8 +116,8 @@ mod tests {
     use super::*;
 
     impl StoredRecord {
-        fn encode(&self) -> Bytes {
-            self.encode_into(&mut BytesMut::new())
+        fn bytes(&self) -> Bytes {
+            self.clone().encode().to_bytes()
         }
     }
 
@@ -157,7 +150,7 @@ mod tests {
             ),
         ];
         for (record, golden) in cases {
-            assert_eq!(&record.encode()[..], golden);
+            assert_eq!(&record.bytes()[..], golden);
             assert_eq!(
                 StoredRecord::decode(&Bytes::from_static(golden)),
                 Ok(record)
@@ -189,17 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn records_that_share_a_room_are_what_each_is_alone() {
-        let records = [record("a", None, b"one"), record("key", Some(7), b"")];
-        let mut room = BytesMut::with_capacity(records.iter().map(StoredRecord::bytes_max).sum());
-        for record in records {
-            assert_eq!(record.encode_into(&mut room), record.encode());
-        }
-    }
-
-    #[test]
     fn decoding_copies_no_data() {
-        let entry = record("pk", None, b"payload").encode();
+        let entry = record("pk", None, b"payload").bytes();
         let decoded = StoredRecord::decode(&entry).expect("just encoded");
         assert_eq!(decoded.data.as_ptr(), entry[6..].as_ptr());
     }
@@ -218,7 +202,7 @@ mod tests {
                 encrypted,
                 data: data.into(),
             };
-            prop_assert_eq!(StoredRecord::decode(&record.encode()), Ok(record));
+            prop_assert_eq!(StoredRecord::decode(&record.bytes()), Ok(record));
         }
     }
 }

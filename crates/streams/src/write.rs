@@ -7,25 +7,21 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use tidemill_log::{AppendError, Appended, Batch, PartitionId};
+use tidemill_log::{AppendError, Appended, Batch, PartitionId, Payload};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 use tidemill_shapes::kinesis::EncryptionType;
 
 use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
-use crate::measured::{PutOutcome, Subject};
+use crate::measured::{Amount, PutOutcome, Subject};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hashes_of};
-use crate::stored_record::{OVERHEAD_BYTES_MAX, StoredRecord};
+use crate::stored_record::StoredRecord;
 use crate::stream::Stream;
 use crate::streams::Streams;
-
-/// So much memory is taken at once for the payloads of a request. Less would be taken too often; more
-/// would be new to the processor's cache each time.
-const ROOM_BYTES: usize = 64 * 1024;
 
 /// One entry of a request.
 pub(crate) struct Entry {
@@ -42,18 +38,13 @@ impl Entry {
     }
 }
 
-/// Makes `entries`, which are not too large, ready to be put. Their payloads share pieces of memory.
+/// Makes `entries`, which are not too large, ready to be put.
 fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refused> {
     let keys: Vec<&str> = entries
         .iter()
         .map(|entry| entry.partition_key.as_deref().unwrap_or_default())
         .collect();
     let hashes = hashes_of(&keys);
-    let all = entries
-        .iter()
-        .map(|entry| entry.bytes() as usize + OVERHEAD_BYTES_MAX);
-    let room_bytes = ROOM_BYTES.min(all.sum());
-    let mut room = BytesMut::new();
     let mut records = Vec::with_capacity(entries.len());
     for (entry, hash) in entries.into_iter().zip(hashes) {
         let bytes = entry.bytes();
@@ -67,13 +58,10 @@ fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refus
             encrypted,
             data: entry.data,
         };
-        if room.capacity() < record.bytes_max() {
-            room = BytesMut::with_capacity(record.bytes_max().max(room_bytes));
-        }
         records.push(Routable {
             hash: explicit.unwrap_or(hash),
             bytes,
-            payload: record.encode_into(&mut room),
+            payload: record.encode(),
         });
     }
     Ok(records)
@@ -83,7 +71,7 @@ fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refus
 pub(crate) struct Routable {
     hash: HashKey,
     bytes: u64,
-    payload: Bytes,
+    payload: Payload,
 }
 
 /// The shard that a record goes to.
@@ -106,11 +94,18 @@ fn place_of(stream: &Stream, hash: HashKey) -> Place {
 }
 
 /// A record that is durable.
+#[derive(Clone, Copy)]
 pub(crate) struct Put {
     pub shard: ShardId,
     pub sequence_number: SequenceNumber,
-    partition: PartitionId,
-    bytes: u64,
+}
+
+/// The records of a request, which are durable.
+pub(crate) struct Stored {
+    /// What became of each, in their order.
+    pub puts: Vec<Put>,
+    /// What each shard got, by the numbers of their partitions.
+    amounts: BTreeMap<u64, Amount>,
 }
 
 /// The text for a member that is larger than the stream's records may be.
@@ -191,24 +186,19 @@ impl Admissible {
 
 /// What became of a call that the rates left `attempted` records of, and what it put.
 pub(crate) fn outcome(
-    puts: &Result<Vec<Put>, Failure>,
+    stored: &Result<Stored, Failure>,
     attempted: usize,
     throttled: BTreeMap<u64, u64>,
 ) -> PutOutcome {
-    let mut outcome = PutOutcome {
-        throttled,
-        ..PutOutcome::default()
+    let (stored, failed) = match stored {
+        Ok(stored) => (stored.amounts.clone(), 0),
+        Err(_) => (BTreeMap::new(), attempted as u64),
     };
-    match puts {
-        Ok(puts) => {
-            for put in puts {
-                let stored = outcome.stored.entry(put.partition.number());
-                stored.or_default().add_record(put.bytes);
-            }
-        }
-        Err(_) => outcome.failed = attempted as u64,
+    PutOutcome {
+        stored,
+        throttled,
+        failed,
     }
-    outcome
 }
 
 impl Streams {
@@ -299,19 +289,21 @@ impl Streams {
         stream: &StreamArn,
         incarnation: u64,
         mut records: Vec<(Place, Routable)>,
-    ) -> Result<Vec<Put>, Failure> {
+    ) -> Result<Stored, Failure> {
         let mut reroutes = 0;
         loop {
-            let entries = records
-                .iter()
-                .map(|(place, record)| (place.partition, record.payload.clone()));
-            let batch = Batch {
-                entries: entries.collect(),
-            };
-            match self.log().append(batch).await {
-                Ok(appended) => return Ok(numbered(&records, &appended)),
+            let order = by_partition(&records);
+            let batch = Batch::of(order.iter().map(|index| {
+                let (place, record) = &mut records[*index];
+                (place.partition, std::mem::take(&mut record.payload))
+            }));
+            match self.log().append(batch.clone()).await {
+                Ok(appended) => return Ok(stored(&records, &order, &appended)),
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
+                    for (index, (_, payload)) in order.iter().zip(batch.entries()) {
+                        records[*index].1.payload = payload.clone();
+                    }
                     self.finish_reshard(stream).await.map_err(nothing_put)?;
                     let hashes = records.iter().map(|(_, record)| record.hash);
                     let places = self.places(stream, incarnation, hashes)?;
@@ -333,25 +325,47 @@ fn nothing_put(failure: Failure) -> Failure {
     }
 }
 
-fn numbered(records: &[(Place, Routable)], appended: &[Appended]) -> Vec<Put> {
+/// The places of `records` in the order in which they are appended: shard by shard, so that the log looks
+/// each of these up once, and within a shard as they came.
+fn by_partition(records: &[(Place, Routable)]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    order.sort_by_key(|index| records[*index].0.partition);
+    order
+}
+
+/// What became of `records`, which were `appended` in `order`.
+fn stored(records: &[(Place, Routable)], order: &[usize], appended: &[Appended]) -> Stored {
     assert_eq!(
         records.len(),
         appended.len(),
         "the log answers for each entry"
     );
-    let numbered = records
-        .iter()
-        .zip(appended)
-        .map(|((place, record), appended)| Put {
-            shard: place.shard,
-            partition: place.partition,
-            bytes: record.bytes,
-            sequence_number: SequenceNumber::of_record(
-                place.shard,
-                place.created_secs,
-                appended.position,
-                appended.at.as_secs(),
-            ),
-        });
-    numbered.collect()
+    let mut amounts = BTreeMap::new();
+    let mut puts = vec![None; records.len()];
+    let mut appended = appended.iter();
+    let is_same =
+        |left: &usize, right: &usize| records[*left].0.partition == records[*right].0.partition;
+    for run in order.chunk_by(is_same) {
+        let mut amount = Amount::default();
+        let place = records[run[0]].0;
+        for (index, appended) in run.iter().zip(&mut appended) {
+            amount.add_record(records[*index].1.bytes);
+            puts[*index] = Some(Put {
+                shard: place.shard,
+                sequence_number: SequenceNumber::of_record(
+                    place.shard,
+                    place.created_secs,
+                    appended.position,
+                    appended.at.as_secs(),
+                ),
+            });
+        }
+        amounts.insert(place.partition.number(), amount);
+    }
+    let puts = puts.into_iter();
+    let puts = puts.map(|put| put.expect("the order has each of them"));
+    Stored {
+        puts: puts.collect(),
+        amounts,
+    }
 }

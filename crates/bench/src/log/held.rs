@@ -90,10 +90,9 @@ fn fill(
                 for batch in (caller..batches).step_by(BATCHES_IN_FLIGHT as usize) {
                     let first = batch * BATCH_ENTRIES;
                     let numbers = first..(first + BATCH_ENTRIES).min(total);
-                    let entries = numbers
-                        .map(|number| (partition(number % partitions), payload.clone()))
-                        .collect();
-                    log.append(Batch { entries }).await?;
+                    let entries =
+                        numbers.map(|number| (partition(number % partitions), payload.clone()));
+                    log.append(Batch::of(entries)).await?;
                 }
                 Ok::<_, AppendError>(())
             })

@@ -92,8 +92,7 @@ pub fn tail(
     let payload = Bytes::from(vec![7; ENTRY_BYTES]);
     for _ in 0..TAIL_ENTRIES {
         let entries = (0..TAIL_PARTITIONS).map(|number| (partition(number), payload.clone()));
-        let entries = entries.collect();
-        runtime.block_on(subject.log.append(Batch { entries }))?;
+        runtime.block_on(subject.log.append(Batch::of(entries)))?;
     }
     let mut rounds = Vec::new();
     for _ in 0..options.rounds {
@@ -141,7 +140,7 @@ pub fn restart(
     let subject = Subject::open(directory, &BEST)?;
     let open_seconds = watch.elapsed().as_secs_f64();
     let entries = vec![(partition(0), Bytes::from(vec![7; ENTRY_BYTES]))];
-    runtime.block_on(subject.log.append(Batch { entries }))?;
+    runtime.block_on(subject.log.append(Batch::of(entries)))?;
     let first_put_seconds = watch.elapsed().as_secs_f64();
     let log = Arc::clone(&subject.log);
     let reading = runtime.spawn(read_for(log, partitions, COLD_READ_MAX, true));

@@ -186,7 +186,7 @@ pub fn put_for(
                 while watch.elapsed() < duration {
                     let entries = entries.clone();
                     let put = Stopwatch::start();
-                    log.append(Batch { entries }).await?;
+                    log.append(Batch::of(entries)).await?;
                     latencies_us.push(put.elapsed().as_nanos() as f64 / 1000.0);
                 }
                 Ok::<_, AppendError>(latencies_us)

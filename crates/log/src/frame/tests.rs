@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::payload::Payload;
 use crate::port::PartitionId;
 use crate::run::{Change, Command, PlacedEntry, SnapshotPointer, put_command, put_entries, runs};
 use crate::tail::{Tail, frame_at, judge, next_valid};
@@ -30,18 +31,20 @@ const CHAIN: Chain = Chain {
 
 fn frame(payloads: &[&[u8]]) -> (Bytes, Chain) {
     let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
-    let entries: Vec<PlacedEntry> = payloads
+    let payloads = payloads.iter().map(|payload| payload.to_vec().into());
+    let payloads: Vec<Payload> = payloads.collect();
+    let entries: Vec<PlacedEntry<'_>> = payloads
         .iter()
         .enumerate()
         .map(|(index, payload)| PlacedEntry {
             partition: PartitionId(0x0100_0000_0000_0002),
             position: 3 + index as u64,
             at: Timestamp::from_millis(0x0405),
-            payload_checksum: crc32c(payload),
-            payload: Bytes::copy_from_slice(payload),
+            payload_checksum: payload.checksum(),
+            payload,
         })
         .collect();
-    put_entries(writer.run(), &entries.iter().collect::<Vec<_>>());
+    put_entries(writer.run(), &entries);
     put_command(
         writer.run(),
         PartitionId(0x0100_0000_0000_0003),
@@ -267,15 +270,16 @@ proptest! {
         payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 1..20),
         numbers in any::<(u64, u64, u64, u32)>(),
     ) {
-        let entries: Vec<PlacedEntry> = payloads
+        let placed: Vec<Payload> = payloads.iter().cloned().map(Payload::from).collect();
+        let entries: Vec<PlacedEntry<'_>> = placed
             .iter()
             .enumerate()
             .map(|(index, payload)| PlacedEntry {
                 partition: PartitionId(numbers.0),
                 position: (numbers.1 >> 1) + index as u64,
                 at: Timestamp::from_millis(numbers.2),
-                payload_checksum: crc32c(payload),
-                payload: payload.clone().into(),
+                payload_checksum: payload.checksum(),
+                payload,
             })
             .collect();
         let pointer = SnapshotPointer {
@@ -285,7 +289,7 @@ proptest! {
             checksum: numbers.3,
         };
         let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
-        put_entries(writer.run(), &entries.iter().collect::<Vec<_>>());
+        put_entries(writer.run(), &entries);
         put_command(writer.run(), PartitionId(numbers.0), &Command::Snapshot(pointer));
         let (frame, _) = writer.finish(FrameKind::Commands, CHAIN, Timestamp::EPOCH);
         let header = frame_at(&frame, 0, &CHAIN).unwrap();
@@ -301,7 +305,7 @@ proptest! {
         for (index, (row, entry)) in rows.iter().zip(&entries).enumerate() {
             let found = &body[row.payload_offset..row.payload_offset + row.payload_bytes];
             let position = run.first + index as u64;
-            prop_assert_eq!((row.at, position, found), (entry.at, entry.position, &entry.payload[..]));
+            prop_assert_eq!((row.at, position, found), (entry.at, entry.position, &entry.payload.to_bytes()[..]));
             prop_assert_eq!(crate::run::check_entry(row, partition, position, found), Ok(()));
             let elsewhere = crate::run::check_entry(row, partition, position + 1, found);
             prop_assert!(elsewhere.is_err(), "an entry is bound to its place");

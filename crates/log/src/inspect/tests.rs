@@ -38,7 +38,7 @@ fn record(n: u32) -> Bytes {
 
 async fn append(log: &LocalLog, partition: PartitionId, payload: Bytes) {
     let entries = vec![(partition, payload)];
-    log.append(Batch { entries }).await.unwrap();
+    log.append(Batch::of(entries)).await.unwrap();
 }
 
 /// A directory with a command, ten records over several files, a snapshot and a blob; written by two

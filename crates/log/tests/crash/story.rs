@@ -193,7 +193,7 @@ pub async fn carry_out(log: &LocalLog, change: &Change) -> Result<(), AppendErro
         }
     }
     match change.clone() {
-        Change::Append(entries) => log.append(Batch { entries }).await.map(|_| ()),
+        Change::Append(entries) => log.append(Batch::of(entries)).await.map(|_| ()),
         Change::Trim(partition, before) => log.trim(partition, before).await,
         Change::Seal(partition) => log.seal(partition).await.map(|_| ()),
         Change::Delete(partition) => log.delete(partition).await,

@@ -36,10 +36,10 @@ pub async fn put_record(
     }
     let subject = admissible.subject();
     let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
-    let (puts, throttled) = if admitted == [true] {
+    let (put, throttled) = if admitted == [true] {
         let (incarnation, records) = (admissible.incarnation, admissible.records);
-        let puts = streams.put(&arn, incarnation, records).await;
-        (puts, BTreeMap::new())
+        let put = streams.put(&arn, incarnation, records).await;
+        (put, BTreeMap::new())
     } else {
         let (place, _) = admissible.records[0];
         let (stream, shard) = (arn, place.shard);
@@ -49,12 +49,12 @@ pub async fn put_record(
             BTreeMap::from([(place.partition.number(), 1)]),
         )
     };
-    let outcome = outcome(&puts, throttled.is_empty().into(), throttled);
+    let outcome = outcome(&put, throttled.is_empty().into(), throttled);
     streams.measured(|measured, now| {
         let operation = PutOperation::PutRecord;
         measured.put(subject, operation, &outcome, now.since(began), now);
     });
-    let put = puts?.remove(0);
+    let put = put?.puts.remove(0);
     Ok(PutRecordOutput {
         shard_id: put.shard.to_string(),
         sequence_number: put.sequence_number.to_string(),

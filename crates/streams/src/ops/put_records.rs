@@ -49,13 +49,13 @@ pub async fn put_records(
     }
     let failed = results.iter().flatten().count();
     let attempted = records.len();
-    let puts = streams.put(&arn, admissible.incarnation, records).await;
-    let outcome = outcome(&puts, attempted, refused);
+    let put = streams.put(&arn, admissible.incarnation, records).await;
+    let outcome = outcome(&put, attempted, refused);
     streams.measured(|measured, now| {
         let operation = PutOperation::PutRecords;
         measured.put(subject, operation, &outcome, now.since(began), now);
     });
-    let mut puts = puts?.into_iter();
+    let mut puts = put?.puts.into_iter();
     let results = results.into_iter().map(|refusal| {
         refusal.unwrap_or_else(|| stored(&puts.next().expect("one for each admitted entry")))
     });

@@ -52,7 +52,7 @@ impl ShakyLog {
 
     fn refusal(&self, batch: &Batch) -> Option<AppendError> {
         let commands = batch
-            .entries
+            .entries()
             .iter()
             .any(|(id, _)| id.owner() == Some(ServiceTag::Control));
         let full = || AppendError::Full {

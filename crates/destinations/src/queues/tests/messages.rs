@@ -217,7 +217,7 @@ async fn what_a_crash_left_of_a_deleted_queue_is_removed_at_the_start() {
     let entries = [left, foreign]
         .map(|partition| (partition, Bytes::from_static(b"x")))
         .to_vec();
-    world.log.append(Batch { entries }).await.unwrap();
+    world.log.append(Batch::of(entries)).await.unwrap();
     let world = world.restarted().await;
     assert_eq!(
         world.log.partitions(),
@@ -235,7 +235,7 @@ async fn damaged_messages_stop_the_start_and_are_not_skipped() {
     let catalog = queues.catalog().clone();
     drop(queues);
     let entries = vec![(partition, Bytes::from_static(b"no command"))];
-    log.append(Batch { entries }).await.unwrap();
+    log.append(Batch::of(entries)).await.unwrap();
     let parts = QueuesParts {
         log: log.clone(),
         catalog,
