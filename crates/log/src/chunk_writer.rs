@@ -19,7 +19,9 @@ use crate::chunk::{
     put_block_rows, put_extent_rows,
 };
 use crate::disk::{BLOCK_BYTES, Disk, DiskFile};
-use crate::limits::{CHUNK_BLOCK_BYTES_SOFT, CHUNK_PIECE_BYTES, CHUNK_SYNC_BYTES};
+use crate::limits::{
+    BEHIND_PIECE_BYTES, CHUNK_BLOCK_BYTES_SOFT, CHUNK_PIECE_BYTES, CHUNK_SYNC_BYTES,
+};
 use crate::port::{PartitionId, Position};
 use crate::run::{EntryRow, put_head};
 
@@ -27,9 +29,11 @@ use crate::run::{EntryRow, put_head};
 const COMPRESSION_LEVEL: i32 = 1;
 
 const _: () = assert!(CHUNK_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(BEHIND_PIECE_BYTES.is_multiple_of(BLOCK_BYTES));
 
-/// Called between two pieces; an error of its ends the writing.
-pub type Between<'a> = dyn Fn(usize) -> io::Result<()> + 'a;
+/// Called between two pieces with the size of the one before; gives that of the next, which is at most
+/// [`BEHIND_PIECE_BYTES`]. An error of its ends the writing.
+pub type Between<'a> = dyn Fn(usize) -> io::Result<usize> + 'a;
 
 /// Whose entries follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +81,8 @@ impl ChunkWriter {
         let file = disk.create_beside(&chunk_path(header.number))?;
         let mut output = Output {
             file,
-            piece: Aligned::new(CHUNK_PIECE_BYTES),
+            piece: Aligned::new(BEHIND_PIECE_BYTES),
+            piece_bytes: CHUNK_PIECE_BYTES,
             filled: 0,
             written: 0,
             unsynced: 0,
@@ -272,6 +277,8 @@ struct Output {
     file: Arc<dyn DiskFile>,
     /// The piece in the making: the one place in memory that is written from.
     piece: Aligned,
+    /// How much of it is filled before it is written.
+    piece_bytes: usize,
     filled: usize,
     /// How much of the file has been written.
     written: u64,
@@ -292,14 +299,14 @@ impl Output {
     fn put(&mut self, bytes: &[u8], between: &Between<'_>) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let count = rest.len().min(CHUNK_PIECE_BYTES - self.filled);
+            let count = rest.len().min(self.piece_bytes - self.filled);
             let (now, later) = rest.split_at(count);
             self.piece[self.filled..self.filled + count].copy_from_slice(now);
             self.filled += count;
             rest = later;
-            if self.filled == CHUNK_PIECE_BYTES {
+            if self.filled == self.piece_bytes {
                 self.write_piece()?;
-                between(CHUNK_PIECE_BYTES)?;
+                self.piece_bytes = between(self.piece_bytes)?;
             }
         }
         Ok(())
@@ -322,9 +329,9 @@ impl Output {
     /// Writes what is left and `footer` at the very end; gives the size of the file.
     fn finish(mut self, footer: &[u8; HEADER_BYTES]) -> io::Result<u64> {
         let mut end = (self.filled + footer.len()).next_multiple_of(BLOCK_BYTES);
-        if end > CHUNK_PIECE_BYTES {
+        if end > self.piece_bytes {
             self.piece[self.filled..].fill(0);
-            self.filled = CHUNK_PIECE_BYTES;
+            self.filled = self.piece_bytes;
             self.write_piece()?;
             end = BLOCK_BYTES;
         }

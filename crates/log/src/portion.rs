@@ -14,9 +14,6 @@ use crate::cache::Cache;
 use crate::disk::{Disk, read_exactly};
 use crate::place::{CachedFrame, Extent, Home};
 
-/// So much is read at once: what a frame may have to wait for on its way to the disk.
-const READ_BYTES: usize = 128 * 1024;
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Portion {
@@ -47,8 +44,13 @@ impl Portion {
         self.span.start..in_memory
     }
 
-    /// Reads what is missing into `buffer`, which grows to its size. Blocks.
-    pub fn read(&self, disk: &dyn Disk, buffer: &mut Aligned) -> io::Result<()> {
+    /// Reads what is missing into `buffer`, which grows to its size, `piece_bytes` at once. Blocks.
+    pub fn read(
+        &self,
+        disk: &dyn Disk,
+        buffer: &mut Aligned,
+        piece_bytes: usize,
+    ) -> io::Result<()> {
         let missing = self.missing();
         if missing.is_empty() {
             return Ok(());
@@ -59,7 +61,7 @@ impl Portion {
         }
         let file = disk.open_beside(&Home::Wal(self.file).to_string())?;
         let mut offset = missing.start;
-        for piece in buffer[..bytes].chunks_mut(READ_BYTES) {
+        for piece in buffer[..bytes].chunks_mut(piece_bytes) {
             read_exactly(&*file, offset, piece)?;
             offset += piece.len() as u64;
         }

@@ -14,10 +14,10 @@ use crate::port::Retention;
 use crate::table::Needed;
 
 /// With so many times the files that are worth a set of chunks, sorting goes as fast as it can.
-const BEHIND: usize = 2;
+const BEHIND: usize = 4;
 
 /// With so many times those files, those who put have to wait.
-const FAR_BEHIND: usize = 3;
+const FAR_BEHIND: usize = 6;
 
 /// How long a frame waits for each file beyond that, and at most.
 const BREATHER: Duration = Duration::from_millis(1);
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn frames_are_held_back_the_longer_the_further_sorting_is_behind() {
         let millis = |sealed| breather(sealed, 4).as_millis();
-        assert!(!is_behind(8, 4) && is_behind(9, 4));
-        assert_eq!([0, 12, 13, 17, 1000].map(millis), [0, 0, 1, 5, 20]);
+        assert!(!is_behind(16, 4) && is_behind(17, 4));
+        assert_eq!([0, 24, 25, 29, 1000].map(millis), [0, 0, 1, 5, 20]);
     }
 
     fn progress(sealed: usize, gathered: usize, next: Option<Next>) -> Progress {

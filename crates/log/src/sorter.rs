@@ -28,7 +28,7 @@ use crate::disk::remove;
 use crate::files::Files;
 use crate::gathering::Gathering;
 use crate::idle::give_back_memory;
-use crate::limits::SEALED_EXTENTS_MAX;
+use crate::limits::{BEHIND_PIECE_BYTES, CHUNK_PIECE_BYTES, SEALED_EXTENTS_MAX};
 use crate::place::Home;
 use crate::port::Retention;
 use crate::portion::Portion;
@@ -363,15 +363,16 @@ struct Pace<'a> {
 }
 
 impl Pace<'_> {
-    /// Called when `bytes` have been written; an error when the log takes no changes any more.
-    fn take(&self, bytes: usize) -> io::Result<()> {
+    /// Called when `bytes` have been written; gives how many are written at once next, an error when the
+    /// log takes no changes any more.
+    fn take(&self, bytes: usize) -> io::Result<usize> {
         let shared = &self.sorter.shared;
         let written = {
             let mut written = self.written.lock().expect("no holder of this lock panics");
             *written += bytes as u64;
             *written
         };
-        let is_behind = self.is_paced && self.is_behind();
+        let is_behind = self.is_behind();
         if self.is_paced {
             self.sorter.stand(is_behind);
         }
@@ -382,14 +383,18 @@ impl Pace<'_> {
                 .plus(Duration::from_millis(written.saturating_mul(1000) / rate));
             shared.rest(due.since(self.sorter.clock.now()));
         }
-        if shared.takes_changes() {
-            return Ok(());
+        match (shared.takes_changes(), is_behind) {
+            (false, _) => Err(io::Error::other("the log takes no changes")),
+            (true, true) => Ok(BEHIND_PIECE_BYTES),
+            (true, false) => Ok(CHUNK_PIECE_BYTES),
         }
-        Err(io::Error::other("the log takes no changes"))
     }
 
     /// Whether the write-ahead log has got long, so that sorting has to catch up.
     fn is_behind(&self) -> bool {
+        if !self.is_paced {
+            return false;
+        }
         let sealed = self.sorter.shared.lock_from_behind().sealed.len();
         is_behind(sealed, self.sorter.sorting.after_files)
     }

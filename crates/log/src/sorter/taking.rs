@@ -6,6 +6,7 @@
 use crate::chunk::chunk_path;
 use crate::chunk_writer::{ChunkWriter, Owner};
 use crate::gathering::Gathering;
+use crate::limits::{BEHIND_PIECE_BYTES, SORTED_PIECE_BYTES};
 use crate::place::{Extent, Home};
 use crate::port::{PartitionId, Position, ReadError, Retention, ServiceTag};
 use crate::portion::Portion;
@@ -28,7 +29,11 @@ impl Sorter {
         pace: &Pace<'_>,
     ) -> Result<(), SortError> {
         let Work { gathering, buffer } = work;
-        let gathered = match portion.read(&**self.files.disk(), buffer) {
+        let piece_bytes = match pace.is_behind() {
+            true => BEHIND_PIECE_BYTES,
+            false => SORTED_PIECE_BYTES,
+        };
+        let gathered = match portion.read(&**self.files.disk(), buffer, piece_bytes) {
             Ok(()) => self.gather_all(gathering, portion, buffer, pace),
             // Trimmed or deleted meanwhile, so that the file has gone: nothing of it need move.
             Err(_) if !self.is_needed(portion.file) => Ok(()),
