@@ -57,6 +57,11 @@ pub const ITERATOR_CALLS: Allowance = Allowance {
     per_second: 5,
     capacity: 5,
 };
+/// SubscribeToShard calls for each consumer and shard (A: SubscribeToShard).
+pub const SUBSCRIBE_CALLS: Allowance = Allowance {
+    per_second: 1,
+    capacity: 1,
+};
 
 /// Bytes a shard of a stream with records up to `record_bytes_max` takes: one second's worth, or one
 /// record of the largest size, so that it can be put at all and is then paid off (R).

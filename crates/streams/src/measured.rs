@@ -268,7 +268,8 @@ impl Measured {
         }
     }
 
-    /// Counts a SubscribeToShard call: one that began a subscription, or found another one active.
+    /// Counts a SubscribeToShard call: one that began a subscription, or one that found another active
+    /// or came too soon.
     pub fn subscribed(&mut self, consumer: u64, has_begun: bool, now: Timestamp) {
         let series = self.consumers.entry(consumer).or_default();
         let pairs = [

@@ -180,7 +180,7 @@ impl ConsumerMetric {
             C::SubscribeToShardSuccess => line("SubscribeToShard.Success", "Count", Share,
                 "1 for a SubscribeToShard call that began a subscription, 0 for one that found another active"),
             C::SubscribeToShardRateExceeded => line("SubscribeToShard.RateExceeded", "Count", Share,
-                "1 for a SubscribeToShard call that found another subscription active, else 0"),
+                "1 for a SubscribeToShard call that found another subscription active or came too soon, else 0"),
             C::EventBytes => line("SubscribeToShardEvent.Bytes", "Bytes", Amount,
                 "bytes pushed in one event"),
             C::EventRecords => line("SubscribeToShardEvent.Records", "Count", Amount,

@@ -97,6 +97,15 @@ pub enum Refused {
 
     #[error("Rate exceeded for shard {shard} in stream {}.", under(.stream))]
     ShardRate { stream: StreamArn, shard: ShardId },
+    /// (ours)
+    #[error(
+        "Rate exceeded for consumer {} and shard {shard} in stream {}.",
+        .consumer.name, under(&.consumer.stream)
+    )]
+    SubscribeRate {
+        consumer: ConsumerArn,
+        shard: ShardId,
+    },
     #[error("Rate exceeded for stream {}.", under(.stream))]
     StreamRate { stream: StreamArn },
     /// (ours) For an operation that names no stream.
@@ -410,7 +419,8 @@ impl Refused {
             | Refused::Subscribed { .. }
             | Refused::ConsumerExists { .. } => Exception::ResourceInUse,
             Refused::ShardRate { .. } => Exception::ProvisionedThroughputExceeded,
-            Refused::StreamRate { .. }
+            Refused::SubscribeRate { .. }
+            | Refused::StreamRate { .. }
             | Refused::AccountRate { .. }
             | Refused::ShardQuota { .. }
             | Refused::TooManyCreating { .. }

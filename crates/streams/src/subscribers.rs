@@ -2,8 +2,8 @@
 //!
 //! Pure; `T` is what tells a subscription that it has lost its place. What must hold: a consumer has at
 //! most one subscription to a shard. For five seconds after one has begun no other may begin, whether
-//! or not it is still there; later a newer one takes its place. That also keeps the rate of one call a
-//! second for a consumer and a shard, which is why there is no bucket for it.
+//! or not it is still there; later a newer one takes its place. How often it may be asked for is the
+//! throttle's business.
 //!
 //! With rates lifted, the place of a subscription that has ended is free at once.
 

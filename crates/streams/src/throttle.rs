@@ -10,11 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_model::{StreamArn, Timestamp};
+use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::limits::{
     Allowance, CONTROL_BUCKETS_MAX, ControlOperation, ITERATOR_CALLS, READ_BYTES, READ_CALLS,
-    Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER, write_bytes,
+    SUBSCRIBE_CALLS, Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER, write_bytes,
 };
 
 const PARTS: i64 = 1000;
@@ -105,11 +105,15 @@ impl ShardBuckets {
 /// when the rate is a stream's.
 type ControlKey = (ControlOperation, StreamArn);
 
-/// The buckets of all shards and control-plane rates of this node. They are not persisted: after a
-/// restart all are full.
+/// Who a bucket of SubscribeToShard calls belongs to: the incarnation of a consumer, and a shard.
+type SubscribeKey = (u64, ShardId);
+
+/// The buckets of all shards, subscribers and control-plane rates of this node. They are not persisted:
+/// after a restart all are full.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Throttle {
     shards: BTreeMap<u64, ShardBuckets>,
+    subscribes: BTreeMap<SubscribeKey, Bucket>,
     control: BTreeMap<ControlKey, Bucket>,
 }
 
@@ -164,6 +168,19 @@ impl Throttle {
         admitted
     }
 
+    /// Whether `shard` takes one more SubscribeToShard of the consumer with incarnation `consumer` now.
+    pub fn admit_subscribe(&mut self, consumer: u64, shard: ShardId, now: Timestamp) -> bool {
+        let key = (consumer, shard);
+        let calls = self.subscribes.entry(key);
+        let calls = calls.or_insert_with(|| Bucket::full(now));
+        calls.refill(SUBSCRIBE_CALLS, now);
+        let admitted = calls.holds(1);
+        if admitted {
+            calls.take(1);
+        }
+        admitted
+    }
+
     /// Whether one more call of `operation` on `stream` is within its rate.
     pub fn admit_control(
         &mut self,
@@ -196,11 +213,15 @@ impl Throttle {
         admitted
     }
 
-    /// Forgets the shards that `exists` denies and those whose buckets are full again, and the
-    /// control-plane buckets that are.
+    /// Forgets the shards that `exists` denies and those whose buckets are full again, and the buckets
+    /// of subscribers and of the control plane that are.
     pub fn forget(&mut self, now: Timestamp, exists: impl Fn(u64) -> bool) {
         self.shards
             .retain(|partition, shard| exists(*partition) && !shard.is_full(now));
+        self.subscribes.retain(|_, calls| {
+            calls.refill(SUBSCRIBE_CALLS, now);
+            !calls.holds(SUBSCRIBE_CALLS.capacity)
+        });
         self.drop_full_control_buckets(now);
     }
 
@@ -314,6 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn a_consumer_subscribes_to_each_shard_once_a_second() {
+        let mut throttle = Throttle::default();
+        let mut subscribe = |consumer, shard, millis| {
+            throttle.admit_subscribe(consumer, ShardId(shard), at(millis))
+        };
+        let answers = [0, 0, 999, 1000, 1001, 1999, 5000, 5001].map(|t| subscribe(1, 0, t));
+        assert_eq!(
+            answers,
+            [true, false, false, true, false, false, true, false]
+        );
+        assert!(subscribe(1, 1, 5001), "another shard");
+        assert!(subscribe(2, 0, 5001), "another consumer");
+    }
+
+    #[test]
     fn a_page_of_ten_mebibytes_shuts_the_shard_for_five_seconds() {
         let mut throttle = Throttle::default();
         assert!(throttle.admit_read(0, at(0)));
@@ -361,10 +397,15 @@ mod tests {
         let mut throttle = Throttle::default();
         assert!(throttle.admit_read(0, at(0)) && throttle.admit_read(1, at(0)));
         assert!(throttle.admit_control(ControlOperation::ListStreams, &stream("s"), at(0)));
+        assert!(throttle.admit_subscribe(1, ShardId(0), at(0)));
+        let kept = |throttle: &Throttle| {
+            let (shards, subscribes) = (&throttle.shards, &throttle.subscribes);
+            (shards.len(), subscribes.len(), throttle.control.len())
+        };
         throttle.forget(at(10), |partition| partition == 1);
-        assert_eq!((throttle.shards.len(), throttle.control.len()), (1, 1));
+        assert_eq!(kept(&throttle), (1, 1, 1));
         throttle.forget(at(1000), |_| true);
-        assert_eq!((throttle.shards.len(), throttle.control.len()), (1, 0));
+        assert_eq!(kept(&throttle), (1, 0, 0));
         throttle.forget(at(30_000), |_| true);
         assert_eq!(
             throttle.shards.len(),

@@ -2,10 +2,14 @@
 //! <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>.
 //!
 //! What can be refused is refused here, before the answer begins; the rest is the subscription's.
+//!
+//! Each call that finds its consumer and shard counts in their rate, whatever becomes of it, but a dry
+//! run does not. Within five seconds of a subscription's beginning AWS documents one answer to every
+//! call, that there is another subscription: it comes before what the rate says.
 
 use tokio::sync::{mpsc, oneshot};
 
-use tidemill_model::{Caller, ShardId};
+use tidemill_model::{Caller, ShardId, Timestamp};
 use tidemill_shapes::kinesis::{
     SubscribeToShardError, SubscribeToShardEventStream, SubscribeToShardInput,
 };
@@ -18,6 +22,7 @@ use crate::refused::Refused;
 use crate::start::Start;
 use crate::stream::FoundShard;
 use crate::streams::Streams;
+use crate::subscribers::Held;
 
 /// Subscribes a consumer to a shard. The events come out of the receiver; dropping it ends the
 /// subscription.
@@ -35,6 +40,10 @@ pub async fn subscribe_to_shard(
     }
     let found = find(streams, &consumer, input.shard_id)?;
     let now = streams.clock().now();
+    let is_dry = input.dry_run == Some(true);
+    if !is_dry {
+        admit(streams, &consumer, found.id, now)?;
+    }
     let position = input.starting_position;
     let start = Start::new(
         position.r#type,
@@ -52,7 +61,7 @@ pub async fn subscribe_to_shard(
         shard,
     };
     let place = place(&consumer, shard);
-    if input.dry_run == Some(true) {
+    if is_dry {
         streams
             .subscribers()
             .check(place, limits, now)
@@ -79,6 +88,30 @@ pub async fn subscribe_to_shard(
     let (events, receiver) = mpsc::channel(1);
     tokio::spawn(fan_out.run(from, events));
     Ok(receiver)
+}
+
+/// Counts the call in the rate of the consumer and the shard.
+fn admit(
+    streams: &Streams,
+    consumer: &FoundConsumer,
+    shard: ShardId,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let incarnation = consumer.incarnation;
+    let admitted = streams
+        .throttle()
+        .is_none_or(|mut throttle| throttle.admit_subscribe(incarnation, shard, now));
+    if admitted {
+        return Ok(());
+    }
+    streams.measured(|measured, now| measured.subscribed(incarnation, false, now));
+    let limits = streams.settings().limits;
+    let place = place(consumer, shard);
+    let consumer = consumer.arn.clone();
+    Err(match streams.subscribers().check(place, limits, now) {
+        Err(Held) => Refused::Subscribed { consumer, shard },
+        Ok(()) => Refused::SubscribeRate { consumer, shard },
+    })
 }
 
 /// The sequence number `0` is an internal failure to GetShardIterator and not declared here.

@@ -176,9 +176,11 @@ async fn a_second_subscription_is_refused_for_five_seconds_and_then_takes_over()
     next(&mut first).await;
     let taken = "Another active subscription exists for this consumer: \
                  000000000000:s:shardId-000000000000:c";
-    f.clock.advance(Duration::from_millis(4999));
-    let refused = call!(f, subscribe_to_shard, input(&arn, start()));
-    assert_refused!(refused, "ResourceInUseException", taken);
+    for millis in [1, 3999, 999] {
+        f.clock.advance(Duration::from_millis(millis));
+        let refused = call!(f, subscribe_to_shard, input(&arn, start()));
+        assert_refused!(refused, "ResourceInUseException", taken);
+    }
     settle().await;
     f.clock.advance(Duration::from_millis(1));
     // The silence of the first one is over at the same moment.
@@ -194,6 +196,55 @@ async fn a_second_subscription_is_refused_for_five_seconds_and_then_takes_over()
     // Another consumer is not in the way.
     let other = consumer(&f, "s", "d").await;
     next(&mut subscribe(&f, &other, start()).await).await;
+}
+
+#[tokio::test]
+async fn a_consumer_calls_for_a_shard_once_a_second_though_it_is_refused() {
+    let f = Fixture::new().await;
+    let arn = subscribed(&f).await;
+    let without_number = || input(&arn, position(ShardIteratorType::AtSequenceNumber));
+    let too_soon = "Rate exceeded for consumer c and shard shardId-000000000000 in stream s under \
+                    account 000000000000.";
+    let code = |refused: SubscribeToShardError| answer(&refused).0;
+    let invalid = call!(f, subscribe_to_shard, without_number()).expect_err("no number");
+    assert_eq!(code(invalid), "InvalidArgumentException");
+    f.clock.advance(Duration::from_millis(999));
+    for input in [
+        without_number(),
+        input(&arn, position(ShardIteratorType::Latest)),
+    ] {
+        let refused = call!(f, subscribe_to_shard, input);
+        assert_refused!(refused, "LimitExceededException", too_soon);
+    }
+    let dry_run = SubscribeToShardInput {
+        dry_run: Some(true),
+        ..input(&arn, position(ShardIteratorType::Latest))
+    };
+    let dry = call!(f, subscribe_to_shard, dry_run).expect_err("never done");
+    assert_eq!(code(dry), "DryRunOperationException");
+    f.clock.advance(Duration::from_millis(1));
+    let other = consumer(&f, "s", "d").await;
+    for arn in [arn, other] {
+        next(&mut subscribe(&f, &arn, position(ShardIteratorType::Latest)).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_counts_in_the_rate_though_another_subscription_is_there() {
+    let f = Fixture::new().await;
+    let arn = subscribed(&f).await;
+    let latest = || input(&arn, position(ShardIteratorType::Latest));
+    drop(call!(f, subscribe_to_shard, latest()).expect("subscribed"));
+    let codes = [4999, 1, 998, 1].map(Duration::from_millis);
+    let mut answers = Vec::new();
+    for pause in codes {
+        f.clock.advance(pause);
+        let answered = call!(f, subscribe_to_shard, latest());
+        answers.push(answered.err().map(|refused| answer(&refused).0));
+    }
+    let held = Some("ResourceInUseException");
+    let too_soon = Some("LimitExceededException");
+    assert_eq!(answers, [held, too_soon, too_soon, None]);
 }
 
 #[tokio::test]
