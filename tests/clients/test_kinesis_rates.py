@@ -204,6 +204,47 @@ def test_a_rate_that_is_not_published_is_five_calls_a_second(timed, operation):
     assert passed(5, unique("other")) == 5
 
 
+def throughput_exceeded(mill, name):
+    """How often a read of the stream was throttled."""
+    metric, label = "aws_kinesis_read_provisioned_throughput_exceeded_sum{", f'stream_name="{name}"'
+    page = mill.server.send_unsigned("GET", "/_tidemill/metrics", {}, b"")[2].decode()
+    lines = [line for line in page.splitlines() if line.startswith(metric) and label in line]
+    values = [line.rsplit(" ", 1)[1] for line in lines]
+    return sum(map(float, values))
+
+
+@pytest.mark.parity(
+    "GetRecords",
+    grade="approximate",
+    source="documented",
+    note="a mapping takes a call a second where there are records; AWS's takes one where there are none, too",
+)
+def test_a_mapping_shares_the_reads_of_a_shard_with_those_who_poll_it(timed):
+    name = timed.stream()
+    uuid = timed.mapping(name, timed.function("def handle(event, context):\n    return None\n"))
+    place = timed.iterator(name)
+
+    def answered(calls):
+        answers = [outcome(timed.kinesis, "GetRecords", {"ShardIterator": place}) for _ in range(calls)]
+        text = f"Rate exceeded for shard {SHARD} in stream {name} under account {ACCOUNT}."
+        assert set(answers) <= {None, ("ProvisionedThroughputExceededException", text)}
+        return answers.count(None)
+
+    timed.put(name, ["1"])
+    timed.account(uuid, processed=1)
+    assert answered(6) == 4
+    timed.put(name, ["2"])
+    timed.account(uuid, processed=2)
+    timed.clock.advance(seconds=1)
+    assert answered(5) == 5
+    before = throughput_exceeded(timed, name)
+    timed.put(name, ["3"])
+    eventually(lambda: throughput_exceeded(timed, name) > before, "the mapping waits for its turn")
+    assert timed.account(uuid, pending=1)["totals"]["processed"] == 2
+    timed.clock.advance(milliseconds=200)
+    timed.account(uuid, processed=3)
+
+
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 
 

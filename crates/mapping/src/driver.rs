@@ -131,9 +131,15 @@ impl Driver {
     }
 
     async fn read(&self, from: u64, limit: ReadLimit) -> Result<Fetched, SourceError> {
-        let Place { stream, shard, .. } = &self.place;
-        let read = self.parts.source.read(stream, *shard, from, limit).await;
-        match read {
+        let Place {
+            uuid,
+            stream,
+            shard,
+            ..
+        } = &self.place;
+        let source = &self.parts.source;
+        source.wait_for_rate(stream, *shard, uuid).await;
+        match source.read(stream, *shard, from, limit).await {
             // A shard that is removed was closed, and its last record has expired.
             Err(SourceError::NoShard { .. }) => {
                 let end = self.end.load(Ordering::Relaxed).max(from);

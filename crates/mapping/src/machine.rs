@@ -369,6 +369,7 @@ impl Machine {
             Work::Gathering { .. }
             | Work::Due(_)
             | Work::Waiting { .. }
+            | Work::Checking(_)
             | Work::Recording(_)
             | Work::AwaitingRedelivery { .. }
                 if self.stopping =>

@@ -637,6 +637,56 @@ async fn at_aws_s_pace_an_idle_shard_is_read_once_in_a_second() {
 }
 
 #[tokio::test]
+async fn a_mapping_waits_for_the_rates_of_its_shard_and_leaves_nothing_out() {
+    let service = Service::fast().await;
+    service.streams.set_shut(true);
+    put(&service, &["a"]);
+    created(&service, input(EventSourcePosition::TrimHorizon)).await;
+    service.settle().await;
+    put(&service, &["b"]);
+    service.clock.advance(Duration::from_secs(60));
+    service.settle().await;
+    assert_eq!((service.streams.reads(), totals(&service).pending), (0, 2));
+    service.streams.set_shut(false);
+    service
+        .until("all is processed", |it| totals(it).processed == 2)
+        .await;
+    assert_eq!(service.functions.taken(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_mapping_that_waits_for_the_rates_to_try_again_can_be_disabled() {
+    let service = Service::fast().await;
+    put(&service, &["bad"]);
+    let uuid = created(&service, input(EventSourcePosition::TrimHorizon)).await;
+    service
+        .until("it is blocked", |it| report(it).shards[0].blocked.is_some())
+        .await;
+    service.streams.set_shut(true);
+    service.settle().await;
+    service.clock.advance(Duration::from_secs(60));
+    service.settle().await;
+    let (events, reads) = (service.functions.events().len(), service.streams.reads());
+    update(&service, &uuid, |input| input.enabled = Some(false))
+        .await
+        .expect("updated");
+    service.settle().await;
+    service.streams.set_shut(false);
+    service.settle().await;
+    assert_eq!(service.streams.reads(), reads, "nobody waits any more");
+    assert_eq!(service.functions.events().len(), events);
+    assert!(report(&service).shards[0].blocked.is_some());
+    update(&service, &uuid, |input| input.enabled = Some(true))
+        .await
+        .expect("updated");
+    service
+        .until("it is tried again", |it| {
+            it.functions.events().len() > events
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn with_a_state_delay_a_mapping_is_creating_before_it_is_enabled() {
     let settings = Settings {
         state_delay: Duration::from_secs(30),

@@ -5,6 +5,8 @@
 //! [`Fetched::first_readable`] says from where on records exist, so that the reader can account for
 //! the ones that are gone.
 
+use std::future::ready;
+
 use thiserror::Error;
 
 use crate::BoxFuture;
@@ -119,6 +121,18 @@ pub trait Source: Send + Sync {
         from: u64,
         limit: ReadLimit,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
+
+    /// Completes when the rates of `shard` let `reader` read it, or when it is gone. A reader that has
+    /// to keep to them waits before each read; what it reads counts in them. A source without rates
+    /// keeps nobody waiting.
+    fn wait_for_rate<'a>(
+        &'a self,
+        _stream: &'a StreamArn,
+        _shard: ShardId,
+        _reader: &'a str,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(ready(()))
+    }
 
     /// Completes when `shard` has a durable record at or after `from`, is closed, or is gone.
     fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()>;

@@ -8,6 +8,7 @@
 //! (A) the page of the operation under <https://docs.aws.amazon.com/kinesis/latest/APIReference/>,
 //! (R) <https://docs.aws.amazon.com/streams/latest/dev/kinesis-record-size.html>,
 //! (C) <https://docs.aws.amazon.com/streams/latest/dev/how-do-i-size-a-stream.html>,
+//! (L) <https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html>,
 //! (O) ours: AWS publishes no number.
 
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub const READ_BYTES: Allowance = Allowance {
     per_second: 2 * MIB,
     capacity: 2 * MIB,
 };
+/// How long a mapping reads a shard on one of its calls: AWS's poller looks once a second (L).
+pub const MAPPING_CALL_LASTS: Duration = Duration::from_secs(1);
 /// GetShardIterator calls a shard answers (A: GetShardIterator).
 pub const ITERATOR_CALLS: Allowance = Allowance {
     per_second: 5,

@@ -1,8 +1,12 @@
-//! [`Source`]: how mappings and views read a stream. No rate counts their reads.
+//! [`Source`]: how mappings and views read a stream.
 //!
-//! Mappings read what has not expired, through [`Streams`] itself; each such read is a GetRecords call of
-//! AWS's poller, and stands among the stream's metrics as one. Archivers read what is still kept, through
-//! [`ArchiveSource`]: as nothing of an archived stream is freed before they have it, they have all of it.
+//! Mappings read what has not expired, through [`Streams`] itself; each such read is a GetRecords call
+//! of AWS's poller, and stands among the stream's metrics as one. They keep to the rates of the shard,
+//! which they share with all who call GetRecords, and wait where those are refused.
+//!
+//! Views and archivers read what is still kept, through [`ArchiveSource`]: as nothing of an archived
+//! stream is freed before they have it, they have all of it. They are no users of the stream, and no
+//! rate counts their reads.
 
 use std::future::pending;
 
@@ -228,7 +232,7 @@ impl Streams {
         let began = self.clock().now();
         let fetched = self.fetch(&found, from, limit).await;
         if reach == Reach::Unexpired {
-            self.measure_poll(&found, began, &fetched);
+            self.count_poll(&found, began, &fetched);
         }
         // The partition may have been deleted under the read: then it looked empty, and was not.
         let still = self.source_shard(reach, stream, shard)?;
@@ -240,12 +244,8 @@ impl Streams {
         fetched.map_err(|detail| storage(stream, detail))
     }
 
-    fn measure_poll(
-        &self,
-        found: &FoundShard,
-        began: Timestamp,
-        fetched: &Result<Fetched, String>,
-    ) {
+    /// Counts a read in the rates of the shard and among the metrics.
+    fn count_poll(&self, found: &FoundShard, began: Timestamp, fetched: &Result<Fetched, String>) {
         let outcome = |ended: Timestamp| match fetched {
             Ok(fetched) => GetOutcome::Answered {
                 given: amount(&fetched.records),
@@ -254,10 +254,41 @@ impl Streams {
             Err(_) => GetOutcome::Failed,
         };
         let (subject, partition) = (found.subject(), found.shard.partition);
+        if let Ok(fetched) = fetched
+            && let Some(mut throttle) = self.throttle()
+        {
+            let bytes = amount(&fetched.records).bytes;
+            throttle.charge_read(partition, bytes, self.clock().now());
+        }
         self.measured(|measured, ended| {
             let latency = ended.since(began);
             measured.get(subject, partition, outcome(ended), latency, ended);
         });
+    }
+
+    /// Waits until `reader` may read; a shard that is gone keeps nobody waiting.
+    async fn source_wait_for_rate(&self, stream: &StreamArn, shard: ShardId, reader: &str) {
+        while let Ok(found) = self.source_shard(Reach::Unexpired, stream, shard)
+            && let Err(again) = self.admit_poll(&found, reader)
+        {
+            self.clock().sleep_until(again).await;
+        }
+    }
+
+    /// Whether `reader` may read, or when to ask again; that is a GetRecords call which was throttled.
+    fn admit_poll(&self, found: &FoundShard, reader: &str) -> Result<(), Timestamp> {
+        let (subject, partition) = (found.subject(), found.shard.partition);
+        let now = self.clock().now();
+        let admitted = self.throttle().map_or(Ok(()), |mut throttle| {
+            throttle.admit_mapping(partition, reader, now)
+        });
+        if admitted.is_err() {
+            let outcome = GetOutcome::Throttled;
+            self.measured(|measured, ended| {
+                measured.get(subject, partition, outcome, ended.since(now), ended);
+            });
+        }
+        admitted
     }
 
     async fn source_wait(&self, reach: Reach, stream: &StreamArn, shard: ShardId, from: u64) {
@@ -302,6 +333,15 @@ impl Source for Streams {
         limit: ReadLimit,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>> {
         Box::pin(self.source_read(Reach::Unexpired, stream, shard, from, limit))
+    }
+
+    fn wait_for_rate<'a>(
+        &'a self,
+        stream: &'a StreamArn,
+        shard: ShardId,
+        reader: &'a str,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(self.source_wait_for_rate(stream, shard, reader))
     }
 
     fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()> {

@@ -7,14 +7,21 @@
 //! A clock that steps back starts the refill anew at the earlier time instead of stopping it until
 //! the old time is reached again: each step can cost or give one stretch of refill, never more than a
 //! full bucket. Tokens are not given back when storage fails afterwards, as AWS counts attempts.
+//!
+//! A mapping shares the reads of a shard with all who call GetRecords. It is woken by records where
+//! AWS's poller looks once a second, so one call pays for what it reads within a second: records that
+//! trickle in cost it as many calls as at AWS, one that has nothing to read pays none, and a backlog
+//! is held to the bytes. It is not refused but told when to ask again.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::limits::{
-    Allowance, CONTROL_BUCKETS_MAX, ControlOperation, ITERATOR_CALLS, READ_BYTES, READ_CALLS,
-    SUBSCRIBE_CALLS, Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER, write_bytes,
+    Allowance, CONTROL_BUCKETS_MAX, ControlOperation, ITERATOR_CALLS, MAPPING_CALL_LASTS,
+    READ_BYTES, READ_CALLS, SUBSCRIBE_CALLS, Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER,
+    write_bytes,
 };
 
 const PARTS: i64 = 1000;
@@ -51,6 +58,12 @@ impl Bucket {
         self.level >= parts(tokens)
     }
 
+    /// How long until it is at `level`, if nothing is taken meanwhile.
+    fn time_until(&self, level: i64, allowance: Allowance) -> Duration {
+        let missing = u64::try_from(level.saturating_sub(self.level)).unwrap_or(0);
+        Duration::from_millis(missing.div_ceil(allowance.per_second))
+    }
+
     fn take(&mut self, tokens: u64) {
         self.level -= parts(tokens);
     }
@@ -80,24 +93,34 @@ struct ShardBuckets {
     read_calls: Bucket,
     read_bytes: Bucket,
     iterator_calls: Bucket,
+    /// When each mapping took a call that still lasts.
+    mapping_calls: BTreeMap<String, Timestamp>,
 }
 
 impl ShardBuckets {
-    /// Whether every bucket is full again. What a bucket of bytes written holds depends on the stream;
-    /// one that has been left alone for long enough is full whatever that is.
+    /// Whether every bucket is full again and no call lasts. What a bucket of bytes written holds depends
+    /// on the stream; one that has been left alone for long enough is full whatever that is.
     fn is_full(&mut self, now: Timestamp) -> bool {
+        self.drop_calls_that_are_over(now);
         let buckets = [
             (&mut self.written_records, WRITE_RECORDS),
             (&mut self.read_calls, READ_CALLS),
             (&mut self.read_bytes, READ_BYTES),
             (&mut self.iterator_calls, ITERATOR_CALLS),
         ];
-        let mut full = now.since(self.written_bytes.refilled) >= WRITTEN_BYTES_FULL_AFTER;
+        let mut full = self.mapping_calls.is_empty()
+            && now.since(self.written_bytes.refilled) >= WRITTEN_BYTES_FULL_AFTER;
         for (bucket, allowance) in buckets {
             bucket.refill(allowance, now);
             full &= bucket.holds(allowance.capacity);
         }
         full
+    }
+
+    /// A clock that has stepped back ends them all.
+    fn drop_calls_that_are_over(&mut self, now: Timestamp) {
+        self.mapping_calls
+            .retain(|_, taken| *taken <= now && now.since(*taken) < MAPPING_CALL_LASTS);
     }
 }
 
@@ -152,7 +175,34 @@ impl Throttle {
         admitted
     }
 
-    /// Charges a GetRecords answer of `bytes` to the shard.
+    /// Lets `mapping` read the shard now, or says when to ask again. What it reads is charged by
+    /// [`Throttle::charge_read`].
+    pub fn admit_mapping(
+        &mut self,
+        partition: u64,
+        mapping: &str,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        let shard = self.shard(partition, now);
+        shard.read_calls.refill(READ_CALLS, now);
+        shard.read_bytes.refill(READ_BYTES, now);
+        shard.drop_calls_that_are_over(now);
+        let has_call = shard.mapping_calls.contains_key(mapping);
+        let calls = u64::from(!has_call);
+        let for_calls = shard.read_calls.time_until(parts(calls), READ_CALLS);
+        let for_bytes = shard.read_bytes.time_until(1, READ_BYTES);
+        let wait = for_calls.max(for_bytes);
+        if !wait.is_zero() {
+            return Err(now.plus(wait));
+        }
+        if !has_call {
+            shard.read_calls.take(calls);
+            shard.mapping_calls.insert(mapping.to_owned(), now);
+        }
+        Ok(())
+    }
+
+    /// Charges a GetRecords answer of `bytes`, or as much read by a mapping, to the shard.
     pub fn charge_read(&mut self, partition: u64, bytes: u64, now: Timestamp) {
         self.shard(partition, now).read_bytes.overdraw(bytes);
     }
@@ -248,185 +298,10 @@ impl Throttle {
                 read_calls: Bucket::full(now),
                 read_bytes: Bucket::full(now),
                 iterator_calls: Bucket::full(now),
+                mapping_calls: BTreeMap::new(),
             })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MIB: u64 = 1024 * 1024;
-
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::from_millis(1_000_000 + millis)
-    }
-
-    fn stream(name: &str) -> StreamArn {
-        format!("arn:aws:kinesis:us-east-1:000000000000:stream/{name}")
-            .parse()
-            .expect("an ARN")
-    }
-
-    fn admitted(throttle: &mut Throttle, count: u32, bytes: u64, now: Timestamp) -> u32 {
-        (0..count)
-            .map(|_| u32::from(throttle.admit_write(0, bytes, MIB, now)))
-            .sum()
-    }
-
-    #[test]
-    fn a_shard_takes_a_thousand_records_and_one_more_each_millisecond() {
-        let mut throttle = Throttle::default();
-        assert_eq!(admitted(&mut throttle, 1500, 1, at(0)), 1000);
-        assert_eq!(admitted(&mut throttle, 10, 1, at(1)), 1);
-        assert_eq!(admitted(&mut throttle, 1500, 1, at(501)), 500);
-        assert_eq!(admitted(&mut throttle, 1500, 1, at(60_000)), 1000);
-    }
-
-    #[test]
-    fn a_shard_takes_a_mebibyte_and_a_smaller_record_may_pass_a_refused_one() {
-        let mut throttle = Throttle::default();
-        let sizes = [900_000, 200_000, 100_000, 100_000, 48_576, 1];
-        let answers = sizes.map(|bytes| throttle.admit_write(0, bytes, MIB, at(0)));
-        assert_eq!(answers, [true, false, true, false, true, false]);
-        assert!(
-            throttle.admit_write(1, MIB, MIB, at(0)),
-            "each shard has its own"
-        );
-    }
-
-    #[test]
-    fn a_record_larger_than_a_second_of_the_rate_is_paid_off_afterwards() {
-        let mut throttle = Throttle::default();
-        let record_max = 10 * MIB;
-        assert!(throttle.admit_write(0, record_max, record_max, at(0)));
-        assert!(!throttle.admit_write(0, 1100, record_max, at(1)));
-        assert!(throttle.admit_write(0, MIB, record_max, at(1000)));
-        assert!(!throttle.admit_write(0, record_max, record_max, at(10_000)));
-        assert!(throttle.admit_write(0, record_max, record_max, at(11_000)));
-    }
-
-    #[test]
-    fn a_shard_that_was_read_first_still_has_room_for_its_largest_record() {
-        let mut throttle = Throttle::default();
-        assert!(throttle.admit_read(0, at(0)));
-        assert!(throttle.admit_write(0, 10 * MIB, 10 * MIB, at(0)));
-    }
-
-    #[test]
-    fn a_refused_record_takes_nothing() {
-        let mut throttle = Throttle::default();
-        assert!(throttle.admit_write(0, 10, MIB, at(0)));
-        let before = throttle.clone();
-        assert!(!throttle.admit_write(0, MIB, MIB, at(0)));
-        assert_eq!(throttle, before);
-    }
-
-    #[test]
-    fn a_shard_is_read_five_times_a_second() {
-        let mut throttle = Throttle::default();
-        let answers = [0, 0, 0, 0, 0, 0, 199, 200, 200].map(|t| throttle.admit_read(0, at(t)));
-        assert_eq!(
-            answers,
-            [true, true, true, true, true, false, false, true, false]
-        );
-        let answers = [0, 0, 0, 0, 0, 0, 200].map(|t| throttle.admit_iterator(0, at(t)));
-        assert_eq!(answers, [true, true, true, true, true, false, true]);
-    }
-
-    #[test]
-    fn a_consumer_subscribes_to_each_shard_once_a_second() {
-        let mut throttle = Throttle::default();
-        let mut subscribe = |consumer, shard, millis| {
-            throttle.admit_subscribe(consumer, ShardId(shard), at(millis))
-        };
-        let answers = [0, 0, 999, 1000, 1001, 1999, 5000, 5001].map(|t| subscribe(1, 0, t));
-        assert_eq!(
-            answers,
-            [true, false, false, true, false, false, true, false]
-        );
-        assert!(subscribe(1, 1, 5001), "another shard");
-        assert!(subscribe(2, 0, 5001), "another consumer");
-    }
-
-    #[test]
-    fn a_page_of_ten_mebibytes_shuts_the_shard_for_five_seconds() {
-        let mut throttle = Throttle::default();
-        assert!(throttle.admit_read(0, at(0)));
-        throttle.charge_read(0, 10 * MIB, at(0));
-        assert!(!throttle.admit_read(0, at(1)));
-        assert!(!throttle.admit_read(0, at(4999)));
-        assert!(throttle.admit_read(0, at(5001)));
-    }
-
-    #[test]
-    fn pages_within_the_rate_do_not_shut_the_shard() {
-        let mut throttle = Throttle::default();
-        for call in 0..100 {
-            assert!(throttle.admit_read(0, at(call * 250)), "call {call}");
-            throttle.charge_read(0, MIB / 2, at(call * 250));
-        }
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_neither_stops_nor_overfills_a_bucket() {
-        let mut throttle = Throttle::default();
-        assert_eq!(admitted(&mut throttle, 2000, 1, at(100_000)), 1000);
-        assert_eq!(admitted(&mut throttle, 10, 1, at(0)), 0);
-        assert_eq!(admitted(&mut throttle, 1000, 1, at(100)), 100);
-        assert_eq!(admitted(&mut throttle, 2000, 1, at(200_000)), 1000);
-    }
-
-    #[test]
-    fn control_rates_count_per_account_or_per_stream() {
-        let mut throttle = Throttle::default();
-        let mut calls = |operation, names: &[&str]| {
-            let answers = names
-                .iter()
-                .map(|name| u32::from(throttle.admit_control(operation, &stream(name), at(0))));
-            answers.sum::<u32>()
-        };
-        let names = ["a", "b", "a", "b", "a", "b", "a", "b", "a", "b", "a", "b"];
-        assert_eq!(calls(ControlOperation::CreateStream, &names), 5);
-        assert_eq!(calls(ControlOperation::SplitShard, &names), 10);
-        assert_eq!(calls(ControlOperation::DescribeStream, &names), 10);
-    }
-
-    #[test]
-    fn what_is_gone_or_full_again_is_forgotten() {
-        let mut throttle = Throttle::default();
-        assert!(throttle.admit_read(0, at(0)) && throttle.admit_read(1, at(0)));
-        assert!(throttle.admit_control(ControlOperation::ListStreams, &stream("s"), at(0)));
-        assert!(throttle.admit_subscribe(1, ShardId(0), at(0)));
-        let kept = |throttle: &Throttle| {
-            let (shards, subscribes) = (&throttle.shards, &throttle.subscribes);
-            (shards.len(), subscribes.len(), throttle.control.len())
-        };
-        throttle.forget(at(10), |partition| partition == 1);
-        assert_eq!(kept(&throttle), (1, 1, 1));
-        throttle.forget(at(1000), |_| true);
-        assert_eq!(kept(&throttle), (1, 0, 0));
-        throttle.forget(at(30_000), |_| true);
-        assert_eq!(
-            throttle.shards.len(),
-            0,
-            "a shard that is idle costs nothing"
-        );
-    }
-
-    #[test]
-    fn a_shard_that_is_not_full_again_is_not_forgotten() {
-        let mut throttle = Throttle::default();
-        assert!(throttle.admit_read(0, at(0)));
-        for _ in 0..10 {
-            throttle.charge_read(0, 10 * MIB, at(0));
-        }
-        throttle.forget(at(30_000), |_| true);
-        assert!(
-            !throttle.admit_read(0, at(30_000)),
-            "50 seconds are to be paid off"
-        );
-        throttle.forget(at(60_001), |_| true);
-        assert!(throttle.admit_read(0, at(60_001)));
-    }
-}
+mod tests;

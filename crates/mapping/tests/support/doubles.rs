@@ -50,6 +50,8 @@ pub struct Streams {
     stream: Mutex<Option<Stream>>,
     changed: Notify,
     reads: Mutex<u64>,
+    /// Whether the rates let nobody read.
+    shut: Mutex<bool>,
 }
 
 impl Streams {
@@ -59,6 +61,7 @@ impl Streams {
             stream: Mutex::default(),
             changed: Notify::new(),
             reads: Mutex::default(),
+            shut: Mutex::default(),
         };
         streams.create(1, 1);
         streams
@@ -77,6 +80,11 @@ impl Streams {
 
     pub fn delete(&self) {
         *self.stream.lock().unwrap() = None;
+        self.changed.notify_waiters();
+    }
+
+    pub fn set_shut(&self, is_shut: bool) {
+        *self.shut.lock().unwrap() = is_shut;
         self.changed.notify_waiters();
     }
 
@@ -242,6 +250,10 @@ impl Source for Streams {
                 }
             })
         })
+    }
+
+    fn wait_for_rate<'a>(&'a self, _: &'a StreamArn, _: ShardId, _: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.until(|| !*self.shut.lock().unwrap()))
     }
 
     fn wait<'a>(&'a self, stream: &'a StreamArn, shard: ShardId, from: u64) -> BoxFuture<'a, ()> {

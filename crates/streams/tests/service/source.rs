@@ -1,5 +1,6 @@
 //! The port through which mappings read.
 
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use tidemill_shapes::kinesis::*;
 
-use tidemill_streams::Settings;
+use tidemill_streams::{ArchiveSource, Settings};
 
 use crate::call;
 use crate::fixture::*;
@@ -33,6 +34,26 @@ async fn waiting(f: &Fixture, from: u64) -> JoinHandle<()> {
     let task = tokio::spawn(async move { streams.wait(&arn, FIRST, from).await });
     settle().await;
     task
+}
+
+/// Starts a wait of mapping `reader` for the rates of the first shard, and lets it come to rest.
+async fn held_back(f: &Fixture, source: Arc<dyn Source>, reader: &'static str) -> JoinHandle<()> {
+    let arn = f.arn("s");
+    let task = tokio::spawn(async move { source.wait_for_rate(&arn, FIRST, reader).await });
+    settle().await;
+    task
+}
+
+/// How many of `count` GetRecords calls are answered.
+async fn answered(f: &Fixture, count: usize) -> usize {
+    let kind = ShardIteratorType::Latest;
+    let iterator = f.iterator("s", &shard(0), kind).await;
+    let mut answered = 0;
+    for _ in 0..count {
+        let answer = call!(f, get_records, from(&iterator));
+        answered += usize::from(answer.is_ok());
+    }
+    answered
 }
 
 /// Lets every task run until it waits.
@@ -233,6 +254,81 @@ async fn a_waiting_reader_is_woken_when_a_delayed_deletion_is_done() {
     assert!(!wait.is_finished());
     f.advance_secs(30);
     wait.await.expect("woken");
+}
+
+#[tokio::test]
+async fn a_mapping_takes_a_call_and_what_it_reads_from_all_who_read_the_shard() {
+    let f = Fixture::new().await;
+    f.create("s", 1).await;
+    let source: Arc<dyn Source> = Arc::new(f.streams.clone());
+    for _ in 0..10 {
+        assert!(held_back(&f, source.clone(), "m").await.is_finished());
+    }
+    assert_eq!(answered(&f, 6).await, 4);
+    f.advance_secs(1);
+    let large = vec![b'x'; 1024 * 1024 - 1].leak();
+    for _ in 0..4 {
+        call!(f, put_record, record("s", "k", large)).expect("put");
+        f.advance_secs(1);
+    }
+    assert!(held_back(&f, source.clone(), "m").await.is_finished());
+    let page = ReadLimit {
+        bytes: 10 * 1024 * 1024,
+        ..PAGE
+    };
+    let fetched = f.streams.read(&f.arn("s"), FIRST, 0, page).await;
+    assert_eq!(fetched.expect("read").records.len(), 4);
+    f.clock.advance(Duration::from_millis(2000));
+    assert_eq!(answered(&f, 1).await, 0);
+    let task = held_back(&f, source, "m").await;
+    assert!(!task.is_finished());
+    f.clock.advance(Duration::from_millis(1));
+    task.await.expect("it may read");
+    assert_eq!(answered(&f, 5).await, 4);
+}
+
+#[tokio::test]
+async fn mappings_wait_for_a_call_and_each_gets_one() {
+    let f = Fixture::new().await;
+    f.create("s", 1).await;
+    let source: Arc<dyn Source> = Arc::new(f.streams.clone());
+    assert_eq!(answered(&f, 5).await, 5);
+    let mut tasks = Vec::new();
+    for reader in ["a", "b"] {
+        tasks.push(held_back(&f, source.clone(), reader).await);
+    }
+    for served in 0..=2 {
+        let finished = tasks.iter().filter(|task| task.is_finished());
+        assert_eq!(finished.count(), served);
+        f.clock.advance(Duration::from_millis(200));
+        settle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_mapping_that_waits_for_a_shard_that_goes_is_let_go() {
+    let f = Fixture::new().await;
+    f.create("s", 1).await;
+    assert_eq!(answered(&f, 5).await, 5);
+    let task = held_back(&f, Arc::new(f.streams.clone()), "m").await;
+    assert!(!task.is_finished());
+    call!(f, delete_stream, delete("s")).expect("deleted");
+    f.advance_secs(1);
+    task.await.expect("the read says that it is gone");
+}
+
+#[tokio::test]
+async fn views_and_whoever_has_no_limits_read_beside_the_rates() {
+    for f in [Fixture::new().await, Fixture::unlimited().await] {
+        f.create("s", 1).await;
+        let limited = answered(&f, 6).await == 5;
+        let views = Arc::new(ArchiveSource {
+            streams: f.streams.clone(),
+        });
+        assert!(held_back(&f, views, "v").await.is_finished());
+        let mapping = held_back(&f, Arc::new(f.streams.clone()), "m").await;
+        assert_eq!(mapping.is_finished(), !limited);
+    }
 }
 
 #[tokio::test]
