@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use tidemill_ledger::Outcome;
 use tidemill_model::given_up::GivenUp;
-use tidemill_model::source::{Fetched, ReadLimit, SourceError};
+use tidemill_model::source::{Fetched, ReadLimit, SourceError, StartingPoint};
 use tidemill_model::{BoxFuture, Determinacy, Record};
 
 use crate::board::Board;
@@ -169,18 +169,13 @@ impl Driver {
     }
 
     async fn check_readable(&self, from: u64) -> Input {
-        match self
-            .read(
-                from,
-                ReadLimit {
-                    records: 1,
-                    bytes: 1,
-                },
-            )
-            .await
-        {
-            Ok(fetched) => Input::ReadabilityChecked {
-                first_readable: fetched.first_readable,
+        let Place { stream, shard, .. } = &self.place;
+        let oldest = StartingPoint::TrimHorizon;
+        match self.parts.source.locate(stream, *shard, oldest).await {
+            Ok(first_readable) => Input::ReadabilityChecked { first_readable },
+            // All that it held has expired.
+            Err(SourceError::NoShard { .. }) => Input::ReadabilityChecked {
+                first_readable: self.end.load(Ordering::Relaxed).max(from),
             },
             Err(error) => {
                 tracing::warn!(mapping = self.place.uuid, %error, "a shard could not be read");

@@ -369,7 +369,6 @@ impl Machine {
             Work::Gathering { .. }
             | Work::Due(_)
             | Work::Waiting { .. }
-            | Work::Checking(_)
             | Work::Recording(_)
             | Work::AwaitingRedelivery { .. }
                 if self.stopping =>

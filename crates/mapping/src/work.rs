@@ -12,7 +12,7 @@
 //!                                                |     ^
 //!                                                v     |
 //!                                          AwaitingRedelivery
-//! Gathering --> Ended     the shard is done; from anywhere but Invoking and Delivering: stopped
+//! Gathering --> Ended     the shard is done; from anywhere but Invoking, Checking and Delivering: stopped
 //! ```
 
 use std::time::Duration;

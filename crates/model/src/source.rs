@@ -122,9 +122,9 @@ pub trait Source: Send + Sync {
         limit: ReadLimit,
     ) -> BoxFuture<'a, Result<Fetched, SourceError>>;
 
-    /// Completes when the rates of `shard` let `reader` read it, or when it is gone. A reader that has
-    /// to keep to them waits before each read; what it reads counts in them. A source without rates
-    /// keeps nobody waiting.
+    /// Completes when the rates of `shard` let `reader` read it; when it has gone, no later than they
+    /// would have. A reader that has to keep to them waits before each read; what it reads counts in
+    /// them. A source without rates keeps nobody waiting.
     fn wait_for_rate<'a>(
         &'a self,
         _stream: &'a StreamArn,

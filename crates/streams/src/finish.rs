@@ -53,8 +53,8 @@ impl Streams {
         let (kept, shards) = self.catalog(|catalog, _| catalog.monitored());
         self.rotation()
             .forget(|incarnation| kept.contains(&incarnation));
-        let now = self.clock().now();
         if let Some(mut throttle) = self.throttle() {
+            let now = self.clock().now();
             throttle.forget(now, |partition| shards.contains_key(&partition));
         }
         self.measured(|measured, now| {

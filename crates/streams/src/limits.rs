@@ -55,6 +55,9 @@ pub const READ_BYTES: Allowance = Allowance {
 };
 /// How long a mapping reads a shard on one of its calls: AWS's poller looks once a second (L).
 pub const MAPPING_CALL_LASTS: Duration = Duration::from_secs(1);
+/// Most bytes of a page that a mapping reads, unless one record is larger. Ours: AWS's poller leaves room
+/// for others between its calls, ours is awake when there is something to read.
+pub const MAPPING_PAGE_BYTES: u64 = READ_BYTES.per_second / 2;
 /// GetShardIterator calls a shard answers (A: GetShardIterator).
 pub const ITERATOR_CALLS: Allowance = Allowance {
     per_second: 5,

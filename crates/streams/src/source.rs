@@ -14,6 +14,7 @@ use tidemill_log::{PartitionId, ReadError};
 use tidemill_model::source::{Fetched, ReadLimit, SourceError, SourceShard, StartingPoint};
 use tidemill_model::{BoxFuture, Record, SequenceNumber, ShardId, Source, StreamArn, Timestamp};
 
+use crate::limits::MAPPING_PAGE_BYTES;
 use crate::measured::{Amount, GetOutcome};
 use crate::stored_record::StoredRecord;
 use crate::stream::{FoundShard, Phase, Shard, Stream};
@@ -230,6 +231,7 @@ impl Streams {
     ) -> Result<Fetched, SourceError> {
         let found = self.source_shard(reach, stream, shard)?;
         let began = self.clock().now();
+        let limit = self.within_rates(reach, limit);
         let fetched = self.fetch(&found, from, limit).await;
         if reach == Reach::Unexpired {
             self.count_poll(&found, began, &fetched);
@@ -242,6 +244,17 @@ impl Streams {
             });
         }
         fetched.map_err(|detail| storage(stream, detail))
+    }
+
+    /// As much of `limit` as who keeps to the rates reads at once.
+    fn within_rates(&self, reach: Reach, limit: ReadLimit) -> ReadLimit {
+        if reach != Reach::Unexpired || self.throttle().is_none() {
+            return limit;
+        }
+        ReadLimit {
+            bytes: limit.bytes.min(MAPPING_PAGE_BYTES as usize),
+            ..limit
+        }
     }
 
     /// Counts a read in the rates of the shard and among the metrics.
@@ -268,24 +281,32 @@ impl Streams {
 
     /// Waits until `reader` may read; a shard that is gone keeps nobody waiting.
     async fn source_wait_for_rate(&self, stream: &StreamArn, shard: ShardId, reader: &str) {
+        let mut has_waited = false;
         while let Ok(found) = self.source_shard(Reach::Unexpired, stream, shard)
-            && let Err(again) = self.admit_poll(&found, reader)
+            && let Err(again) = self.admit_poll(&found, reader, has_waited)
         {
             self.clock().sleep_until(again).await;
+            has_waited = true;
         }
     }
 
     /// Whether `reader` may read, or when to ask again; that is a GetRecords call which was throttled.
-    fn admit_poll(&self, found: &FoundShard, reader: &str) -> Result<(), Timestamp> {
+    fn admit_poll(
+        &self,
+        found: &FoundShard,
+        reader: &str,
+        has_waited: bool,
+    ) -> Result<(), Timestamp> {
         let (subject, partition) = (found.subject(), found.shard.partition);
-        let now = self.clock().now();
+        let began = self.clock().now();
         let admitted = self.throttle().map_or(Ok(()), |mut throttle| {
-            throttle.admit_mapping(partition, reader, now)
+            // Read under the lock: an older time than the last refill's counts as a clock stepping back.
+            throttle.admit_mapping(partition, reader, has_waited, self.clock().now())
         });
         if admitted.is_err() {
             let outcome = GetOutcome::Throttled;
             self.measured(|measured, ended| {
-                measured.get(subject, partition, outcome, ended.since(now), ended);
+                measured.get(subject, partition, outcome, ended.since(began), ended);
             });
         }
         admitted

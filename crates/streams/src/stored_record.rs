@@ -18,13 +18,16 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use tidemill_log::Payload;
+use tidemill_log::{HEAD_BYTES_MAX, Payload};
 use tidemill_model::HashKey;
 
 const VERSION: u8 = 1;
 const EXPLICIT_HASH_KEY: u8 = 1;
 const ENCRYPTED: u8 = 2;
 const HEADER_BYTES: usize = 4;
+const HASH_KEY_BYTES: usize = 16;
+
+const _: () = assert!(HEADER_BYTES + HASH_KEY_BYTES <= HEAD_BYTES_MAX);
 
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

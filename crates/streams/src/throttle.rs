@@ -10,8 +10,10 @@
 //!
 //! A mapping shares the reads of a shard with all who call GetRecords. It is woken by records where
 //! AWS's poller looks once a second, so one call pays for what it reads within a second: records that
-//! trickle in cost it as many calls as at AWS, one that has nothing to read pays none, and a backlog
-//! is held to the bytes. It is not refused but told when to ask again.
+//! trickle in cost it as many calls as at AWS, and a backlog is held to the bytes. It is not refused
+//! but told when to ask again: when a page's worth is there, so that who polls meanwhile finds the shard
+//! open; and having waited for that, when there is anything, so that who polls greedily does not keep
+//! it waiting. It has no turn: whoever asks first is served first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,8 +22,8 @@ use tidemill_model::{ShardId, StreamArn, Timestamp};
 
 use crate::limits::{
     Allowance, CONTROL_BUCKETS_MAX, ControlOperation, ITERATOR_CALLS, MAPPING_CALL_LASTS,
-    READ_BYTES, READ_CALLS, SUBSCRIBE_CALLS, Scope, WRITE_RECORDS, WRITTEN_BYTES_FULL_AFTER,
-    write_bytes,
+    MAPPING_PAGE_BYTES, READ_BYTES, READ_CALLS, SUBSCRIBE_CALLS, Scope, WRITE_RECORDS,
+    WRITTEN_BYTES_FULL_AFTER, write_bytes,
 };
 
 const PARTS: i64 = 1000;
@@ -175,12 +177,13 @@ impl Throttle {
         admitted
     }
 
-    /// Lets `mapping` read the shard now, or says when to ask again. What it reads is charged by
-    /// [`Throttle::charge_read`].
+    /// Lets `mapping` read a page of [`MAPPING_PAGE_BYTES`] of the shard now, or says when to ask again,
+    /// having waited. What it reads is charged by [`Throttle::charge_read`].
     pub fn admit_mapping(
         &mut self,
         partition: u64,
         mapping: &str,
+        has_waited: bool,
         now: Timestamp,
     ) -> Result<(), Timestamp> {
         let shard = self.shard(partition, now);
@@ -190,7 +193,12 @@ impl Throttle {
         let has_call = shard.mapping_calls.contains_key(mapping);
         let calls = u64::from(!has_call);
         let for_calls = shard.read_calls.time_until(parts(calls), READ_CALLS);
-        let for_bytes = shard.read_bytes.time_until(1, READ_BYTES);
+        let wanted = if has_waited {
+            1
+        } else {
+            parts(MAPPING_PAGE_BYTES)
+        };
+        let for_bytes = shard.read_bytes.time_until(wanted, READ_BYTES);
         let wait = for_calls.max(for_bytes);
         if !wait.is_zero() {
             return Err(now.plus(wait));

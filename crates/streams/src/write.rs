@@ -293,6 +293,7 @@ impl Streams {
         let mut reroutes = 0;
         loop {
             let order = by_partition(&records);
+            // Not copied: who has to route them anew takes them out of the batch again.
             let batch = Batch::of(order.iter().map(|index| {
                 let (place, record) = &mut records[*index];
                 (place.partition, std::mem::take(&mut record.payload))

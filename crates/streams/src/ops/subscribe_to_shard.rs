@@ -3,8 +3,8 @@
 //!
 //! What can be refused is refused here, before the answer begins; the rest is the subscription's.
 //!
-//! Each call that finds its consumer and shard counts in their rate, whatever becomes of it, but a dry
-//! run does not. Within five seconds of a subscription's beginning AWS documents one answer to every
+//! Each call that the rate of its consumer and shard admits counts in it, whatever becomes of it, but a
+//! dry run does not. Within five seconds of a subscription's beginning AWS documents one answer to every
 //! call, that there is another subscription: it comes before what the rate says.
 
 use tokio::sync::{mpsc, oneshot};

@@ -117,45 +117,93 @@ fn pages_within_the_rate_do_not_shut_the_shard() {
 fn a_mapping_reads_for_a_second_on_one_of_the_five_calls() {
     let mut throttle = Throttle::default();
     for millis in [0, 0, 1, 500, 999] {
-        assert_eq!(throttle.admit_mapping(0, "a", at(millis)), Ok(()));
+        assert_eq!(throttle.admit_mapping(0, "a", false, at(millis)), Ok(()));
     }
     let left = (0..10).map(|_| u32::from(throttle.admit_read(0, at(999))));
     assert_eq!(left.sum::<u32>(), 5, "its call has come back");
-    assert_eq!(throttle.admit_mapping(0, "a", at(999)), Ok(()));
+    assert_eq!(throttle.admit_mapping(0, "a", false, at(999)), Ok(()));
     let later = Err(at(1199));
-    assert_eq!(throttle.admit_mapping(0, "a", at(1000)), later);
-    assert_eq!(throttle.admit_mapping(0, "b", at(1000)), later);
-    assert_eq!(throttle.admit_mapping(0, "b", at(1199)), Ok(()));
-    assert_eq!(throttle.admit_mapping(0, "a", at(1199)), Err(at(1399)));
-    assert_eq!(throttle.admit_mapping(1, "a", at(1199)), Ok(()));
+    assert_eq!(throttle.admit_mapping(0, "a", false, at(1000)), later);
+    assert_eq!(throttle.admit_mapping(0, "b", false, at(1000)), later);
+    assert_eq!(throttle.admit_mapping(0, "b", false, at(1199)), Ok(()));
+    assert_eq!(
+        throttle.admit_mapping(0, "a", false, at(1199)),
+        Err(at(1399))
+    );
+    assert_eq!(throttle.admit_mapping(1, "a", false, at(1199)), Ok(()));
     assert!(!throttle.admit_read(0, at(1199)), "the others have less");
 }
 
 #[test]
 fn a_mapping_waits_for_what_it_and_others_have_read() {
     let mut throttle = Throttle::default();
-    assert_eq!(throttle.admit_mapping(0, "a", at(0)), Ok(()));
+    assert_eq!(throttle.admit_mapping(0, "a", false, at(0)), Ok(()));
     throttle.charge_read(0, 10 * MIB, at(0));
-    for (millis, again) in [(0, 5001), (1, 5001), (5000, 5001)] {
-        let refused = throttle.admit_mapping(0, "a", at(millis));
-        assert_eq!(refused, Err(at(again)), "at {millis}");
+    for millis in [0, 1, 5000] {
+        let refused = throttle.admit_mapping(0, "a", false, at(millis));
+        assert_eq!(refused, Err(at(5500)), "at {millis}");
         assert!(!throttle.admit_read(0, at(millis)));
     }
-    assert_eq!(throttle.admit_mapping(0, "a", at(5001)), Ok(()));
-    assert!(throttle.admit_read(0, at(5001)));
+    assert!(throttle.admit_read(0, at(5001)), "who polls finds it open");
+    let first = throttle.admit_mapping(0, "a", false, at(5001));
+    assert_eq!(first, Err(at(5500)));
+    let waited = throttle.admit_mapping(0, "a", true, at(5001));
+    assert_eq!(waited, Ok(()), "it takes what there is");
     throttle.charge_read(0, 4 * MIB, at(5001));
-    let refused = throttle.admit_mapping(0, "a", at(5001));
+    let refused = throttle.admit_mapping(0, "a", true, at(5001));
     assert_eq!(refused, Err(at(7002)), "the call lasts, the bytes are gone");
+}
+
+#[test]
+fn a_mapping_with_a_backlog_gets_all_bytes_of_a_shard_that_nobody_else_reads() {
+    let mut throttle = Throttle::default();
+    let (mut now, mut pages) = (at(0), 0);
+    while now < at(60_000) {
+        match throttle.admit_mapping(0, "a", false, now) {
+            Ok(()) => {
+                throttle.charge_read(0, MAPPING_PAGE_BYTES, now);
+                pages += 1;
+            }
+            Err(again) => now = again,
+        }
+    }
+    assert_eq!(
+        pages,
+        2 + 2 * 60 - 1,
+        "a full bucket, and two pages a second"
+    );
+}
+
+#[test]
+fn a_mapping_with_a_backlog_leaves_reads_to_who_polls_once_a_second() {
+    let mut throttle = Throttle::default();
+    let (mut again, mut has_waited, mut polled) = (at(0), false, 0);
+    for millis in 0..60_000 {
+        let now = at(millis);
+        if millis % 1000 == 333 && throttle.admit_read(0, now) {
+            throttle.charge_read(0, MIB, now);
+            polled += 1;
+        }
+        if now >= again {
+            let admitted = throttle.admit_mapping(0, "a", has_waited, now);
+            has_waited = admitted.is_err();
+            match admitted {
+                Ok(()) => throttle.charge_read(0, MAPPING_PAGE_BYTES, now),
+                Err(later) => again = later,
+            }
+        }
+    }
+    assert!(polled >= 30, "{polled} of 60 polls were answered");
 }
 
 #[test]
 fn a_call_of_a_mapping_is_remembered_while_it_lasts_and_not_past_a_step_back() {
     let mut throttle = Throttle::default();
     assert!(throttle.admit_read(0, at(0)));
-    assert_eq!(throttle.admit_mapping(0, "a", at(40_000)), Ok(()));
+    assert_eq!(throttle.admit_mapping(0, "a", false, at(40_000)), Ok(()));
     throttle.forget(at(40_999), |_| true);
     assert_eq!(throttle.shards.len(), 1, "its buckets are full");
-    assert_eq!(throttle.admit_mapping(0, "a", at(10)), Ok(()));
+    assert_eq!(throttle.admit_mapping(0, "a", false, at(10)), Ok(()));
     assert_eq!(throttle.shards[&0].mapping_calls["a"], at(10));
     throttle.forget(at(31_000), |_| true);
     assert_eq!(throttle.shards.len(), 0);
