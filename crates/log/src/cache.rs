@@ -38,6 +38,14 @@ impl Cache {
         }
     }
 
+    /// Keeps nothing but the newest frame; gives the others, so that they are dropped behind a lock.
+    pub fn forget(&mut self) -> Vec<Arc<CachedFrame>> {
+        let older = self.frames.len().saturating_sub(1);
+        let forgotten: Vec<_> = self.frames.drain(..older).collect();
+        self.bytes = self.frames.iter().map(|frame| frame.bytes.len()).sum();
+        forgotten
+    }
+
     /// The frames that stand within `span` of file `file`, one behind the other up to its end, as far as
     /// they are in memory.
     pub fn frames_in(&self, file: u64, span: Range<u64>) -> Vec<Arc<CachedFrame>> {
@@ -80,5 +88,21 @@ mod tests {
         assert_eq!(found(2, 160..260), [160]);
         assert_eq!(found(2, 260..1000), [] as [u64; 0]);
         assert_eq!(found(3, 0..1000), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn all_but_the_newest_frame_are_forgotten_at_rest() {
+        let mut cache = Cache::new(250);
+        assert!(cache.forget().is_empty());
+        for offset in [0, 100] {
+            cache.keep(frame(1, offset));
+        }
+        assert_eq!(cache.forget().len(), 1);
+        for offset in [200, 300] {
+            cache.keep(frame(1, offset));
+        }
+        let kept = cache.frames_in(1, 0..1000);
+        let kept: Vec<u64> = kept.iter().map(|frame| frame.offset).collect();
+        assert_eq!(kept, [200, 300]);
     }
 }

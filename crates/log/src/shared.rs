@@ -581,9 +581,9 @@ impl Shared {
         self.sorting.notify_all();
     }
 
-    /// Waits until the sorter is wanted. Comes back, too, when nothing was published for `quiet_after`, if
-    /// that is asked for. Blocks.
-    pub fn wait_for_sorter(&self, quiet_after: Option<Duration>) -> Occasion {
+    /// Waits until the sorter is wanted. Comes back, too, when nothing was published for `quiet_after`, or
+    /// up to twice as long. Blocks.
+    pub fn wait_for_sorter(&self, quiet_after: Duration) -> Occasion {
         let mut state = self.lock();
         loop {
             if state.status.check().is_err() {
@@ -592,13 +592,6 @@ impl Shared {
             if std::mem::take(&mut state.is_sorter_wanted) {
                 return Occasion::Work;
             }
-            let Some(quiet_after) = quiet_after else {
-                state = self
-                    .sorting
-                    .wait(state)
-                    .expect("no holder of this lock panics");
-                continue;
-            };
             let waited = self.sorting.wait_timeout(state, quiet_after);
             let (waited, timeout) = waited.expect("no holder of this lock panics");
             state = waited;
@@ -606,6 +599,12 @@ impl Shared {
                 return Occasion::Quiet;
             }
         }
+    }
+
+    /// Keeps no frames in memory for readers but the newest.
+    pub fn forget_frames(&self) {
+        let forgotten = self.lock().cache.forget();
+        drop(forgotten);
     }
 
     /// Waits for `duration`, or until the log takes no more changes. Blocks.

@@ -43,6 +43,9 @@ const PARTITIONS_AT_ONCE: usize = 256;
 /// The log is at rest when nothing was written for so long, or a little longer.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// Who reads along has read what was written when nothing more was for so long, or twice as long.
+const REST: Duration = Duration::from_secs(30);
+
 /// How a log sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sorting {
@@ -112,14 +115,14 @@ impl Sorter {
 
     /// Sorts whenever there is something to sort, until the log takes no more changes.
     pub fn run(&self) {
-        let mut quiet_after = Some(QUIET);
+        let mut quiet_after = QUIET;
         loop {
             match self.shared.wait_for_sorter(quiet_after) {
-                Occasion::Work => quiet_after = Some(QUIET),
+                Occasion::Work => quiet_after = QUIET,
                 Occasion::Quiet => {
-                    self.buffers.give_back();
-                    give_back_memory();
-                    quiet_after = None;
+                    self.come_to_rest(quiet_after);
+                    // Again and again: others free memory at rest, too.
+                    quiet_after = REST;
                     continue;
                 }
                 Occasion::End => break,
@@ -135,6 +138,15 @@ impl Sorter {
         }
         let mut work = self.work.lock().expect("no holder of this lock panics");
         self.give_up(&mut work.gathering);
+    }
+
+    /// Gives up memory that nobody needs when nothing was written for so long as `quiet`.
+    fn come_to_rest(&self, quiet: Duration) {
+        if quiet >= REST {
+            self.shared.forget_frames();
+        }
+        self.buffers.give_back();
+        give_back_memory();
     }
 
     /// Where sorting is behind, puts will soon wait for it, so it does not stand back for them any longer.
