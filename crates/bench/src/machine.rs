@@ -73,11 +73,11 @@ impl Machine {
 /// How long this process has had a processor, in all its threads; none where the system does not say.
 pub fn processor_time() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    taken(&stat)
+    processor_time_in(&stat)
 }
 
 /// Fields 14 and 15 of `/proc/self/stat`: hundredths of a second for itself and in the system.
-fn taken(text: &str) -> Option<Duration> {
+fn processor_time_in(text: &str) -> Option<Duration> {
     let fields = text[text.rfind(')')? + 1..].split_whitespace();
     let mut times = fields.skip(14 - 3).map(str::parse::<u64>);
     let ticks = times.next()?.ok()? + times.next()?.ok()?;
@@ -159,8 +159,8 @@ mod tests {
     #[test]
     fn the_time_of_a_processor_is_that_of_itself_and_of_the_system() {
         let stat = "12 (tide mill) S 1 2 3 4 5 6 7 8 9 10 250 31 0 0\n";
-        assert_eq!(taken(stat), Some(Duration::from_millis(2810)));
-        assert_eq!(taken("12 (short) S 1"), None);
+        assert_eq!(processor_time_in(stat), Some(Duration::from_millis(2810)));
+        assert_eq!(processor_time_in("12 (short) S 1"), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Waiting until nothing is left to be done: [`come_to_rest`].
+//! Waiting until this process has nothing left to do: [`come_to_rest`].
 //!
-//! What must hold: who is measured next does not pay for what another left to be done behind its answers,
-//! as a log that sorts does, and is not helped by it. The wait is bounded; a process that never rests is
-//! measured as it is.
+//! What must hold: who is measured next does not pay for what another in this process left to be done
+//! behind its answers, as a log that sorts does. The wait is bounded; a process that never rests is
+//! measured as it is. Processes of others are not looked at.
 
 use std::time::Duration;
 

@@ -79,14 +79,7 @@ impl ChunkWriter {
         is_compressed: bool,
     ) -> io::Result<ChunkWriter> {
         let file = disk.create_beside(&chunk_path(header.number))?;
-        let mut output = Output {
-            file,
-            piece: Aligned::new(BEHIND_PIECE_BYTES),
-            piece_bytes: CHUNK_PIECE_BYTES,
-            filled: 0,
-            written: 0,
-            unsynced: 0,
-        };
+        let mut output = Output::into(file);
         output.begin(&header.encode());
         Ok(ChunkWriter {
             header,
@@ -287,6 +280,17 @@ struct Output {
 }
 
 impl Output {
+    fn into(file: Arc<dyn DiskFile>) -> Output {
+        Output {
+            file,
+            piece: Aligned::new(BEHIND_PIECE_BYTES),
+            piece_bytes: CHUNK_PIECE_BYTES,
+            filled: 0,
+            written: 0,
+            unsynced: 0,
+        }
+    }
+
     fn begin(&mut self, header: &[u8; HEADER_BYTES]) {
         self.piece[..HEADER_BYTES].copy_from_slice(header);
         self.filled = HEADER_BYTES;
@@ -307,6 +311,9 @@ impl Output {
             if self.filled == self.piece_bytes {
                 self.write_piece()?;
                 self.piece_bytes = between(self.piece_bytes)?;
+                let is_whole = self.piece_bytes.is_multiple_of(BLOCK_BYTES);
+                let is_sound = is_whole && (1..=BEHIND_PIECE_BYTES).contains(&self.piece_bytes);
+                assert!(is_sound, "a piece is some blocks");
             }
         }
         Ok(())
@@ -343,5 +350,60 @@ impl Output {
             self.file.sync()?;
         }
         Ok(self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::disk::read_exactly;
+    use crate::file_disk::FileDisk;
+
+    /// What stands in a file of `count` bytes that were put in parts of `part`, and where its footer begins.
+    fn written(count: usize, part: usize) -> (Vec<u8>, Vec<u8>) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = FileDisk::open(directory.path()).expect("a disk");
+        let sizes = [BEHIND_PIECE_BYTES, BLOCK_BYTES, CHUNK_PIECE_BYTES];
+        let pieces = Cell::new(0);
+        let between = |_| {
+            pieces.set(pieces.get() + 1);
+            Ok(sizes[pieces.get() % sizes.len()])
+        };
+        let bytes: Vec<u8> = (0..count).map(|index| (index % 251) as u8).collect();
+        let file = disk.create_beside("file").expect("a file");
+        let mut output = Output::into(Arc::clone(&file));
+        for part in bytes.chunks(part) {
+            output.put(part, &between).expect("is written");
+        }
+        assert_eq!(output.offset(), count as u64);
+        let size = output.finish(&[7; HEADER_BYTES]).expect("is written");
+        let mut found = vec![0; size as usize];
+        read_exactly(&*disk.open("file").expect("is there"), 0, &mut found).expect("is whole");
+        (bytes, found)
+    }
+
+    #[test]
+    fn what_is_put_stands_there_whatever_the_sizes_of_the_pieces_are() {
+        let pieces = 2 * CHUNK_PIECE_BYTES + BLOCK_BYTES;
+        for short in [
+            0,
+            1,
+            HEADER_BYTES - 1,
+            HEADER_BYTES,
+            HEADER_BYTES + 1,
+            BLOCK_BYTES,
+        ] {
+            for part in [1000, 3 * CHUNK_PIECE_BYTES] {
+                let (bytes, mut found) = written(pieces - short, part);
+                assert!(found.len().is_multiple_of(BLOCK_BYTES));
+                let footer = found.split_off(found.len() - HEADER_BYTES);
+                assert_eq!(footer, [7; HEADER_BYTES]);
+                let rest = found.split_off(bytes.len());
+                assert!(found == bytes, "{short} bytes short");
+                assert!(rest.iter().all(|byte| *byte == 0));
+            }
+        }
     }
 }

@@ -62,7 +62,7 @@ pub use file_disk::{FileDisk, FileDiskError};
 pub use idle::when_idle;
 pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
-pub use payload::Payload;
+pub use payload::{HEAD_BYTES_MAX, Payload};
 pub use port::{
     AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
     Retention, ServiceTag, Snapshot,

@@ -95,6 +95,7 @@ pub const COMMANDS_GROUP_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(CHUNK_PIECE_BYTES <= BEHIND_PIECE_BYTES);
+const _: () = assert!(SORTED_PIECE_BYTES <= BEHIND_PIECE_BYTES);
 const _: () = assert!(COMMANDS_GROUP_BYTES + ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(2 * BATCH_BYTES_MAX <= PENDING_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_SOFT + BATCH_BYTES_MAX < u32::MAX as usize / 2);

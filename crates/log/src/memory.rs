@@ -98,20 +98,23 @@ impl Kept {
 }
 
 impl State {
-    fn append(&mut self, now: Timestamp, batch: Batch) -> Result<Vec<Appended>, AppendError> {
-        checked_bytes(&batch)?;
-        for (partition, _) in batch.entries() {
+    fn append(
+        &mut self,
+        now: Timestamp,
+        entries: Vec<(PartitionId, Bytes)>,
+    ) -> Result<Vec<Appended>, AppendError> {
+        for (partition, _) in &entries {
             self.checked_open(*partition)?;
         }
-        let mut appended = Vec::with_capacity(batch.entries().len());
-        for (partition, payload) in batch.entries() {
+        let mut appended = Vec::with_capacity(entries.len());
+        for (partition, payload) in entries {
             appended.push(
                 self.partitions
-                    .entry(*partition)
+                    .entry(partition)
                     .or_default()
-                    .push(now, payload.to_bytes()),
+                    .push(now, payload),
             );
-            self.waiters.wake(*partition);
+            self.waiters.wake(partition);
         }
         Ok(appended)
     }
@@ -163,7 +166,13 @@ fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
 impl Log for MemoryLog {
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
         let now = self.clock.now();
-        ready(self.lock().append(now, batch))
+        let entries = checked_bytes(&batch).map(|_| {
+            // Put together before the lock is taken.
+            let entries = batch.entries().iter();
+            let entries = entries.map(|(partition, payload)| (*partition, payload.to_bytes()));
+            entries.collect()
+        });
+        ready(entries.and_then(|entries| self.lock().append(now, entries)))
     }
 
     fn read(

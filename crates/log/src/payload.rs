@@ -24,6 +24,10 @@ impl Payload {
     /// # Panics
     /// When `head` has more than [`HEAD_BYTES_MAX`].
     pub fn new(head: &[u8], rest: [Bytes; 2]) -> Payload {
+        assert!(
+            head.len() <= HEAD_BYTES_MAX,
+            "a head has {HEAD_BYTES_MAX} bytes at most"
+        );
         let mut payload = Payload {
             head_bytes: head.len() as u8,
             rest,
