@@ -464,6 +464,12 @@ impl FromWire for f64 {
     }
 }
 
+/// A time before the epoch is read as the epoch: older than anything we hold. None is so late that what
+/// is written of it would not be read as the same.
+fn moment_at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
 impl FromWire for Timestamp {
     fn from_token(
         token: Token<'_>,
@@ -471,13 +477,8 @@ impl FromWire for Timestamp {
         _: &mut Checker,
     ) -> Result<Field<Timestamp>, String> {
         match token {
-            // A time before the epoch is read as the epoch: older than anything we hold.
-            Token::Number(secs, _) => Ok(Field::Given(Timestamp::from_millis(
-                (secs * 1000.0).round() as u64,
-            ))),
-            Token::Moment(millis) => Ok(Field::Given(Timestamp::from_millis(
-                u64::try_from(millis).unwrap_or(0),
-            ))),
+            Token::Number(secs, _) => Ok(Field::Given(moment_at((secs * 1000.0).round() as i64))),
+            Token::Moment(millis) => Ok(Field::Given(moment_at(millis))),
             other => Err(format!(
                 "{} can not be converted to milliseconds since epoch",
                 other.class()

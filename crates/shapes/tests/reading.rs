@@ -2,7 +2,7 @@
 
 use tidemill_shapes::kinesis::{
     AddTagsToStreamInput, CreateStreamInput, GetRecordsInput, GetShardIteratorInput,
-    PutRecordInput, PutRecordsInput, RemoveTagsFromStreamInput,
+    ListShardsInput, PutRecordInput, PutRecordsInput, RemoveTagsFromStreamInput,
 };
 use tidemill_shapes::lambda::CreateEventSourceMappingInput;
 use tidemill_shapes::wire::{FromWire, Refusal, from_json};
@@ -180,6 +180,18 @@ fn numbers_are_truncated_and_characters_counted() {
     assert!(from_json::<PutRecordInput>(body.as_bytes()).is_ok());
     let body = format!(r#"{{"StreamName":"s","Data":"","PartitionKey":"{key}x"}}"#);
     assert!(from_json::<PutRecordInput>(body.as_bytes()).is_err());
+}
+
+#[test]
+fn no_time_is_later_than_can_be_written_and_read_again() {
+    let read = |secs: &str| {
+        let body = format!(r#"{{"StreamName":"s","StreamCreationTimestamp":{secs}}}"#);
+        let input: ListShardsInput = from_json(body.as_bytes()).expect("a time");
+        input.stream_creation_timestamp.map(|at| at.as_millis())
+    };
+    assert_eq!(read("1e300"), Some(i64::MAX as u64));
+    assert_eq!(read("-1e300"), Some(0));
+    assert_eq!(read("1.5"), Some(1500));
 }
 
 #[test]
