@@ -623,7 +623,7 @@ impl Shared {
 
 fn refuse_all(changes: impl IntoIterator<Item = Waiting>, error: &AppendError) {
     for waiting in changes {
-        waiting.answer.give(Err(error.clone()));
+        waiting.give(Err(error.clone()));
     }
 }
 

@@ -13,29 +13,14 @@ use crate::run::{Command, PlacedEntry};
 /// What a change that waits holds, so that the answer can be given when it is durable.
 #[derive(Debug)]
 pub enum Answer {
-    /// The places of appended entries.
-    Appended(
-        oneshot::Sender<Result<Vec<Appended>, AppendError>>,
-        Vec<Appended>,
-    ),
+    /// The places of what is appended.
+    Appended(oneshot::Sender<Result<Vec<Appended>, AppendError>>),
     /// The end of a sealed partition.
     Sealed(oneshot::Sender<Result<Position, AppendError>>, Position),
     /// That it is done.
     Done(oneshot::Sender<Result<(), AppendError>>),
     /// The same, to a thread.
     Told(SyncSender<Result<(), AppendError>>),
-}
-
-impl Answer {
-    /// Gives the answer; a caller that has gone misses it.
-    pub fn give(self, result: Result<(), AppendError>) {
-        match self {
-            Answer::Appended(sender, places) => drop(sender.send(result.map(|()| places))),
-            Answer::Sealed(sender, end) => drop(sender.send(result.map(|()| end))),
-            Answer::Done(sender) => drop(sender.send(result)),
-            Answer::Told(sender) => drop(sender.send(result)),
-        }
-    }
 }
 
 /// A batch whose entries have their places, and the checksums of their payloads, in its order.
@@ -69,6 +54,16 @@ impl Waiting {
         !self.batch.places.is_empty() || self.command.is_some()
     }
 
+    /// Gives the answer; a caller that has gone misses it.
+    pub fn give(self, result: Result<(), AppendError>) {
+        match self.answer {
+            Answer::Appended(sender) => drop(sender.send(result.map(|()| self.batch.places))),
+            Answer::Sealed(sender, end) => drop(sender.send(result.map(|()| end))),
+            Answer::Done(sender) => drop(sender.send(result)),
+            Answer::Told(sender) => drop(sender.send(result)),
+        }
+    }
+
     /// The entries of what is appended.
     pub fn entries(&self) -> impl Iterator<Item = PlacedEntry<'_>> {
         let PlacedBatch {
@@ -90,6 +85,6 @@ impl Waiting {
 /// Tells those who wait for `changes` that they have happened.
 pub fn answer(changes: Vec<Waiting>) {
     for waiting in changes {
-        waiting.answer.give(Ok(()));
+        waiting.give(Ok(()));
     }
 }
