@@ -140,9 +140,8 @@ impl Driver {
         let source = &self.parts.source;
         source.wait_for_rate(stream, *shard, uuid).await;
         match source.read(stream, *shard, from, limit).await {
-            // A shard that is removed was closed, and its last record has expired.
             Err(SourceError::NoShard { .. }) => {
-                let end = self.end.load(Ordering::Relaxed).max(from);
+                let end = self.end_of_removed(from);
                 Ok(Fetched {
                     records: Vec::new(),
                     first_readable: end,
@@ -156,6 +155,11 @@ impl Driver {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The end, `from` or later, of a shard that is removed: it was closed, and its last record has expired.
+    fn end_of_removed(&self, from: u64) -> u64 {
+        self.end.load(Ordering::Relaxed).max(from)
     }
 
     async fn fetch(&self, from: u64, limit: ReadLimit) -> Input {
@@ -173,9 +177,8 @@ impl Driver {
         let oldest = StartingPoint::TrimHorizon;
         match self.parts.source.locate(stream, *shard, oldest).await {
             Ok(first_readable) => Input::ReadabilityChecked { first_readable },
-            // All that it held has expired.
             Err(SourceError::NoShard { .. }) => Input::ReadabilityChecked {
-                first_readable: self.end.load(Ordering::Relaxed).max(from),
+                first_readable: self.end_of_removed(from),
             },
             Err(error) => {
                 tracing::warn!(mapping = self.place.uuid, %error, "a shard could not be read");

@@ -66,12 +66,6 @@ impl Rules {
         value: None,
     };
 
-    /// Whether a length of `length` violates nothing.
-    fn allows_length(&self, length: usize) -> bool {
-        let length = i64::try_from(length).unwrap_or(i64::MAX);
-        self.max.is_none_or(|max| length <= max) && self.min.is_none_or(|min| length >= min)
-    }
-
     /// Each demand in AWS's words that a length of `length` and a text of `text` violate.
     fn violated_by_length(&self, length: usize, text: Option<&str>) -> Vec<String> {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
@@ -238,9 +232,6 @@ impl Checker {
         } else {
             value.chars().count()
         };
-        if rules.pattern.is_none() && rules.allows_length(length) {
-            return;
-        }
         let violated = rules.violated_by_length(length, Some(value));
         for demand in violated {
             let shown = (!rules.sensitive).then_some(value);
@@ -250,9 +241,6 @@ impl Checker {
 
     /// Checks the length of a blob, a list or a map; such values are shown only when empty.
     pub fn length(&mut self, rules: &Rules, length: usize, empty: Option<&str>) {
-        if rules.allows_length(length) {
-            return;
-        }
         for demand in rules.violated_by_length(length, None) {
             let shown = empty.filter(|_| length == 0);
             self.violation(shown, &demand);
