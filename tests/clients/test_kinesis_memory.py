@@ -7,8 +7,6 @@ the server, a release build named by `TIDEMILL_BINARY`, holds no more than 100 M
 import os
 import threading
 
-import pytest
-
 from harness import Server, eventually
 from test_kinesis_rates import resident_bytes
 
@@ -59,7 +57,6 @@ def read_all(server):
     return count, most
 
 
-@pytest.mark.parity("PutRecords", grade="exact", source="model")
 def test_memory_does_not_grow_with_what_is_retained(tmp_path):
     server = Server(tmp_path, "--limits", "none", data_dir=tmp_path / "data")
     server.start()

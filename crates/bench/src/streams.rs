@@ -1,8 +1,8 @@
 //! The benchmark of streams: [`run`].
 //!
 //! What must hold: ours, the floors and the peers take turns within each round, so that a busy minute
-//! of the machine hits all of them, and what ours has left to be done is done before the next turn. A peer that fails is left out of that workload and named; a failure
-//! of ours, or of a floor, ends the run.
+//! of the machine hits all of them, and what ours has left to be done is done before the next turn. A
+//! peer that fails is left out of that workload and named; a failure of ours, or of a floor, ends the run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

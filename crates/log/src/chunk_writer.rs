@@ -361,7 +361,7 @@ mod tests {
     use crate::disk::read_exactly;
     use crate::file_disk::FileDisk;
 
-    /// What stands in a file of `count` bytes that were put in parts of `part`, and where its footer begins.
+    /// `count` bytes, and what stands in the file that they were put into in parts of `part`.
     fn written(count: usize, part: usize) -> (Vec<u8>, Vec<u8>) {
         let directory = tempfile::tempdir().expect("a directory");
         let disk = FileDisk::open(directory.path()).expect("a disk");

@@ -1,7 +1,7 @@
 //! What is done when a log has come to rest: [`when_idle`].
 //!
-//! What must hold: it is done once each time that nothing has been written for a while, never while the
-//! log is busy. Why: what was freed under load is kept at hand by the allocator, which pays under load
+//! What must hold: it is done when nothing has been written for a while, and now and then as long as that
+//! lasts, never while the log is busy. Why: what was freed under load is kept at hand by the allocator, which pays under load
 //! and holds memory for nothing behind it. Which allocator there is, only the program knows; there is
 //! one for the whole process, so this is one for the whole process as well.
 

@@ -40,10 +40,11 @@ use crate::status::Status;
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
 
-/// The log is at rest when nothing was written for so long, or a little longer.
+/// What is free is given back when nothing was written for so long, or up to twice as long.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Who reads along has read what was written when nothing more was for so long, or twice as long.
+/// Frames are kept for readers until nothing was written for so long, or up to twice as long: who reads along
+/// has read them by then.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a log sorts.

@@ -8,7 +8,6 @@
 use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FrameHeader, FrameKind, SECTOR_BYTES, count_zero_sectors, is_zero,
 };
-
 use crate::limits::FRAMES_ON_THEIR_WAY_MAX;
 
 /// What may be torn at the end of the log is judged as one frame, or two.

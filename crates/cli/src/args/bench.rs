@@ -82,7 +82,12 @@ pub struct BenchStreams {
     #[arg(long, env = "TIDEMILL_TURN", value_name = "TIME", value_parser = duration)]
     pub turn: Option<Duration>,
     /// How many GiB of records a turn may store, which ends it early; 1 unless --quick.
-    #[arg(long, env = "TIDEMILL_TURN_GIB", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    #[arg(
+        long,
+        env = "TIDEMILL_TURN_GIB",
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u64).range(1..=1024)
+    )]
     pub turn_gib: Option<u64>,
     /// Requests in flight; one measurement for each number.
     #[arg(
