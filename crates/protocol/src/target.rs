@@ -94,10 +94,13 @@ impl Service {
     }
 }
 
-/// The service `request` is for: by its target, else by the service its signature names, else, where it
-/// is not signed, by Lambda's paths; `None` when nothing tells. A target of an unknown service gives
+/// The service `request` is for: by its target, else by the service its signature names (`signed_for`), else,
+/// where it is not signed, by Lambda's paths; `None` when nothing tells. A target of an unknown service gives
 /// Kinesis, whose order of checks refuses it as AWS does.
-pub fn service_of(request: &Request<'_>, signed_for: Option<&str>) -> Option<Service> {
+pub fn service_of(
+    request: &Request<'_>,
+    signed_for: impl FnOnce() -> Option<String>,
+) -> Option<Service> {
     if let Some(target) = request.header("x-amz-target") {
         let prefix = target.split('.').next().unwrap_or_default();
         let sqs = prefix == JsonService::Sqs.target_prefix();
@@ -107,7 +110,7 @@ pub fn service_of(request: &Request<'_>, signed_for: Option<&str>) -> Option<Ser
             JsonService::Kinesis
         }));
     }
-    match signed_for {
+    match signed_for().as_deref() {
         Some("kinesis") => Some(Service::Json(JsonService::Kinesis)),
         Some("sqs") => Some(Service::Json(JsonService::Sqs)),
         Some("lambda") => Some(Service::Lambda),
@@ -198,7 +201,7 @@ mod tests {
                 .collect();
             let sent = Sent::new("POST", path, &headers, "");
             assert_eq!(
-                service_of(&sent.request(), signed_for),
+                service_of(&sent.request(), || signed_for.map(str::to_owned)),
                 service,
                 "{target:?} {path}"
             );

@@ -6,7 +6,10 @@
 //! wait for each other's room come to an end. One that is too large for any operation is refused
 //! before more of it is kept.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -120,10 +123,22 @@ impl Bodies {
     /// The whole of `body`. Of one that is too large some more is read and thrown away, so that the
     /// client hears the answer instead of a broken pipe.
     pub async fn read<B: Body<Data = Bytes> + Unpin>(&self, body: B) -> Result<Whole, Unread> {
-        let deadline = self.clock.now().plus(BODY_TIME_MAX);
+        self.within(BODY_TIME_MAX, self.read_on(body))
+            .await
+            .unwrap_or(Err(Unread::Late))
+    }
+
+    /// What `work` gives, unless it takes longer than `duration`. What need not wait asks for no clock.
+    async fn within<T>(&self, duration: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+        if let Poll::Ready(given) = at_once {
+            return Some(given);
+        }
         tokio::select! {
-            read = self.read_on(body) => read,
-            () = self.clock.sleep_until(deadline) => Err(Unread::Late),
+            biased;
+            given = work => Some(given),
+            () = self.clock.sleep_until(self.clock.now().plus(duration)) => None,
         }
     }
 
@@ -164,13 +179,11 @@ impl Bodies {
     async fn extend(&self, room: &mut Room, bytes: usize) -> Result<(), Unread> {
         let bytes =
             u32::try_from(bytes).expect("a part of a body is no larger than the largest body");
-        let deadline = self.clock.now().plus(ROOM_TIME_MAX);
-        let more = tokio::select! {
-            biased;
-            more = Arc::clone(&self.room).acquire_many_owned(bytes) => more,
-            () = self.clock.sleep_until(deadline) => return Err(Unread::NoRoom),
-        };
-        let more = more.expect("the budget is never closed");
+        let acquired = Arc::clone(&self.room).acquire_many_owned(bytes);
+        let more = self.within(ROOM_TIME_MAX, acquired).await;
+        let more = more
+            .ok_or(Unread::NoRoom)?
+            .expect("the budget is never closed");
         match &mut room.0 {
             Some(taken) => taken.merge(more),
             None => room.0 = Some(more),

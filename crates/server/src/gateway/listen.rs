@@ -8,6 +8,7 @@
 //! HTTP/1.1, HTTP/2 with prior knowledge and TLS share the port: the first byte tells TLS from the
 //! others, and hyper tells those apart by the preface.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
@@ -30,6 +31,7 @@ use tidemill_protocol::response::Response;
 
 use super::answer::Answer;
 use super::body::{Bodies, Unread};
+use super::outliving::Outliving;
 use super::route::{Gateway, Incoming as WholeRequest, Scheme};
 use super::tls::{HANDSHAKE, Tls};
 
@@ -209,19 +211,25 @@ async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<In
     if request.ends_with_its_caller() {
         return shared.gateway.handle(request).await;
     }
-    // hyper drops what it awaits when the client hangs up, and a task of its own goes on.
     let shared = shared.clone();
-    let handled = tokio::spawn(async move {
+    let handled = Outliving::new(async move {
         let body = request.body.clone();
         let answer = shared.gateway.handle(request).await;
         shared.bodies.take_back(body);
         drop(room);
         answer
     });
-    handled.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a request ended badly");
+    handled.await.unwrap_or_else(|panic| {
+        tracing::error!(panic = panic_text(&*panic), "a request ended badly");
         plain(500, "the server failed".to_owned())
     })
+}
+
+/// What a panic says of itself.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a text")
 }
 
 fn unread(error: &Unread) -> Answer {

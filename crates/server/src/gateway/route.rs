@@ -158,8 +158,13 @@ impl Gateway {
             return page.await.into();
         }
         let authenticated = authenticate(&request, &self.identities.credentials, now);
-        let claim = Claim::read(&request).ok().flatten();
-        let service = service_of(&request, claim.as_ref().map(|claim| claim.service.as_str()));
+        let signed_for = || {
+            Claim::read(&request)
+                .ok()
+                .flatten()
+                .map(|claim| claim.service)
+        };
+        let service = service_of(&request, signed_for);
         let call = Call {
             request,
             request_id: request_id.to_owned(),
