@@ -43,6 +43,7 @@ mod status;
 mod cache;
 mod portion;
 mod turns;
+mod bell;
 mod shared;
 mod reading;
 mod rounds;

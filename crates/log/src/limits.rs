@@ -6,6 +6,8 @@
 //! | payload of one batch | [`BATCH_BYTES_MAX`] | a batch is one frame, and a frame is held in memory whole |
 //! | bytes waiting to be written | [`PENDING_BYTES_MAX`] | beyond this the disk does not keep up: refuse early |
 //! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
+//! | changes held for others | [`HELD_CHANGES_MAX`] | so many are worth a write |
+//! | bytes held for others | [`HELD_BYTES_MAX`] | the same |
 //! | runs of one file | [`FILE_RUNS_MAX`] | where each run stands is held in memory until it is sorted |
 //! | extents of sealed files | [`SEALED_EXTENTS_MAX`] | the same, over all that wait to be sorted |
 //! | soft size of a block of a chunk | [`CHUNK_BLOCK_BYTES_SOFT`] | what is read for one entry |
@@ -38,6 +40,12 @@ pub const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A frame takes no further batch once it holds this many bytes of payload.
 pub const FRAME_BYTES_SOFT: usize = 2 * 1024 * 1024;
+
+/// More changes than these are written whoever may be about to come.
+pub const HELD_CHANGES_MAX: usize = 64;
+
+/// And so are more bytes than these.
+pub const HELD_BYTES_MAX: usize = FRAME_BYTES_SOFT / 2;
 
 /// A file of the write-ahead log that has this many runs of entries is followed by another.
 pub const FILE_RUNS_MAX: u64 = 128 * 1024;

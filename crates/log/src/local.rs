@@ -529,7 +529,7 @@ fn place(state: &mut State, now: Timestamp, batch: &Batch) -> Vec<Appended> {
 
 impl Shared {
     fn append(
-        &self,
+        self: &Arc<Shared>,
         now: Timestamp,
         batch: Batch,
     ) -> Result<oneshot::Receiver<Result<Vec<Appended>, AppendError>>, AppendError> {
@@ -557,7 +557,7 @@ impl Shared {
             places,
             checksums,
         };
-        self.put_in_line(
+        self.put_among_others(
             state,
             Waiting {
                 batch,

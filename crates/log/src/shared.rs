@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::bell;
 use crate::cache::Cache;
 use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
-use crate::limits::{FRAME_BYTES_SOFT, PENDING_BYTES_MAX};
+use crate::limits::{FRAME_BYTES_SOFT, HELD_BYTES_MAX, HELD_CHANGES_MAX, PENDING_BYTES_MAX};
 use crate::line::Line;
 use crate::place::{CachedFrame, FramePlace, Home};
 use crate::port::{AppendError, Batch, PartitionId, Retention};
@@ -61,8 +62,12 @@ pub struct State {
     /// Whether somebody was refused for lack of room, so that it is worth a look at the disk.
     is_room_wanted: bool,
     waiting: VecDeque<Waiting>,
+    /// Bytes of these.
+    line_bytes: usize,
     /// Bytes in line and on their way to the disk.
     waiting_bytes: usize,
+    /// Whether what waits is held until a bell rings, see [`crate::bell`].
+    is_bell_due: bool,
     /// The order of the frames that are on their way.
     turns: Turns,
     /// What was on its way behind a frame that has fallen.
@@ -201,7 +206,9 @@ impl Shared {
             is_quiet: false,
             is_room_wanted: false,
             waiting: VecDeque::new(),
+            line_bytes: 0,
             waiting_bytes: 0,
+            is_bell_due: false,
             turns: Turns::default(),
             fallen: Vec::new(),
             fallen_turns: 0,
@@ -239,7 +246,38 @@ impl Shared {
     /// it sleeps, and only behind the lock: it may run at once, and would wait for it.
     pub fn put_in_line(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
         state.waiting_bytes += waiting.bytes;
+        state.line_bytes += waiting.bytes;
         state.waiting.push_back(waiting);
+        let is_called = state.call_writer();
+        drop(state);
+        if is_called {
+            self.work.notify_one();
+        }
+    }
+
+    /// As [`Shared::put_in_line`], but the tasks that are ready have their turn before a writer looks, unless
+    /// much waits already.
+    pub fn put_among_others(
+        self: &Arc<Shared>,
+        mut state: MutexGuard<'_, State>,
+        waiting: Waiting,
+    ) {
+        let place = match state.is_bell_due || state.is_much(1, waiting.bytes) {
+            true => None,
+            false => bell::place(),
+        };
+        state.is_bell_due |= place.is_some();
+        self.put_in_line(state, waiting);
+        if let Some(runtime) = place {
+            let shared = Arc::clone(self);
+            bell::hang_up(&runtime, move || shared.ring());
+        }
+    }
+
+    /// Holds what waits no longer.
+    fn ring(&self) {
+        let mut state = self.lock();
+        state.is_bell_due = false;
         let is_called = state.call_writer();
         drop(state);
         if is_called {
@@ -261,6 +299,7 @@ impl Shared {
             if state.status == Status::Closing && state.waiting.is_empty() {
                 return false;
             }
+            state.is_writer_called = false;
             state.writers_asleep += 1;
             state = self
                 .work
@@ -290,7 +329,8 @@ impl Shared {
                 is_first_or_fits
             })
             .count();
-        let changes = state.waiting.drain(..count).collect();
+        let changes: Vec<Waiting> = state.waiting.drain(..count).collect();
+        state.line_bytes -= changes.iter().map(|waiting| waiting.bytes).sum::<usize>();
         let turn = state.turns.take(count);
         let is_called = state.call_writer();
         let is_full = matches!(state.status, Status::Full(_));
@@ -485,6 +525,7 @@ impl Shared {
                 state.status = status;
             }
             state.waiting_bytes = 0;
+            state.line_bytes = 0;
             state.is_sorter_wanted = true;
             let State { line, table, .. } = &mut *state;
             line.rewind(table);
@@ -631,7 +672,13 @@ impl State {
     /// Whether a writer should take what waits, or look for room.
     fn is_worth_taking(&self) -> bool {
         let looks_for_room = self.is_room_wanted && self.turns.are_settled();
-        looks_for_room || self.turns.is_worth_taking(self.waiting.len())
+        let is_held = self.is_bell_due && !self.is_much(0, 0);
+        looks_for_room || (!is_held && self.turns.is_worth_taking(self.waiting.len()))
+    }
+
+    /// Whether what waits is worth a write whoever may be about to come, with `changes` of `bytes` more.
+    fn is_much(&self, changes: usize, bytes: usize) -> bool {
+        self.waiting.len() + changes > HELD_CHANGES_MAX || self.line_bytes + bytes > HELD_BYTES_MAX
     }
 
     /// Whether a writer is to be woken: there is something for it, it sleeps, and none has been woken that

@@ -100,6 +100,40 @@ fn the_second_is_seen_and_answered_behind_the_first() {
 }
 
 #[test]
+fn what_ready_tasks_append_goes_with_one_write_unless_it_is_much() {
+    let disk = SimDisk::written_through();
+    let log = Arc::new(open(&disk, 1));
+    block_on(append(&log, &[1], 0)).unwrap();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).build().unwrap();
+    let before = disk.io_count();
+    let appending = Arc::clone(&log);
+    let appended = runtime.spawn(async move {
+        let one = |_| {
+            let log = Arc::clone(&appending);
+            tokio::spawn(async move { append(&log, &[1], 1).await })
+        };
+        let tasks: Vec<_> = (0..20).map(one).collect();
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
+    runtime.block_on(appended).unwrap();
+    assert_eq!((ends(&log)[0], disk.io_count() - before), (21, 1));
+
+    // The only worker waits for the disk, so that no bell would ring.
+    let blocked = disk.clone();
+    let written = runtime.spawn(async move {
+        let before = blocked.io_count();
+        let large = (shard(1), vec![2; 2 << 20]);
+        let appended = log.append(Batch::of([large]));
+        blocked.wait_for_ios(before + 1);
+        appended.await
+    });
+    runtime.block_on(written).unwrap().unwrap();
+}
+
+#[test]
 fn a_power_cut_leaves_both_or_neither_when_the_second_was_written() {
     let mut seen = BTreeSet::new();
     for seed in 0..200 {
