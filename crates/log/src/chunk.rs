@@ -48,8 +48,8 @@
 //!           60  4  CRC-32C of the bytes before; the log names the chunk with it
 //! ```
 
+use crate::checksum::crc32c;
 use bytes::Bytes;
-use crc32c::crc32c;
 
 use tidemill_model::Timestamp;
 

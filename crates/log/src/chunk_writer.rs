@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crc32c::{crc32c, crc32c_append};
+use crate::checksum::{crc32c, crc32c_append};
 
 use tidemill_model::Timestamp;
 

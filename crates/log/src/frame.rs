@@ -49,8 +49,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::checksum::crc32c;
 use bytes::Bytes;
-use crc32c::crc32c;
 use thiserror::Error;
 
 use tidemill_model::Timestamp;

@@ -6,6 +6,7 @@
 //! chosen durability says; only durable entries are ever read; the timestamps of a partition never go
 //! back. The crate knows bytes and positions, not shards.
 
+mod checksum;
 mod payload;
 pub mod port;
 pub mod limits;

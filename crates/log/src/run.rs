@@ -36,7 +36,7 @@
 
 use std::ops::Range;
 
-use crc32c::{crc32c, crc32c_append};
+use crate::checksum::{crc32c, crc32c_append};
 
 use tidemill_model::Timestamp;
 

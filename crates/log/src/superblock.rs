@@ -15,7 +15,7 @@
 
 use std::io;
 
-use crc32c::crc32c;
+use crate::checksum::crc32c;
 
 use crate::disk::{Disk, put_in_place, read_whole, write_unfinished};
 use crate::frame::BadFrame;
