@@ -13,7 +13,7 @@ mod merging;
 use std::collections::btree_map::Entry;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -41,7 +41,7 @@ use crate::status::Status;
 const PARTITIONS_AT_ONCE: usize = 256;
 
 /// What is free is given back when nothing was written for so long, or up to twice as long.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_secs(5);
 
 /// Frames are kept for readers until nothing was written for so long, or up to twice as long: who reads along
 /// has read them by then.
@@ -137,8 +137,11 @@ impl Sorter {
                 }
             }
         }
-        let mut work = self.work.lock().expect("no holder of this lock panics");
-        self.give_up(&mut work.gathering);
+        self.give_up(&mut self.lock().gathering);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().expect("no holder of this lock panics")
     }
 
     /// Gives up memory that nobody needs when nothing was written for so long as `quiet`.
@@ -146,6 +149,7 @@ impl Sorter {
         if quiet >= REST {
             self.shared.forget_frames();
         }
+        self.lock().buffer = Aligned::default();
         self.buffers.give_back();
         give_back_memory();
     }
@@ -166,7 +170,7 @@ impl Sorter {
     /// Does what there is to be done; gives how many sets of chunks the log has got. At the pace that was
     /// configured, or at once.
     pub fn sort(&self, is_paced: bool) -> Result<usize, SortError> {
-        let mut work = self.work.lock().expect("no holder of this lock panics");
+        let mut work = self.lock();
         let mut count = 0;
         let mut merged = None;
         let mut finished = Vec::new();
@@ -200,8 +204,6 @@ impl Sorter {
                 }
             }
         }
-        // It is large, and nobody knows when it is needed again.
-        work.buffer = Aligned::default();
         Ok(count)
     }
 
