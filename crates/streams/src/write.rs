@@ -20,7 +20,7 @@ use crate::measured::{Amount, PutOutcome, Subject};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hashes_of};
 use crate::stored_record::StoredRecord;
-use crate::stream::Stream;
+use crate::stream::{Shard, Stream};
 use crate::streams::Streams;
 
 /// One entry of a request.
@@ -82,14 +82,60 @@ pub(crate) struct Place {
     created_secs: u64,
 }
 
-/// Where `hash` goes in `stream` now.
-fn place_of(stream: &Stream, hash: HashKey) -> Place {
-    let id = stream.route(hash);
-    let shard = &stream.shards[&id];
-    Place {
-        shard: id,
-        partition: shard.partition_id(),
-        created_secs: shard.created_secs,
+impl Place {
+    fn of(id: ShardId, shard: &Shard) -> Place {
+        Place {
+            shard: id,
+            partition: shard.partition_id(),
+            created_secs: shard.created_secs,
+        }
+    }
+}
+
+/// Where each of `hashes` goes in `stream` now. Many are looked up in a list that is made for them.
+fn places_in(stream: &Stream, hashes: impl ExactSizeIterator<Item = HashKey>) -> Vec<Place> {
+    if hashes.len() < stream.open_shards() as usize {
+        let routed = hashes.map(|hash| stream.route(hash));
+        return routed
+            .map(|id| Place::of(id, &stream.shards[&id]))
+            .collect();
+    }
+    let open = stream.in_order();
+    let places: Vec<(HashKey, Place)> = open
+        .map(|(id, shard)| (shard.range.end, Place::of(id, shard)))
+        .collect();
+    let place = |hash| places[places.partition_point(|(end, _)| *end < hash)].1;
+    hashes.map(place).collect()
+}
+
+/// The records of a request, each with where it goes.
+#[derive(Default)]
+pub(crate) struct Routed {
+    /// As many as there are records.
+    places: Vec<Place>,
+    records: Vec<Routable>,
+}
+
+impl Routed {
+    /// Where each goes.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Keeps those that `are_kept`.
+    pub fn keep(&mut self, are_kept: &[bool]) {
+        if are_kept.iter().all(|is_kept| *is_kept) {
+            return;
+        }
+        let mut kept = are_kept.iter();
+        self.places.retain(|_| kept.next() == Some(&true));
+        let mut kept = are_kept.iter();
+        self.records.retain(|_| kept.next() == Some(&true));
     }
 }
 
@@ -127,7 +173,7 @@ pub(crate) struct Admissible {
     is_monitored: bool,
     pub record_bytes_max: u64,
     encrypted: bool,
-    pub records: Vec<(Place, Routable)>,
+    pub routed: Routed,
 }
 
 /// Checks that each entry has a partition key. `member` names that of the entry with an index.
@@ -217,7 +263,7 @@ impl Streams {
                 is_monitored: !stream.monitored.is_empty(),
                 record_bytes_max: u64::from(stream.record_kib_max) * 1024,
                 encrypted: stream.key_id.is_some(),
-                records: Vec::new(),
+                routed: Routed::default(),
             };
             Ok((stream.distribution, admissible))
         })?;
@@ -232,7 +278,7 @@ impl Streams {
         }
         let hashes = records.iter().map(|record| record.hash);
         let places = self.places(stream, admissible.incarnation, hashes)?;
-        admissible.records = places.into_iter().zip(records).collect();
+        admissible.routed = Routed { places, records };
         Ok(admissible)
     }
 
@@ -253,7 +299,7 @@ impl Streams {
         &self,
         stream: &StreamArn,
         incarnation: u64,
-        hashes: impl Iterator<Item = HashKey>,
+        hashes: impl ExactSizeIterator<Item = HashKey>,
     ) -> Result<Vec<Place>, Refused> {
         self.serving_stream(stream, |stream, _| {
             if stream.incarnation != incarnation {
@@ -261,56 +307,51 @@ impl Streams {
                     stream: stream.arn.clone(),
                 });
             }
-            Ok(hashes.map(|hash| place_of(stream, hash)).collect())
+            Ok(places_in(stream, hashes))
         })
     }
 
-    /// Whether the rates of its shard admit each of `records`, in their order.
-    pub(crate) fn admit_writes(
-        &self,
-        records: &[(Place, Routable)],
-        record_bytes_max: u64,
-    ) -> Vec<bool> {
+    /// Whether the rates of its shard admit each of the records that are `routed`, in their order.
+    pub(crate) fn admit_writes(&self, routed: &Routed, record_bytes_max: u64) -> Vec<bool> {
         let Some(mut throttle) = self.throttle() else {
-            return vec![true; records.len()];
+            return vec![true; routed.len()];
         };
         // Read under the lock: a time older than the last refill's counts as a clock stepping back.
         let now = self.clock().now();
-        let admitted = records.iter().map(|(place, record)| {
+        let records = routed.places.iter().zip(&routed.records);
+        let admitted = records.map(|(place, record)| {
             let partition = place.partition.number();
             throttle.admit_write(partition, record.bytes, record_bytes_max, now)
         });
         admitted.collect()
     }
 
-    /// Appends `records`, all or none; gives what became of each, in their order.
+    /// Appends the records that are `routed`, all or none; gives what became of each, in their order.
     pub(crate) async fn put(
         &self,
         stream: &StreamArn,
         incarnation: u64,
-        mut records: Vec<(Place, Routable)>,
+        mut routed: Routed,
     ) -> Result<Stored, Failure> {
         let mut reroutes = 0;
         loop {
-            let order = by_partition(&records);
+            let order = by_partition(&routed.places);
+            let Routed { places, records } = &mut routed;
             // Not copied: who has to route them anew takes them out of the batch again.
             let batch = Batch::of(order.iter().map(|index| {
-                let (place, record) = &mut records[*index];
-                (place.partition, std::mem::take(&mut record.payload))
+                let payload = std::mem::take(&mut records[*index].payload);
+                (places[*index].partition, payload)
             }));
             match self.log().append(batch.clone()).await {
-                Ok(appended) => return Ok(stored(&records, &order, &appended)),
+                Ok(appended) => return Ok(stored(&routed, &order, &appended)),
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
                     for (index, (_, payload)) in order.iter().zip(batch.entries()) {
-                        records[*index].1.payload = payload.clone();
+                        records[*index].payload = payload.clone();
                     }
                     self.finish_reshard(stream).await.map_err(nothing_put)?;
-                    let hashes = records.iter().map(|(_, record)| record.hash);
-                    let places = self.places(stream, incarnation, hashes)?;
-                    for ((place, _), now) in records.iter_mut().zip(places) {
-                        *place = now;
-                    }
+                    let hashes = routed.records.iter().map(|record| record.hash);
+                    routed.places = self.places(stream, incarnation, hashes)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -326,16 +367,17 @@ fn nothing_put(failure: Failure) -> Failure {
     }
 }
 
-/// The places of `records` in the order in which they are appended: shard by shard, so that the log looks
-/// each of these up once, and within a shard as they came.
-fn by_partition(records: &[(Place, Routable)]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..records.len()).collect();
-    order.sort_by_key(|index| records[*index].0.partition);
+/// The numbers of the records with these `places`, in the order in which they are appended: shard by shard,
+/// so that the log looks each of these up once, and within a shard as they came.
+fn by_partition(places: &[Place]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|index| places[*index].partition);
     order
 }
 
-/// What became of `records`, which were `appended` in `order`.
-fn stored(records: &[(Place, Routable)], order: &[usize], appended: &[Appended]) -> Stored {
+/// What became of the records that were `routed` and `appended` in `order`.
+fn stored(routed: &Routed, order: &[usize], appended: &[Appended]) -> Stored {
+    let Routed { places, records } = routed;
     assert_eq!(
         records.len(),
         appended.len(),
@@ -344,13 +386,12 @@ fn stored(records: &[(Place, Routable)], order: &[usize], appended: &[Appended])
     let mut amounts = BTreeMap::new();
     let mut puts = vec![None; records.len()];
     let mut appended = appended.iter();
-    let is_same =
-        |left: &usize, right: &usize| records[*left].0.partition == records[*right].0.partition;
+    let is_same = |left: &usize, right: &usize| places[*left].partition == places[*right].partition;
     for run in order.chunk_by(is_same) {
         let mut amount = Amount::default();
-        let place = records[run[0]].0;
+        let place = places[run[0]];
         for (index, appended) in run.iter().zip(&mut appended) {
-            amount.add_record(records[*index].1.bytes);
+            amount.add_record(records[*index].bytes);
             puts[*index] = Some(Put {
                 shard: place.shard,
                 sequence_number: SequenceNumber::of_record(

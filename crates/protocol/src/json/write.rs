@@ -320,8 +320,11 @@ impl SerializeStruct for Items<'_> {
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Written {
         self.writer.next(&mut self.is_first);
-        self.writer.text(key);
-        self.writer.bytes.push(b':');
+        // The name of a member is a word.
+        let bytes = &mut self.writer.bytes;
+        bytes.push(b'"');
+        bytes.extend_from_slice(key.as_bytes());
+        bytes.extend_from_slice(b"\":");
         value.serialize(&mut *self.writer)
     }
 

@@ -35,13 +35,13 @@ pub async fn put_record(
         return Err(Refused::DryRun.into());
     }
     let subject = admissible.subject();
-    let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
+    let admitted = streams.admit_writes(&admissible.routed, admissible.record_bytes_max);
     let (put, throttled) = if admitted == [true] {
-        let (incarnation, records) = (admissible.incarnation, admissible.records);
-        let put = streams.put(&arn, incarnation, records).await;
+        let (incarnation, routed) = (admissible.incarnation, admissible.routed);
+        let put = streams.put(&arn, incarnation, routed).await;
         (put, BTreeMap::new())
     } else {
-        let (place, _) = admissible.records[0];
+        let place = admissible.routed.places()[0];
         let (stream, shard) = (arn, place.shard);
         let refused = Refused::ShardRate { stream, shard };
         (

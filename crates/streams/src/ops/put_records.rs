@@ -16,7 +16,7 @@ use crate::describe::count;
 use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, Put, outcome};
+use crate::write::{Entry, Place, Put, outcome};
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -29,27 +29,27 @@ pub async fn put_records(
     let arn = named_stream(caller, "PutRecords", name, arn)?;
     let entries = input.records.into_iter().map(entry).collect();
     let member = |index: usize, member: &str| format!("records.{}.member.{member}", index + 1);
-    let admissible = streams.admissible(&arn, entries, member)?;
+    let mut admissible = streams.admissible(&arn, entries, member)?;
     let encryption_type = admissible.encryption_type();
     if input.dry_run == Some(true) {
         return Err(Refused::DryRun.into());
     }
-    let admitted = streams.admit_writes(&admissible.records, admissible.record_bytes_max);
-    let mut results = Vec::with_capacity(admitted.len());
-    let mut records = Vec::with_capacity(admitted.len());
+    let admitted = streams.admit_writes(&admissible.routed, admissible.record_bytes_max);
     let (subject, mut refused) = (admissible.subject(), BTreeMap::new());
-    for (record, admitted) in admissible.records.into_iter().zip(admitted) {
-        if admitted {
-            results.push(None);
-            records.push(record);
-        } else {
-            results.push(Some(throttled(&arn, record.0.shard)));
-            *refused.entry(record.0.partition.number()).or_default() += 1;
+    let places = admissible.routed.places().iter().zip(&admitted);
+    let refusal = |(place, admitted): (&Place, &bool)| match admitted {
+        true => None,
+        false => {
+            *refused.entry(place.partition.number()).or_default() += 1;
+            Some(throttled(&arn, place.shard))
         }
-    }
-    let failed = results.iter().flatten().count();
-    let attempted = records.len();
-    let put = streams.put(&arn, admissible.incarnation, records).await;
+    };
+    let results: Vec<_> = places.map(refusal).collect();
+    admissible.routed.keep(&admitted);
+    let attempted = admissible.routed.len();
+    let failed = results.len() - attempted;
+    let put = streams.put(&arn, admissible.incarnation, admissible.routed);
+    let put = put.await;
     let outcome = outcome(&put, attempted, refused);
     streams.measured(|measured, now| {
         let operation = PutOperation::PutRecords;
