@@ -3,7 +3,8 @@
 //! What must hold: a bell that was hung up rings once, even if its runtime ends. Why: a write of one entry costs
 //! the processors as much as several requests do. A task that is ready is likely to append, and its entries go
 //! with the same write for nothing; where none is, the bell rings at once. So there is no timer, and who is alone
-//! waits for nobody.
+//! waits for nobody. It rings on the thread that hung it up, behind 61 turns of tasks at most: whoever blocks
+//! that thread until something is written must not have appended it there. Closing the log rings for all.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
@@ -19,8 +20,8 @@ impl<R: FnOnce()> Drop for Bell<R> {
     }
 }
 
-/// Where a bell can be hung up. Where all tasks have one thread there is none: who blocks it until something
-/// is written would wait for ever.
+/// Where a bell can be hung up. Where all tasks have one thread, as in tests, there is none: who blocks it until
+/// something is written would wait for ever.
 pub fn place() -> Option<Handle> {
     let runtime = Handle::try_current().ok();
     runtime.filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)

@@ -242,17 +242,11 @@ impl Shared {
         }
     }
 
-    /// Puts `waiting` in line, under the lock under which it also got its places. A writer is woken only if
-    /// it sleeps, and only behind the lock: it may run at once, and would wait for it.
+    /// Puts `waiting` in line, under the lock under which it also got its places, for a writer to take: nothing
+    /// that waits is held any longer.
     pub fn put_in_line(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
-        state.waiting_bytes += waiting.bytes;
-        state.line_bytes += waiting.bytes;
-        state.waiting.push_back(waiting);
-        let is_called = state.call_writer();
-        drop(state);
-        if is_called {
-            self.work.notify_one();
-        }
+        state.is_bell_due = false;
+        self.push(state, waiting);
     }
 
     /// As [`Shared::put_in_line`], but the tasks that are ready have their turn before a writer looks, unless
@@ -267,10 +261,22 @@ impl Shared {
             false => bell::place(),
         };
         state.is_bell_due |= place.is_some();
-        self.put_in_line(state, waiting);
+        self.push(state, waiting);
         if let Some(runtime) = place {
             let shared = Arc::clone(self);
             bell::hang_up(&runtime, move || shared.ring());
+        }
+    }
+
+    /// A writer is woken only if it sleeps, and only behind the lock: it may run at once, and would wait for it.
+    fn push(&self, mut state: MutexGuard<'_, State>, waiting: Waiting) {
+        state.waiting_bytes += waiting.bytes;
+        state.line_bytes += waiting.bytes;
+        state.waiting.push_back(waiting);
+        let is_called = state.call_writer();
+        drop(state);
+        if is_called {
+            self.work.notify_one();
         }
     }
 
@@ -297,6 +303,8 @@ impl Shared {
                 return true;
             }
             if state.status == Status::Closing && state.waiting.is_empty() {
+                // Another one may sleep since there was something that was not worth taking.
+                self.work.notify_all();
                 return false;
             }
             state.is_writer_called = false;
@@ -672,7 +680,9 @@ impl State {
     /// Whether a writer should take what waits, or look for room.
     fn is_worth_taking(&self) -> bool {
         let looks_for_room = self.is_room_wanted && self.turns.are_settled();
-        let is_held = self.is_bell_due && !self.is_much(0, 0);
+        // Who closes the log may keep from its turn who would ring.
+        let can_be_held = self.is_bell_due && self.status != Status::Closing;
+        let is_held = can_be_held && !self.is_much(0, 0);
         looks_for_room || (!is_held && self.turns.is_worth_taking(self.waiting.len()))
     }
 

@@ -204,6 +204,10 @@ impl Sorter {
                 }
             }
         }
+        if !is_paced {
+            // Nobody may come to rest behind whoever asked for this.
+            work.buffer = Aligned::default();
+        }
         Ok(count)
     }
 

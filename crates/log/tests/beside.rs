@@ -134,6 +134,40 @@ fn what_ready_tasks_append_goes_with_one_write_unless_it_is_much() {
 }
 
 #[test]
+fn what_is_held_is_written_when_the_log_is_closed_by_who_would_have_to_ring() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).build().unwrap();
+    let appended = runtime.spawn(async move {
+        let appended = append(&log, &[1], 1);
+        drop(log);
+        appended.await
+    });
+    assert_eq!(runtime.block_on(appended).unwrap().unwrap().len(), 1);
+    assert_eq!(ends(&open(&disk, 2))[0], 1);
+}
+
+#[test]
+fn a_command_waits_for_no_bell_and_takes_along_what_is_held() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    block_on(append(&log, &[1], 0)).unwrap();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).build().unwrap();
+    let blocked = disk.clone();
+    let sealed = runtime.spawn(async move {
+        let before = blocked.io_count();
+        let (appended, sealed) = (append(&log, &[1], 1), log.seal(shard(1)));
+        // The only worker waits for the disk, so that no bell would ring.
+        blocked.wait_for_ios(before + 1);
+        appended.await.unwrap();
+        sealed.await
+    });
+    assert_eq!(runtime.block_on(sealed).unwrap(), Ok(2));
+}
+
+#[test]
 fn a_power_cut_leaves_both_or_neither_when_the_second_was_written() {
     let mut seen = BTreeSet::new();
     for seed in 0..200 {

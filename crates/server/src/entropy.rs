@@ -1,8 +1,9 @@
 //! The real chance: the door to the operating system's random numbers.
 //!
-//! What must hold: every byte is given out once, and none stays behind in memory. Each thread draws a stock at
-//! a time, because a request needs few bytes and a call of the system costs as much as all else that is done
-//! with them.
+//! What must hold: every byte is given out once, and none that was given out stays behind. Each thread draws a
+//! stock at a time, because a request needs few bytes and a call of the system costs as much as all else that is
+//! done with them. What is left of it is in memory, so of a machine that is copied while it runs both copies
+//! give the same for a while: a KiB for each thread.
 
 #![expect(
     clippy::disallowed_methods,
