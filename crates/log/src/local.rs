@@ -530,7 +530,7 @@ fn place(state: &mut State, now: Timestamp, batch: &Batch) -> Vec<Appended> {
 impl Shared {
     fn append(
         self: &Arc<Shared>,
-        now: Timestamp,
+        clock: &Arc<dyn Clock>,
         batch: Batch,
     ) -> Result<oneshot::Receiver<Result<Vec<Appended>, AppendError>>, AppendError> {
         let bytes = checked_bytes(&batch)? + ENTRY_OVERHEAD_BYTES * batch.entries().len();
@@ -544,6 +544,7 @@ impl Shared {
         // The payloads may be large: their checksums are made before the lock is taken.
         let payloads = batch.entries().iter().map(|(_, payload)| payload);
         let checksums = payloads.map(Payload::checksum).collect();
+        let now = clock.now();
         let mut state = self.lock();
         self.check_batch(&mut state, &batch)?;
         state.check_room(bytes)?;
@@ -565,6 +566,7 @@ impl Shared {
                 bytes,
                 answer,
             },
+            clock,
         );
         Ok(receiver)
     }
@@ -579,7 +581,7 @@ impl Shared {
 
 impl Log for LocalLog {
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
-        answered(self.shared.append(self.clock.now(), batch))
+        answered(self.shared.append(&self.clock, batch))
     }
 
     fn read(

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::bell;
+use tidemill_model::Clock;
+
+use crate::bell::{self, Patience};
 use crate::cache::Cache;
 use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
@@ -68,6 +70,8 @@ pub struct State {
     waiting_bytes: usize,
     /// Whether what waits is held until a bell rings, see [`crate::bell`].
     is_bell_due: bool,
+    /// Whether bells are worth it.
+    patience: Patience,
     /// The order of the frames that are on their way.
     turns: Turns,
     /// What was on its way behind a frame that has fallen.
@@ -209,6 +213,7 @@ impl Shared {
             line_bytes: 0,
             waiting_bytes: 0,
             is_bell_due: false,
+            patience: Patience::default(),
             turns: Turns::default(),
             fallen: Vec::new(),
             fallen_turns: 0,
@@ -255,16 +260,19 @@ impl Shared {
         self: &Arc<Shared>,
         mut state: MutexGuard<'_, State>,
         waiting: Waiting,
+        clock: &Arc<dyn Clock>,
     ) {
-        let place = match state.is_bell_due || state.is_much(1, waiting.bytes) {
-            true => None,
-            false => bell::place(),
+        let goes_at_once = state.is_bell_due || state.is_much(1, waiting.bytes);
+        let place = match !goes_at_once && state.patience.is_left() {
+            true => bell::place(),
+            false => None,
         };
         state.is_bell_due |= place.is_some();
         self.push(state, waiting);
         if let Some(runtime) = place {
-            let shared = Arc::clone(self);
-            bell::hang_up(&runtime, move || shared.ring());
+            let (shared, clock) = (Arc::clone(self), Arc::clone(clock));
+            let hung_up = clock.now();
+            bell::hang_up(&runtime, move || shared.ring(clock.now().since(hung_up)));
         }
     }
 
@@ -280,10 +288,11 @@ impl Shared {
         }
     }
 
-    /// Holds what waits no longer.
-    fn ring(&self) {
+    /// Holds what waits no longer: the bell has rung, `waited` after it was hung up.
+    fn ring(&self, waited: Duration) {
         let mut state = self.lock();
         state.is_bell_due = false;
+        state.patience.rang_after(waited);
         let is_called = state.call_writer();
         drop(state);
         if is_called {
