@@ -5,37 +5,33 @@
 //! with the same write for nothing; where none is, the bell rings at once. So there is no timer, and who is alone
 //! waits for nobody. It rings on the thread that hung it up, behind 61 turns of tasks at most: whoever blocks
 //! that thread until something is written must not have appended it there. Closing the log rings for all.
-//! Where turns are long, such as those that write pages of 10 MB, a bell costs more than it saves: [`Patience`].
+//! Where turns are long, such as those that write pages of 10 MB, a bell costs more than it saves: [`Backoff`].
 
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::yield_now;
 
-/// A bell that takes longer than this to ring is not worth it: sixty small requests take less.
-const RINGS_WITHIN: Duration = Duration::from_millis(2);
+use crate::limits::{BELL_BACKOFF_CHANGES, BELL_TIME_MAX};
 
-/// So many changes are held for no bell then, before it is tried again: one in so many waits too long.
-const CHANGES_WITHOUT: u32 = 256;
-
-/// Whether bells are worth waiting for, from how long they took. Pure.
+/// When to go without bells, from how long they took to ring. Pure.
 #[derive(Debug, Default)]
-pub struct Patience {
-    without: u32,
+pub struct Backoff {
+    changes_left: u32,
 }
 
-impl Patience {
-    /// Whether the next change is worth a bell.
-    pub fn is_left(&mut self) -> bool {
-        let is_left = self.without == 0;
-        self.without = self.without.saturating_sub(1);
-        is_left
+impl Backoff {
+    /// Whether the next change may be held for a bell.
+    pub fn is_over(&mut self) -> bool {
+        let is_over = self.changes_left == 0;
+        self.changes_left = self.changes_left.saturating_sub(1);
+        is_over
     }
 
     /// Notes that a bell has rung that hung for so long.
     pub fn rang_after(&mut self, waited: Duration) {
-        if waited > RINGS_WITHIN {
-            self.without = CHANGES_WITHOUT;
+        if waited > BELL_TIME_MAX {
+            self.changes_left = BELL_BACKOFF_CHANGES;
         }
     }
 }
@@ -86,13 +82,13 @@ mod tests {
 
     #[test]
     fn behind_a_bell_that_took_too_long_changes_go_without_one_for_a_while() {
-        let mut patience = Patience::default();
-        patience.rang_after(RINGS_WITHIN);
-        assert!(patience.is_left() && patience.is_left());
-        patience.rang_after(RINGS_WITHIN + Duration::from_millis(1));
-        let without = (0..1000).take_while(|_| !patience.is_left()).count();
-        assert_eq!(without, CHANGES_WITHOUT as usize);
-        assert!(patience.is_left(), "it is tried again");
+        let mut backoff = Backoff::default();
+        backoff.rang_after(BELL_TIME_MAX);
+        assert!(backoff.is_over() && backoff.is_over());
+        backoff.rang_after(BELL_TIME_MAX + Duration::from_millis(1));
+        let without = (0..1000).take_while(|_| !backoff.is_over()).count();
+        assert_eq!(without, BELL_BACKOFF_CHANGES as usize);
+        assert!(backoff.is_over(), "it is tried again");
     }
 
     #[test]

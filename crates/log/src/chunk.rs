@@ -48,11 +48,11 @@
 //!           60  4  CRC-32C of the bytes before; the log names the chunk with it
 //! ```
 
-use crate::checksum::crc32c;
 use bytes::Bytes;
 
 use tidemill_model::Timestamp;
 
+use crate::checksum::crc32c;
 use crate::fields::{Fields, put};
 use crate::frame::BadFrame;
 use crate::port::{PartitionId, Position, Retention};

@@ -9,11 +9,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::checksum::{crc32c, crc32c_append};
-
 use tidemill_model::Timestamp;
 
 use crate::aligned::Aligned;
+use crate::checksum::{crc32c, crc32c_append};
 use crate::chunk::{
     BlockRow, ChunkFooter, ChunkHeader, ChunkRow, ExtentRow, HEADER_BYTES, chunk_path,
     put_block_rows, put_extent_rows,

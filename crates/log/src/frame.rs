@@ -49,13 +49,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::checksum::crc32c;
 use bytes::Bytes;
 use thiserror::Error;
 
 use tidemill_model::Timestamp;
 
 use crate::buffers::Buffers;
+use crate::checksum::crc32c;
 
 /// Where the write-ahead log stands on the disk.
 pub const DIRECTORY: &str = "wal";

@@ -8,6 +8,8 @@
 //! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
 //! | changes held for others | [`HELD_CHANGES_MAX`] | so many are worth a write |
 //! | bytes held for others | [`HELD_BYTES_MAX`] | the same |
+//! | how long a bell may take | [`BELL_TIME_MAX`] | sixty small requests take less; behind longer turns it costs more than it saves |
+//! | changes that go without one then | [`BELL_BACKOFF_CHANGES`] | one in so many waits for too long |
 //! | runs of one file | [`FILE_RUNS_MAX`] | where each run stands is held in memory until it is sorted |
 //! | extents of sealed files | [`SEALED_EXTENTS_MAX`] | the same, over all that wait to be sorted |
 //! | soft size of a block of a chunk | [`CHUNK_BLOCK_BYTES_SOFT`] | what is read for one entry |
@@ -26,6 +28,8 @@
 //! | commands waiting at a state log | [`COMMANDS_WAITING_MAX`] | a caller waits for room beyond this |
 //! | commands of one group | [`COMMANDS_GROUP_MAX`] | one append; bounds what fails together |
 //! | bytes of one group of commands | [`COMMANDS_GROUP_BYTES`] | soft: one command is always taken |
+
+use std::time::Duration;
 
 use crate::port::{AppendError, Batch};
 
@@ -46,6 +50,12 @@ pub const HELD_CHANGES_MAX: usize = 64;
 
 /// And so are more bytes than these.
 pub const HELD_BYTES_MAX: usize = FRAME_BYTES_SOFT / 2;
+
+/// A bell that took longer is not worth it for a while.
+pub const BELL_TIME_MAX: Duration = Duration::from_millis(2);
+
+/// So many changes are held for no bell then, before it is tried again.
+pub const BELL_BACKOFF_CHANGES: u32 = 256;
 
 /// A file of the write-ahead log that has this many runs of entries is followed by another.
 pub const FILE_RUNS_MAX: u64 = 128 * 1024;

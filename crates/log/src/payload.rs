@@ -4,8 +4,9 @@
 //! of who made them; read back they are one. Why pieces: a service says something of bytes that it was given,
 //! and would otherwise copy them only to put that in front. What is appended is copied into a frame anyway.
 
-use crate::checksum::{crc32c, crc32c_append};
 use bytes::Bytes;
+
+use crate::checksum::{crc32c, crc32c_append};
 
 /// A head has at most so many bytes.
 pub const HEAD_BYTES_MAX: usize = 24;

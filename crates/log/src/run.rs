@@ -36,10 +36,9 @@
 
 use std::ops::Range;
 
-use crate::checksum::{crc32c, crc32c_append};
-
 use tidemill_model::Timestamp;
 
+use crate::checksum::{crc32c, crc32c_append};
 use crate::chunk::ChunkRow;
 use crate::fields::Fields;
 use crate::frame::{BadFrame, FileTail};

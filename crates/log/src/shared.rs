@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use tidemill_model::Clock;
 
-use crate::bell::{self, Patience};
+use crate::bell::{self, Backoff};
 use crate::cache::Cache;
 use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
@@ -70,8 +70,8 @@ pub struct State {
     waiting_bytes: usize,
     /// Whether what waits is held until a bell rings, see [`crate::bell`].
     is_bell_due: bool,
-    /// Whether bells are worth it.
-    patience: Patience,
+    /// Whether it may be.
+    bell_backoff: Backoff,
     /// The order of the frames that are on their way.
     turns: Turns,
     /// What was on its way behind a frame that has fallen.
@@ -213,7 +213,7 @@ impl Shared {
             line_bytes: 0,
             waiting_bytes: 0,
             is_bell_due: false,
-            patience: Patience::default(),
+            bell_backoff: Backoff::default(),
             turns: Turns::default(),
             fallen: Vec::new(),
             fallen_turns: 0,
@@ -263,7 +263,7 @@ impl Shared {
         clock: &Arc<dyn Clock>,
     ) {
         let goes_at_once = state.is_bell_due || state.is_much(1, waiting.bytes);
-        let place = match !goes_at_once && state.patience.is_left() {
+        let place = match !goes_at_once && state.bell_backoff.is_over() {
             true => bell::place(),
             false => None,
         };
@@ -292,7 +292,7 @@ impl Shared {
     fn ring(&self, waited: Duration) {
         let mut state = self.lock();
         state.is_bell_due = false;
-        state.patience.rang_after(waited);
+        state.bell_backoff.rang_after(waited);
         let is_called = state.call_writer();
         drop(state);
         if is_called {

@@ -14,9 +14,9 @@
 
 use std::io;
 
-use crate::checksum::{crc32c, crc32c_append};
 use bytes::Bytes;
 
+use crate::checksum::{crc32c, crc32c_append};
 use crate::disk::{Disk, join, read_whole, write_whole};
 use crate::port::{PartitionId, Snapshot};
 use crate::run::SnapshotPointer;

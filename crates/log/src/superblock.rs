@@ -16,7 +16,6 @@
 use std::io;
 
 use crate::checksum::crc32c;
-
 use crate::disk::{Disk, put_in_place, read_whole, write_unfinished};
 use crate::frame::BadFrame;
 

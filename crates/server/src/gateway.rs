@@ -16,7 +16,7 @@ pub mod own_api;
 pub mod views_api;
 pub mod route;
 pub mod body;
-pub mod outliving;
+pub mod detach_on_drop;
 pub mod listen;
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use tidemill_protocol::response::Response;
 
 use super::answer::Answer;
 use super::body::{Bodies, Unread};
-use super::outliving::Outliving;
+use super::detach_on_drop::DetachOnDrop;
 use super::route::{Gateway, Incoming as WholeRequest, Scheme};
 use super::tls::{HANDSHAKE, Tls};
 
@@ -212,7 +212,7 @@ async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<In
         return shared.gateway.handle(request).await;
     }
     let shared = shared.clone();
-    let handled = Outliving::new(async move {
+    let handled = DetachOnDrop::new(async move {
         let body = request.body.clone();
         let answer = shared.gateway.handle(request).await;
         shared.bodies.take_back(body);

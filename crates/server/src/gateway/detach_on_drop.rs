@@ -1,4 +1,4 @@
-//! [`Outliving`]: work that is finished even when whoever awaits it goes.
+//! [`DetachOnDrop`]: work that is finished even when whoever awaits it goes.
 //!
 //! What must hold: work that has been begun is finished, by its waiter or, when that is dropped first, by
 //! a task of its own; work that panics is not begun again. Why: hyper drops what it awaits when a client hangs
@@ -12,21 +12,21 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 
 /// See the module. Completes with what the work gives, or with what it panicked with.
-pub struct Outliving<F: Future<Output: Send> + Send + 'static> {
+pub struct DetachOnDrop<F: Future<Output: Send> + Send + 'static> {
     /// None when it is done.
     work: Option<Pin<Box<F>>>,
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Outliving<F> {
+impl<F: Future<Output: Send> + Send + 'static> DetachOnDrop<F> {
     /// Not begun yet.
-    pub fn new(work: F) -> Outliving<F> {
-        Outliving {
+    pub fn new(work: F) -> DetachOnDrop<F> {
+        DetachOnDrop {
             work: Some(Box::pin(work)),
         }
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Future for Outliving<F> {
+impl<F: Future<Output: Send> + Send + 'static> Future for DetachOnDrop<F> {
     type Output = Result<F::Output, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -43,7 +43,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Outliving<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for Outliving<F> {
+impl<F: Future<Output: Send> + Send + 'static> Drop for DetachOnDrop<F> {
     fn drop(&mut self) {
         // Without a runtime nothing can be finished any more: the server has ended.
         if let Some(work) = self.work.take()
@@ -65,7 +65,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_awaited_to_its_end_needs_no_task() {
-        let done = Outliving::new(async { 7 }).await;
+        let done = DetachOnDrop::new(async { 7 }).await;
         assert_eq!(done.expect("does not panic"), 7);
     }
 
@@ -73,7 +73,7 @@ mod tests {
     async fn work_goes_on_when_its_waiter_goes() {
         let (gate, (told, heard)) = (Arc::new(Notify::new()), oneshot::channel());
         let passed = Arc::clone(&gate);
-        let mut waiter = Box::pin(Outliving::new(async move {
+        let mut waiter = Box::pin(DetachOnDrop::new(async move {
             passed.notified().await;
             told.send(7).expect("somebody listens");
         }));
@@ -87,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_tells_its_waiter() {
         let work = async { panic!("as this test wants it") };
-        let panicked = Outliving::<_>::new(work).await;
+        let panicked = DetachOnDrop::<_>::new(work).await;
         let panic: Box<dyn Any + Send> = match panicked {
             Ok(never) => never,
             Err(panic) => panic,
