@@ -1,4 +1,5 @@
-//! The buffers that frames are made in: [`Buffers`] gives them out again when nobody reads them any more.
+//! The buffers that frames and batches are made in: [`Buffers`] gives them out again when nobody reads them any
+//! more.
 //!
 //! What must hold: a buffer is given out while nothing refers to its old content; what is kept unused is
 //! bounded, and given up when the log has come to rest. Why: memory that was never touched has to be found
@@ -10,15 +11,15 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::limits::BUFFERS_BYTES_MAX;
-
 /// A buffer grows in steps of this many bytes, so that those of frames about as large are alike.
 const STEP_BYTES: usize = 8 * 1024;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Buffers {
     unused: Mutex<Unused>,
+    /// How much is kept.
+    bytes_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -27,7 +28,32 @@ struct Unused {
     bytes: usize,
 }
 
+impl Unused {
+    /// Takes the largest out until no more than `bytes_max` are left; gives those. What is asked for changes, and
+    /// large ones must not keep all others out.
+    fn make_room(&mut self, bytes_max: usize) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        while self.bytes > bytes_max {
+            let mut largest = self.by_capacity.last_entry().expect("some bytes are kept");
+            taken.extend(largest.get_mut().pop());
+            if largest.get().is_empty() {
+                largest.remove();
+            }
+            self.bytes -= taken.last().map_or(0, Vec::capacity);
+        }
+        taken
+    }
+}
+
 impl Buffers {
+    /// None yet; at most `bytes_max` are kept unused.
+    pub fn new(bytes_max: usize) -> Buffers {
+        Buffers {
+            unused: Mutex::default(),
+            bytes_max,
+        }
+    }
+
     /// An empty buffer with room for `bytes`.
     pub fn take(&self, bytes: usize) -> Vec<u8> {
         let mut unused = self.unused.lock().expect("no holder of this lock panics");
@@ -64,14 +90,19 @@ impl Buffers {
         drop(unused);
     }
 
-    fn put_back(&self, mut buffer: Vec<u8>) {
+    /// Keeps `buffer`, which nobody reads any more.
+    pub fn put_back(&self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
         let mut unused = self.unused.lock().expect("no holder of this lock panics");
-        if unused.bytes + capacity <= BUFFERS_BYTES_MAX {
-            buffer.clear();
-            unused.bytes += capacity;
-            unused.by_capacity.entry(capacity).or_default().push(buffer);
+        if capacity > self.bytes_max {
+            return;
         }
+        let given_up = unused.make_room(self.bytes_max - capacity);
+        buffer.clear();
+        unused.bytes += capacity;
+        unused.by_capacity.entry(capacity).or_default().push(buffer);
+        drop(unused);
+        drop(given_up);
     }
 }
 
@@ -95,10 +126,11 @@ impl Drop for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BUFFERS_BYTES_MAX;
 
     #[test]
     fn a_buffer_comes_back_when_its_last_reader_has_gone() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Arc::new(Buffers::new(BUFFERS_BYTES_MAX));
         let mut buffer = buffers.take(5000);
         let place = buffer.as_ptr();
         buffer.extend([1; 5000]);
@@ -115,15 +147,34 @@ mod tests {
 
     #[test]
     fn a_much_larger_buffer_is_not_given_for_few_bytes() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Arc::new(Buffers::new(BUFFERS_BYTES_MAX));
         drop(buffers.share(buffers.take(100_000)));
         assert!(buffers.take(1000).capacity() < 100_000);
         assert!(buffers.take(90_000).capacity() >= 100_000);
     }
 
     #[test]
+    fn large_buffers_do_not_keep_small_ones_out() {
+        let buffers = Arc::new(Buffers::new(1 << 20));
+        let large: Vec<_> = (0..2).map(|_| buffers.take(400 << 10)).collect();
+        let small: Vec<_> = (0..4).map(|_| buffers.take(100 << 10)).collect();
+        large
+            .into_iter()
+            .for_each(|buffer| buffers.put_back(buffer));
+        let places: Vec<_> = small.iter().map(|buffer| buffer.as_ptr()).collect();
+        small
+            .into_iter()
+            .for_each(|buffer| buffers.put_back(buffer));
+        let again: Vec<_> = (0..4).map(|_| buffers.take(100 << 10)).collect();
+        assert!(again.iter().all(|buffer| places.contains(&buffer.as_ptr())));
+        buffers.put_back(Vec::with_capacity(2 << 20));
+        let unused = buffers.unused.lock().unwrap();
+        assert_eq!(unused.bytes, 400 << 10, "one of the large ones made room");
+    }
+
+    #[test]
     fn what_is_unused_is_bounded() {
-        let buffers = Arc::new(Buffers::default());
+        let buffers = Arc::new(Buffers::new(BUFFERS_BYTES_MAX));
         let taken = (0..BUFFERS_BYTES_MAX / 100_000 + 10).map(|_| buffers.take(100_000));
         let taken: Vec<_> = taken.collect();
         for buffer in taken {

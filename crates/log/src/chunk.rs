@@ -55,7 +55,8 @@ use tidemill_model::Timestamp;
 use crate::checksum::crc32c;
 use crate::fields::{Fields, put};
 use crate::frame::BadFrame;
-use crate::port::{PartitionId, Position, Retention};
+use crate::partition_id::PartitionId;
+use crate::port::{Position, Retention};
 
 /// Where the chunks stand on the disk.
 pub const DIRECTORY: &str = "chunk";

@@ -21,7 +21,8 @@ use crate::disk::{BLOCK_BYTES, Disk, DiskFile};
 use crate::limits::{
     BEHIND_PIECE_BYTES, CHUNK_BLOCK_BYTES_SOFT, CHUNK_PIECE_BYTES, CHUNK_SYNC_BYTES,
 };
-use crate::port::{PartitionId, Position};
+use crate::partition_id::PartitionId;
+use crate::port::Position;
 use crate::run::{EntryRow, put_head};
 
 /// The level of compression: the fastest that is not negative.

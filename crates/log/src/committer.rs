@@ -27,12 +27,12 @@ use crate::frame::{
 };
 use crate::frame::{DIRECTORY, file_path};
 use crate::limits::FILE_RUNS_MAX;
+use crate::partition_id::PartitionId;
 use crate::place::{CachedFrame, FramePlace, Home};
-use crate::port::PartitionId;
 use crate::rounds::breather;
 use crate::run::{
-    Command, FileRow, PlacedEntry, RUN_HEADER_BYTES, put_chunks, put_command, put_entries,
-    put_files, put_partition,
+    Command, FileRow, PlacedRun, RUN_HEADER_BYTES, put_chunks, put_command, put_entries, put_files,
+    put_partition,
 };
 use crate::shared::{Group, Published, Shared, State};
 use crate::snapshot_file;
@@ -687,9 +687,9 @@ fn checkpoint_bytes(table: &Table, files: &[FileRow]) -> usize {
 
 /// The runs of `group`, sorted by partition and then by kind.
 fn encode(buffers: &Arc<Buffers>, group: &[Waiting]) -> FrameWriter {
-    let mut entries: Vec<PlacedEntry<'_>> = group.iter().flat_map(Waiting::entries).collect();
+    let mut placed: Vec<PlacedRun<'_>> = group.iter().flat_map(Waiting::runs).collect();
     // In each of them much is in order already.
-    entries.sort_by_key(|entry| (entry.partition, entry.position));
+    placed.sort_by_key(|placed| (placed.of.partition, placed.first.position));
     let mut commands: Vec<&(PartitionId, Command)> = group
         .iter()
         .filter_map(|waiting| waiting.command.as_ref())
@@ -698,8 +698,8 @@ fn encode(buffers: &Arc<Buffers>, group: &[Waiting]) -> FrameWriter {
     let bytes = group.iter().map(|waiting| waiting.bytes).sum();
     let mut writer = FrameWriter::with_capacity(buffers, bytes);
     let mut commands = commands.into_iter().peekable();
-    for run in entries.chunk_by(|left, right| left.partition == right.partition) {
-        let partition = run[0].partition;
+    for run in placed.chunk_by(|left, right| left.of.partition == right.of.partition) {
+        let partition = run[0].of.partition;
         while let Some((before, command)) = commands.next_if(|(other, _)| *other < partition) {
             put_command(writer.run(), *before, command);
         }

@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::port::ServiceTag;
+use crate::partition_id::ServiceTag;
 
 const ENVELOPE_FORMAT: u8 = 1;
 const ENVELOPE_HEADER_BYTES: usize = 20;

@@ -7,9 +7,12 @@
 //! back. The crate knows bytes and positions, not shards.
 
 mod checksum;
-mod payload;
-pub mod port;
 pub mod limits;
+mod buffers;
+mod partition_id;
+mod batch;
+pub mod port;
+mod sizes;
 mod waiters;
 pub mod memory;
 pub mod envelope;
@@ -20,7 +23,6 @@ mod ballast;
 pub mod file_disk;
 pub mod scheduling;
 pub mod blobs;
-mod buffers;
 mod frame;
 mod fields;
 mod chunk;
@@ -57,6 +59,7 @@ mod committer;
 mod log_writer;
 pub mod local;
 
+pub use batch::{Batch, BatchEntry, BatchRun};
 pub use blobs::{BlobError, Blobs, DiskBlobs, MemoryBlobs};
 pub use committer::Durability;
 pub use disk::{Disk, DiskFile, Room};
@@ -64,10 +67,9 @@ pub use file_disk::{FileDisk, FileDiskError};
 pub use idle::when_idle;
 pub use local::{LocalLog, LocalOptions};
 pub use memory::MemoryLog;
-pub use payload::{HEAD_BYTES_MAX, Payload};
+pub use partition_id::{PartitionId, ServiceTag};
 pub use port::{
-    AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
-    Retention, ServiceTag, Snapshot,
+    AppendError, Appended, Entry, Log, Partition, Position, Read, ReadError, Retention, Snapshot,
 };
 pub use recovery::LocalError;
 pub use replicated::{OpenError, Replicated, RestoreError, StateLog, StateMachine};

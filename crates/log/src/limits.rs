@@ -19,9 +19,11 @@
 //! | unsynced pieces of a chunk | [`CHUNK_SYNC_BYTES`] | the same, where writes go to the cache |
 //! | bytes of the chunks merged at once | [`MERGE_BYTES_MAX`] | bounds what one merge writes again |
 //! | unused buffers of frames | [`BUFFERS_BYTES_MAX`] | kept so that frames need no fresh memory |
+//! | unused buffers of batches | [`BATCH_BUFFERS_BYTES_MAX`] | the same for those of a few dozen callers |
 //! | frames on their way to the disk at once | [`FRAMES_ON_THEIR_WAY_MAX`] | what a power cut may tear; a third gains nothing, see decision 0012 |
 //! | files sorted in one round | [`SORTED_FILES_MAX`] | where sorting is behind, the write-ahead log gets shorter soon |
 //! | files kept to be used again | [`SPARES_MAX`] | as many as one round replaces |
+//! | bytes of frames at rest | [`QUIET_BYTES_MAX`] | somebody who writes now and then does not have all memory held |
 //! | extents in a block | [`BLOCK_EXTENTS_MAX`] | the memory that one more extent may need at once |
 //! | open files | [`OPEN_FILES_MAX`] | of those that are read |
 //! | block rows in memory | [`INDEXES_MAX`] | of the extents read last |
@@ -30,8 +32,6 @@
 //! | bytes of one group of commands | [`COMMANDS_GROUP_BYTES`] | soft: one command is always taken |
 
 use std::time::Duration;
-
-use crate::port::{AppendError, Batch};
 
 /// The largest entry, in bytes.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -96,6 +96,12 @@ pub const BLOCK_EXTENTS_MAX: usize = 64;
 /// How many bytes of buffers are kept for frames to come.
 pub const BUFFERS_BYTES_MAX: usize = 48 * 1024 * 1024;
 
+/// How many bytes of buffers are kept for batches to come.
+pub const BATCH_BUFFERS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Less than this in half a minute is next to nothing: memory that was kept for a burst is given up.
+pub const QUIET_BYTES_MAX: usize = 1024 * 1024;
+
 /// How many files are kept open for reading.
 pub const OPEN_FILES_MAX: usize = 64;
 
@@ -117,63 +123,3 @@ const _: () = assert!(SORTED_PIECE_BYTES <= BEHIND_PIECE_BYTES);
 const _: () = assert!(COMMANDS_GROUP_BYTES + ENTRY_BYTES_MAX <= BATCH_BYTES_MAX);
 const _: () = assert!(2 * BATCH_BYTES_MAX <= PENDING_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_SOFT + BATCH_BYTES_MAX < u32::MAX as usize / 2);
-
-/// The payload bytes of `batch`, when it and each of its entries keep the limits.
-pub fn checked_bytes(batch: &Batch) -> Result<usize, AppendError> {
-    let mut sum = 0;
-    for (_, payload) in batch.entries() {
-        checked_entry(payload.len())?;
-        sum += payload.len();
-    }
-    if sum > BATCH_BYTES_MAX {
-        return Err(AppendError::TooLarge {
-            bytes: sum,
-            bytes_max: BATCH_BYTES_MAX,
-        });
-    }
-    Ok(sum)
-}
-
-/// Refuses a payload of `bytes` when that is too large for an entry.
-pub fn checked_entry(bytes: usize) -> Result<(), AppendError> {
-    if bytes > ENTRY_BYTES_MAX {
-        return Err(AppendError::TooLarge {
-            bytes,
-            bytes_max: ENTRY_BYTES_MAX,
-        });
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-
-    use crate::port::PartitionId;
-
-    #[test]
-    fn an_entry_or_a_batch_above_its_limit_is_refused_with_its_size() {
-        let entry = |bytes| (PartitionId(1), Bytes::from(vec![0; bytes]));
-        let cases = [
-            (vec![entry(ENTRY_BYTES_MAX)], Ok(ENTRY_BYTES_MAX)),
-            (
-                vec![entry(ENTRY_BYTES_MAX + 1)],
-                Err((ENTRY_BYTES_MAX + 1, ENTRY_BYTES_MAX)),
-            ),
-            (
-                vec![entry(ENTRY_BYTES_MAX), entry(ENTRY_BYTES_MAX)],
-                Ok(BATCH_BYTES_MAX),
-            ),
-            (
-                vec![entry(ENTRY_BYTES_MAX), entry(ENTRY_BYTES_MAX), entry(1)],
-                Err((BATCH_BYTES_MAX + 1, BATCH_BYTES_MAX)),
-            ),
-        ];
-        for (entries, expected) in cases {
-            let expected =
-                expected.map_err(|(bytes, bytes_max)| AppendError::TooLarge { bytes, bytes_max });
-            assert_eq!(checked_bytes(&Batch::of(entries)), expected);
-        }
-    }
-}

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_model::Timestamp;
 
-use crate::port::{AppendError, Appended, PartitionId, Position};
+use crate::partition_id::PartitionId;
+use crate::port::{AppendError, Appended, Position};
 use crate::run::PartitionRow;
 use crate::table::Table;
 

@@ -22,18 +22,19 @@ use tidemill_model::{BoxFuture, Clock, Entropy, Timestamp};
 
 use crate::ahead::Ahead;
 use crate::ballast;
+use crate::batch::Batch;
+use crate::buffers::Buffers;
 use crate::chunk;
 use crate::committer::{Committer, Durability, World, Writing};
 use crate::disk::{Disk, is_full, remove};
 use crate::files::Files;
 use crate::frame::{BLOCK_BYTES, DIRECTORY, file_path};
-use crate::limits::checked_bytes;
+use crate::limits::{BATCH_BUFFERS_BYTES_MAX, BUFFERS_BYTES_MAX};
 use crate::log_writer::LogWriter;
-use crate::payload::Payload;
+use crate::partition_id::PartitionId;
 use crate::place::Home;
 use crate::port::{
-    AppendError, Appended, Batch, Log, Partition, PartitionId, Position, Read, ReadError,
-    Retention, Snapshot,
+    AppendError, Appended, Log, Partition, Position, Read, ReadError, Retention, Snapshot,
 };
 use crate::reader::Asked;
 use crate::reading;
@@ -44,6 +45,7 @@ use crate::run::{
 use crate::scheduling::{Scheduling, prefer_this_thread, yield_this_thread};
 use crate::scrubber::{Scrubbed, Scrubber};
 use crate::shared::{Found, Shared, State};
+use crate::sizes::checked_bytes;
 use crate::snapshot_file;
 use crate::sorter::{SortError, Sorter, Sorting};
 use crate::waiting::{Answer, PlacedBatch, Waiting};
@@ -62,6 +64,9 @@ const FILE_BYTES_MIN: u64 = 1024 * 1024;
 
 /// The largest.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// The memory of smaller batches is left to the allocator.
+const POOLED_BATCH_BYTES_MIN: usize = 64 * 1024;
 
 /// How a local log works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +140,7 @@ impl LocalOptions {
 /// The durable log of one machine. Dropping it writes what is in line, then ends the threads.
 pub struct LocalLog {
     files: Arc<Files>,
+    batch_buffers: Arc<Buffers>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
     sorter: Arc<Sorter>,
@@ -173,7 +179,7 @@ impl LocalLog {
         let world = World {
             ahead: Arc::new(Ahead::new(Arc::clone(&files), file_bytes)),
             files: Arc::clone(&files),
-            buffers: Arc::default(),
+            buffers: Arc::new(Buffers::new(BUFFERS_BYTES_MAX)),
             clock: Arc::clone(&clock),
             entropy,
         };
@@ -190,9 +196,10 @@ impl LocalLog {
             files,
             ahead,
             clock,
-            buffers,
+            buffers: frame_buffers,
             ..
         } = world.clone();
+        let batch_buffers = Arc::new(Buffers::new(BATCH_BUFFERS_BYTES_MAX));
         let writing = Writing {
             durability: options.durability,
             file_bytes: options.file_bytes,
@@ -225,7 +232,7 @@ impl LocalLog {
         let sorter = Arc::new(Sorter::new(
             Arc::clone(&shared),
             Arc::clone(&files),
-            buffers,
+            vec![frame_buffers, Arc::clone(&batch_buffers)],
             Arc::clone(&clock),
             sorting(options),
         ));
@@ -235,17 +242,16 @@ impl LocalLog {
         let scrubber = Scrubber::new(Arc::clone(&shared), Arc::clone(&files), Arc::clone(&clock));
         let scrubber = Arc::new(scrubber);
         threads.extend(start_behind(options, &sorter, &scrubber)?);
-        let working_ahead = match options.sorts_by_itself {
-            true => {
-                let thread = start_working_ahead(&ahead, &shared);
-                Some(thread.map_err(|error| failure("the thread that works ahead", &error))?)
-            }
-            false => None,
-        };
+        let works_ahead = options.sorts_by_itself;
+        let working_ahead = works_ahead.then(|| start_working_ahead(&ahead, &shared));
+        let working_ahead = working_ahead
+            .transpose()
+            .map_err(|error| failure("the thread that works ahead", &error))?;
         let writing = files.disk().way_of_writing();
         tracing::info!(%scheduling, writing, "the log is open");
         Ok(LocalLog {
             files,
+            batch_buffers,
             clock,
             shared,
             sorter,
@@ -519,8 +525,8 @@ fn vanished() -> AppendError {
 fn place(state: &mut State, now: Timestamp, batch: &Batch) -> Vec<Appended> {
     let mut places = Vec::with_capacity(batch.entries().len());
     for run in batch.runs() {
-        let count = run.len() as u64;
-        let Appended { position, at } = state.line.place(run[0].0, count, now);
+        let count = run.entries.len() as u64;
+        let Appended { position, at } = state.line.place(run.partition, count, now);
         let positions = position..position + count;
         places.extend(positions.map(|position| Appended { position, at }));
     }
@@ -541,23 +547,16 @@ impl Shared {
             drop(sender.send(Ok(Vec::new())));
             return Ok(receiver);
         }
-        // The payloads may be large: their checksums are made before the lock is taken.
-        let payloads = batch.entries().iter().map(|(_, payload)| payload);
-        let checksums = payloads.map(Payload::checksum).collect();
         let now = clock.now();
         let mut state = self.lock();
         self.check_batch(&mut state, &batch)?;
         state.check_room(bytes)?;
         for run in batch.runs() {
-            state.line.check_open(run[0].0)?;
+            state.line.check_open(run.partition)?;
         }
         let places = place(&mut state, now, &batch);
         let answer = Answer::Appended(sender);
-        let batch = PlacedBatch {
-            batch,
-            places,
-            checksums,
-        };
+        let batch = PlacedBatch { batch, places };
         self.put_among_others(
             state,
             Waiting {
@@ -580,6 +579,13 @@ impl Shared {
 }
 
 impl Log for LocalLog {
+    fn batch(&self, entries: usize, bytes: usize) -> Batch {
+        match bytes >= POOLED_BATCH_BYTES_MIN {
+            true => Batch::within(&self.batch_buffers, entries, bytes),
+            false => Batch::with_capacity(entries, bytes),
+        }
+    }
+
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
         answered(self.shared.append(&self.clock, batch))
     }

@@ -10,11 +10,12 @@ use bytes::Bytes;
 
 use tidemill_model::{BoxFuture, Clock, Timestamp};
 
-use crate::limits::checked_bytes;
+use crate::batch::Batch;
+use crate::partition_id::PartitionId;
 use crate::port::{
-    AppendError, Appended, Batch, Entry, Log, Partition, PartitionId, Position, Read, ReadError,
-    Snapshot,
+    AppendError, Appended, Entry, Log, Partition, Position, Read, ReadError, Snapshot,
 };
+use crate::sizes::checked_bytes;
 use crate::waiters::Waiters;
 
 /// Partitions in memory.
@@ -167,9 +168,11 @@ impl Log for MemoryLog {
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
         let now = self.clock.now();
         let entries = checked_bytes(&batch).map(|_| {
-            // Put together before the lock is taken.
-            let entries = batch.entries().iter();
-            let entries = entries.map(|(partition, payload)| (*partition, payload.to_bytes()));
+            // Copied before the lock is taken: each is trimmed by itself.
+            let entries = batch.runs().flat_map(|run| {
+                let payloads = run.payloads().map(Bytes::copy_from_slice);
+                payloads.map(move |payload| (run.partition, payload))
+            });
             entries.collect()
         });
         ready(entries.and_then(|entries| self.lock().append(now, entries)))

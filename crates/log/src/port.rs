@@ -8,80 +8,16 @@
 //! An entry's timestamp is taken when it is put in line and clamped so that it never goes back within
 //! its partition.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use thiserror::Error;
 
 use tidemill_model::{BoxFuture, Determinacy, Timestamp};
 
-use crate::payload::Payload;
+use crate::batch::Batch;
+use crate::partition_id::PartitionId;
 
 /// A dense place in a partition, from 0.
 pub type Position = u64;
-
-/// The service that owns a partition. The numbers are persisted: never change or reuse one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum ServiceTag {
-    /// The control commands of all services.
-    Control = 0,
-    /// The shards of streams.
-    Streams = 1,
-    /// Queued invocations.
-    Functions = 2,
-    /// The messages of queues.
-    Destinations = 3,
-    /// Checkpoints.
-    Mapping = 4,
-    /// Views; it owns no partition.
-    Views = 5,
-}
-
-impl ServiceTag {
-    /// All tags.
-    pub const ALL: [ServiceTag; 6] = [
-        ServiceTag::Control,
-        ServiceTag::Streams,
-        ServiceTag::Functions,
-        ServiceTag::Destinations,
-        ServiceTag::Mapping,
-        ServiceTag::Views,
-    ];
-
-    /// The tag persisted as `number`.
-    pub fn from_number(number: u8) -> Option<ServiceTag> {
-        ServiceTag::ALL.into_iter().find(|tag| *tag as u8 == number)
-    }
-}
-
-/// Identifies a partition: the owner in the upper 8 bits, the owner's number in the lower 56.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartitionId(pub u64);
-
-impl PartitionId {
-    /// The partition of all control commands.
-    pub const CONTROL: PartitionId = PartitionId(0);
-
-    /// Partition `number` of `owner`.
-    ///
-    /// # Panics
-    /// When `number` needs more than 56 bits.
-    pub fn new(owner: ServiceTag, number: u64) -> PartitionId {
-        assert!(number < 1 << 56, "a partition number has 56 bits");
-        PartitionId((owner as u64) << 56 | number)
-    }
-
-    /// The service that owns the partition, when the tag is known.
-    pub fn owner(&self) -> Option<ServiceTag> {
-        ServiceTag::from_number((self.0 >> 56) as u8)
-    }
-
-    /// The owner's number of the partition.
-    pub fn number(&self) -> u64 {
-        self.0 & ((1 << 56) - 1)
-    }
-}
 
 /// About how long the entries of a partition are kept. What is kept about as long lies in the same
 /// files, so that a file can be removed whole. The numbers are persisted: never change or reuse one.
@@ -130,36 +66,6 @@ impl Retention {
             169..=744 => Retention::Month,
             _ => Retention::Year,
         }
-    }
-}
-
-/// Entries to append, atomically, in order; usually to few partitions.
-///
-/// Per partition, the entries get consecutive positions in the order of the batch. Clones share the
-/// entries.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    entries: Arc<Vec<(PartitionId, Payload)>>,
-}
-
-impl Batch {
-    /// Of `entries`, each a partition and a payload.
-    pub fn of<P: Into<Payload>>(entries: impl IntoIterator<Item = (PartitionId, P)>) -> Batch {
-        let entries = entries.into_iter();
-        let entries = entries.map(|(partition, payload)| (partition, payload.into()));
-        Batch {
-            entries: Arc::new(entries.collect()),
-        }
-    }
-
-    /// Partition and payload of each entry.
-    pub fn entries(&self) -> &[(PartitionId, Payload)] {
-        &self.entries
-    }
-
-    /// The entries, as many at a time as stand beside each other and are of one partition.
-    pub fn runs(&self) -> impl Iterator<Item = &[(PartitionId, Payload)]> {
-        self.entries.chunk_by(|left, right| left.0 == right.0)
     }
 }
 
@@ -303,6 +209,12 @@ pub enum ReadError {
 /// The futures are `'static`, and dropping one does not undo the action: an append whose future is
 /// dropped may still become durable.
 pub trait Log: Send + Sync {
+    /// An empty batch with room for `entries` of `bytes` together, in memory that others had before where
+    /// there is some.
+    fn batch(&self, entries: usize, bytes: usize) -> Batch {
+        Batch::with_capacity(entries, bytes)
+    }
+
     /// Appends `batch` atomically; durable when it completes. Gives the place of each entry, in the
     /// order of the batch. An empty batch is durable at once.
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>>;

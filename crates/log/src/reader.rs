@@ -14,8 +14,9 @@ use tidemill_model::Timestamp;
 use crate::chunk::{BlockRow, block_body};
 use crate::disk::read_exactly;
 use crate::files::Files;
+use crate::partition_id::PartitionId;
 use crate::place::{Extent, Home};
-use crate::port::{Entry, PartitionId, Position, ReadError};
+use crate::port::{Entry, Position, ReadError};
 use crate::run::{EntryRow, check_entry, rows, rows_bytes};
 
 /// Blocks that stand together are read together, up to so many bytes.

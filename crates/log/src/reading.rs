@@ -11,8 +11,9 @@ use tokio::task::spawn_blocking;
 use tidemill_model::Timestamp;
 
 use crate::files::Files;
+use crate::partition_id::PartitionId;
 use crate::place::Extent;
-use crate::port::{PartitionId, Position, Read, ReadError, Snapshot};
+use crate::port::{Position, Read, ReadError, Snapshot};
 use crate::reader::{Asked, Collected, position_in};
 use crate::run::SnapshotPointer;
 use crate::shared::Shared;

@@ -23,13 +23,10 @@ use tokio::sync::{mpsc, oneshot};
 use tidemill_model::Timestamp;
 
 use crate::envelope::{Envelope, EnvelopeError, Section, decode_sections, encode_sections};
-use crate::limits::{
-    COMMANDS_GROUP_BYTES, COMMANDS_GROUP_MAX, COMMANDS_WAITING_MAX, checked_entry,
-};
-use crate::port::{
-    AppendError, Appended, Batch, Entry, Log, PartitionId, Position, ReadError, ServiceTag,
-    Snapshot,
-};
+use crate::limits::{COMMANDS_GROUP_BYTES, COMMANDS_GROUP_MAX, COMMANDS_WAITING_MAX};
+use crate::partition_id::{PartitionId, ServiceTag};
+use crate::port::{AppendError, Appended, Entry, Log, Position, ReadError, Snapshot};
+use crate::sizes::checked_entry;
 
 const SNAPSHOT_EVERY_DEFAULT: u64 = 10_000;
 const REPLAY_ENTRIES: usize = 4096;
@@ -480,7 +477,9 @@ impl Carrier {
 
     /// Appends and applies `group`; gives the position behind it when it has happened.
     async fn carry(&mut self, group: Vec<Submitted>) -> Option<Position> {
-        let entries = group.iter().map(|submitted| {
+        let bytes = group.iter().map(|submitted| submitted.command.len()).sum();
+        let mut batch = self.log.batch(group.len(), bytes);
+        for submitted in &group {
             self.commands += 1;
             let envelope = Envelope {
                 service: submitted.service,
@@ -488,9 +487,8 @@ impl Carrier {
                 command_id: u128::from(self.incarnation) << 64 | u128::from(self.commands),
                 command: submitted.command.clone(),
             };
-            (self.partition, envelope.encode())
-        });
-        let batch = Batch::of(entries);
+            batch.push(self.partition, &[&envelope.encode()]);
+        }
         let appended = match self.log.append(batch).await {
             Ok(appended) => appended,
             Err(error) => {

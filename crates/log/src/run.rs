@@ -38,12 +38,13 @@ use std::ops::Range;
 
 use tidemill_model::Timestamp;
 
+use crate::batch::BatchRun;
 use crate::checksum::{crc32c, crc32c_append};
 use crate::chunk::ChunkRow;
 use crate::fields::Fields;
 use crate::frame::{BadFrame, FileTail};
-use crate::payload::Payload;
-use crate::port::{PartitionId, Position};
+use crate::partition_id::PartitionId;
+use crate::port::{Appended, Position};
 
 /// Size of what stands before the body of a run.
 pub const RUN_HEADER_BYTES: usize = 16;
@@ -73,19 +74,21 @@ const KIND_CHUNKS: u32 = 8;
 /// The partition of runs that are about no partition.
 pub const NO_PARTITION: PartitionId = PartitionId(u64::MAX);
 
-/// An entry that has its place and waits to be written.
+/// Entries of a batch that have their places and wait to be written: of one partition, dense, and all at
+/// one time.
 #[derive(Clone, Copy, Debug)]
-pub struct PlacedEntry<'a> {
-    /// Its partition.
-    pub partition: PartitionId,
-    /// Its position.
-    pub position: Position,
-    /// Its timestamp.
-    pub at: Timestamp,
-    /// Checksum of the payload alone.
-    pub payload_checksum: u32,
-    /// Its payload.
-    pub payload: &'a Payload,
+pub struct PlacedRun<'a> {
+    /// The place of the first.
+    pub first: Appended,
+    /// The entries.
+    pub of: BatchRun<'a>,
+}
+
+impl PlacedRun<'_> {
+    /// One past the position of the last.
+    fn end(&self) -> Position {
+        self.first.position + self.of.entries.len() as u64
+    }
 }
 
 /// A snapshot file that a command names.
@@ -213,43 +216,40 @@ fn put_run_header(buffer: &mut Vec<u8>, partition: PartitionId, kind: u32, body_
     buffer.extend_from_slice(&body_bytes.to_le_bytes());
 }
 
-/// Puts a run of `entries`: of one partition, dense, in order, and at least one.
-pub fn put_entries(buffer: &mut Vec<u8>, entries: &[PlacedEntry<'_>]) {
-    let first = entries.first().expect("a run has at least one entry");
-    let payloads: usize = entries.iter().map(|entry| entry.payload.len()).sum();
-    let body_bytes = ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * entries.len() + payloads;
-    let count = u32::try_from(entries.len()).expect("the limits keep a run small");
-    put_run_header(buffer, first.partition, KIND_ENTRIES, body_bytes);
-    buffer.extend_from_slice(&first.position.to_le_bytes());
+/// Puts what was `placed` as one run: of one partition, dense, in order, and at least one.
+pub fn put_entries(buffer: &mut Vec<u8>, placed: &[PlacedRun<'_>]) {
+    let first = placed.first().expect("a run has at least one entry");
+    let partition = first.of.partition;
+    let count: usize = placed.iter().map(|placed| placed.of.entries.len()).sum();
+    let payloads: usize = placed.iter().map(|placed| placed.of.bytes.len()).sum();
+    let body_bytes = ENTRIES_HEADER_BYTES + ENTRY_ROW_BYTES * count + payloads;
+    let count = u32::try_from(count).expect("the limits keep a run small");
+    put_run_header(buffer, partition, KIND_ENTRIES, body_bytes);
+    buffer.extend_from_slice(&first.first.position.to_le_bytes());
     buffer.extend_from_slice(&count.to_le_bytes());
     buffer.extend_from_slice(&[0; 4]);
-    for (index, entry) in entries.iter().enumerate() {
-        assert_eq!(
-            entry.partition, first.partition,
-            "a run is of one partition"
-        );
-        assert_eq!(
-            entry.position,
-            first.position + index as u64,
-            "a run is dense"
-        );
-        let PlacedEntry {
-            partition,
-            position,
-            at,
-            payload_checksum,
-            payload,
-        } = entry;
-        let checksum = entry_checksum(*payload_checksum, *partition, *position, *at);
-        let payload_bytes = u32::try_from(payload.len()).expect("an entry is limited");
-        buffer.extend_from_slice(&at.as_millis().to_le_bytes());
-        buffer.extend_from_slice(&payload_bytes.to_le_bytes());
-        buffer.extend_from_slice(&checksum.to_le_bytes());
+    let mut next = first.first.position;
+    for placed in placed {
+        assert_eq!(placed.of.partition, partition, "a run is of one partition");
+        assert_eq!(placed.first.position, next, "a run is dense");
+        next = placed.end();
+        put_rows(buffer, placed);
     }
-    for entry in entries {
-        for piece in entry.payload.pieces() {
-            buffer.extend_from_slice(piece);
-        }
+    for placed in placed {
+        buffer.extend_from_slice(placed.of.bytes);
+    }
+}
+
+fn put_rows(buffer: &mut Vec<u8>, placed: &PlacedRun<'_>) {
+    let Appended { position, at } = placed.first;
+    let partition = placed.of.partition;
+    for (position, entry) in (position..).zip(placed.of.entries) {
+        let checksum = entry_checksum(entry.checksum, partition, position, at);
+        let mut row = [0; ENTRY_ROW_BYTES];
+        row[..8].copy_from_slice(&at.as_millis().to_le_bytes());
+        row[8..12].copy_from_slice(&entry.bytes.to_le_bytes());
+        row[12..].copy_from_slice(&checksum.to_le_bytes());
+        buffer.extend_from_slice(&row);
     }
 }
 

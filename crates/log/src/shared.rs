@@ -15,14 +15,18 @@ use tokio::sync::watch;
 
 use tidemill_model::Clock;
 
+use crate::batch::Batch;
 use crate::bell::{self, Backoff};
 use crate::cache::Cache;
 use crate::chunk::ChunkRow;
 use crate::frame::FRAME_HEADER_BYTES;
-use crate::limits::{FRAME_BYTES_SOFT, HELD_BYTES_MAX, HELD_CHANGES_MAX, PENDING_BYTES_MAX};
+use crate::limits::{
+    FRAME_BYTES_SOFT, HELD_BYTES_MAX, HELD_CHANGES_MAX, PENDING_BYTES_MAX, QUIET_BYTES_MAX,
+};
 use crate::line::Line;
+use crate::partition_id::PartitionId;
 use crate::place::{CachedFrame, FramePlace, Home};
-use crate::port::{AppendError, Batch, PartitionId, Retention};
+use crate::port::{AppendError, Retention};
 use crate::run::{Change, Command, NO_PARTITION, runs};
 use crate::scheduling::{Undisturbed, undisturbed};
 use crate::status::Status;
@@ -59,8 +63,8 @@ pub struct State {
     next_chunk: u64,
     /// Whether the sorter should look again.
     is_sorter_wanted: bool,
-    /// Whether nothing was published since this was set.
-    is_quiet: bool,
+    /// Bytes of frames since somebody last looked whether the log has come to rest.
+    published_bytes: usize,
     /// Whether somebody was refused for lack of room, so that it is worth a look at the disk.
     is_room_wanted: bool,
     waiting: VecDeque<Waiting>,
@@ -114,7 +118,7 @@ impl DerefMut for Held<'_> {
 pub enum Occasion {
     /// There may be something to sort.
     Work,
-    /// Nothing has been written for a while.
+    /// Next to nothing has been written for a while.
     Quiet,
     /// The log takes no more changes.
     End,
@@ -207,7 +211,8 @@ impl Shared {
             adopting: BTreeSet::new(),
             next_chunk,
             is_sorter_wanted: true,
-            is_quiet: false,
+            // Not at rest yet.
+            published_bytes: QUIET_BYTES_MAX,
             is_room_wanted: false,
             waiting: VecDeque::new(),
             line_bytes: 0,
@@ -468,10 +473,10 @@ impl Shared {
             chunks,
             adopting,
             spans,
-            is_quiet,
+            published_bytes,
             ..
         } = &mut *state;
-        *is_quiet = false;
+        *published_bytes += frame.bytes.len();
         for run in runs(&frame.bytes[payload]) {
             let (partition, change) = run.expect("the frame has just been made");
             if let Change::Chunks(rows) = &change {
@@ -639,8 +644,8 @@ impl Shared {
         self.sorting.notify_all();
     }
 
-    /// Waits until the sorter is wanted. Comes back, too, when nothing was published for `quiet_after`, or
-    /// up to twice as long. Blocks.
+    /// Waits until the sorter is wanted. Comes back, too, when next to nothing was published for `quiet_after`,
+    /// or up to twice as long. Blocks.
     pub fn wait_for_sorter(&self, quiet_after: Duration) -> Occasion {
         let mut state = self.lock();
         loop {
@@ -653,7 +658,7 @@ impl Shared {
             let waited = self.sorting.wait_timeout(state, quiet_after);
             let (waited, timeout) = waited.expect("no holder of this lock panics");
             state = waited;
-            if timeout.timed_out() && std::mem::replace(&mut state.is_quiet, true) {
+            if timeout.timed_out() && std::mem::take(&mut state.published_bytes) < QUIET_BYTES_MAX {
                 return Occasion::Quiet;
             }
         }

@@ -18,7 +18,8 @@ use bytes::Bytes;
 
 use crate::checksum::{crc32c, crc32c_append};
 use crate::disk::{Disk, join, read_whole, write_whole};
-use crate::port::{PartitionId, Snapshot};
+use crate::partition_id::PartitionId;
+use crate::port::Snapshot;
 use crate::run::SnapshotPointer;
 
 /// Where the snapshots stand on the disk.

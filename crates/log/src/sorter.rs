@@ -40,11 +40,8 @@ use crate::status::Status;
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
 
-/// What is free is given back when nothing was written for so long, or up to twice as long.
-const QUIET: Duration = Duration::from_secs(5);
-
-/// Frames are kept for readers until nothing was written for so long, or up to twice as long: who reads along
-/// has read them by then.
+/// Memory is kept for the next burst, and frames for readers, until next to nothing was written for so long, or
+/// up to twice as long: who reads along has read them by then.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a log sorts.
@@ -77,7 +74,7 @@ pub enum SortError {
 pub struct Sorter {
     shared: Arc<Shared>,
     files: Arc<Files>,
-    buffers: Arc<Buffers>,
+    buffers: Vec<Arc<Buffers>>,
     clock: Arc<dyn Clock>,
     sorting: Sorting,
     /// Whether the thread that sorts runs like all others.
@@ -99,7 +96,7 @@ impl Sorter {
     pub fn new(
         shared: Arc<Shared>,
         files: Arc<Files>,
-        buffers: Arc<Buffers>,
+        buffers: Vec<Arc<Buffers>>,
         clock: Arc<dyn Clock>,
         sorting: Sorting,
     ) -> Sorter {
@@ -116,14 +113,12 @@ impl Sorter {
 
     /// Sorts whenever there is something to sort, until the log takes no more changes.
     pub fn run(&self) {
-        let mut quiet_after = QUIET;
         loop {
-            match self.shared.wait_for_sorter(quiet_after) {
-                Occasion::Work => quiet_after = QUIET,
+            match self.shared.wait_for_sorter(REST) {
+                Occasion::Work => {}
                 Occasion::Quiet => {
-                    self.come_to_rest(quiet_after);
                     // Again and again: others free memory at rest, too.
-                    quiet_after = REST;
+                    self.come_to_rest();
                     continue;
                 }
                 Occasion::End => break,
@@ -144,13 +139,11 @@ impl Sorter {
         self.work.lock().expect("no holder of this lock panics")
     }
 
-    /// Gives up memory that nobody needs when nothing was written for so long as `quiet`.
-    fn come_to_rest(&self, quiet: Duration) {
-        if quiet >= REST {
-            self.shared.forget_frames();
-        }
+    /// Gives up memory that nobody needs when nothing is written.
+    fn come_to_rest(&self) {
+        self.shared.forget_frames();
         self.lock().buffer = Aligned::default();
-        self.buffers.give_back();
+        self.buffers.iter().for_each(|buffers| buffers.give_back());
         give_back_memory();
     }
 

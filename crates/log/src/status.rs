@@ -3,7 +3,9 @@
 //! What must hold: once a write or a sync has failed, nothing is taken any more; while the disk is full,
 //! what can free room is taken, and all else is refused. Pure.
 
-use crate::port::{AppendError, Batch, PartitionId, ServiceTag};
+use crate::batch::Batch;
+use crate::partition_id::{PartitionId, ServiceTag};
+use crate::port::AppendError;
 
 /// Whether the log takes changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,12 @@ impl Status {
     /// frees room.
     pub fn check_batch(&self, batch: &Batch) -> Result<(), AppendError> {
         match self {
-            Status::Full(detail) if !batch.entries().iter().all(|(id, _)| frees_room(*id)) => {
+            Status::Full(detail)
+                if !batch
+                    .entries()
+                    .iter()
+                    .all(|entry| frees_room(entry.partition)) =>
+            {
                 Err(AppendError::Full {
                     detail: detail.clone(),
                 })

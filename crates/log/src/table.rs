@@ -10,8 +10,9 @@ use std::ops::{Bound, Range};
 
 use crate::chunk::ExtentRow;
 use crate::extents::Extents;
+use crate::partition_id::PartitionId;
 use crate::place::{Extent, FramePlace, Home};
-use crate::port::{PartitionId, Position};
+use crate::port::Position;
 use crate::run::{Change, EntriesRun, PartitionRow, SnapshotPointer};
 
 /// A partition as it is durable.

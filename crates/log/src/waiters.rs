@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::port::PartitionId;
+use crate::partition_id::PartitionId;
 
 /// The waiters of all partitions.
 #[derive(Debug, Default)]

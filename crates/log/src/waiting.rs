@@ -7,8 +7,10 @@ use std::sync::mpsc::SyncSender;
 
 use tokio::sync::oneshot;
 
-use crate::port::{AppendError, Appended, Batch, PartitionId, Position};
-use crate::run::{Command, PlacedEntry};
+use crate::batch::Batch;
+use crate::partition_id::PartitionId;
+use crate::port::{AppendError, Appended, Position};
+use crate::run::{Command, PlacedRun};
 
 /// What a change that waits holds, so that the answer can be given when it is durable.
 #[derive(Debug)]
@@ -23,15 +25,13 @@ pub enum Answer {
     Told(SyncSender<Result<(), AppendError>>),
 }
 
-/// A batch whose entries have their places, and the checksums of their payloads, in its order.
+/// A batch whose entries have their places, in its order.
 #[derive(Debug, Default)]
 pub struct PlacedBatch {
     /// The batch.
     pub batch: Batch,
     /// Where its entries come to stand.
     pub places: Vec<Appended>,
-    /// The checksum of each payload alone.
-    pub checksums: Vec<u32>,
 }
 
 /// A change that has its place and waits to be written. It is never divided over two frames. With
@@ -64,20 +64,16 @@ impl Waiting {
         }
     }
 
-    /// The entries of what is appended.
-    pub fn entries(&self) -> impl Iterator<Item = PlacedEntry<'_>> {
-        let PlacedBatch {
-            batch,
-            places,
-            checksums,
-        } = &self.batch;
-        let entries = batch.entries().iter().zip(places).zip(checksums);
-        entries.map(|(((partition, payload), place), checksum)| PlacedEntry {
-            partition: *partition,
-            position: place.position,
-            at: place.at,
-            payload_checksum: *checksum,
-            payload,
+    /// The runs of what is appended.
+    pub fn runs(&self) -> impl Iterator<Item = PlacedRun<'_>> {
+        let mut places = &self.batch.places[..];
+        self.batch.batch.runs().map(move |run| {
+            let (own, behind) = places.split_at(run.entries.len());
+            places = behind;
+            PlacedRun {
+                first: own[0],
+                of: run,
+            }
         })
     }
 }

@@ -148,6 +148,7 @@ conformance!(
     positions_are_dense_per_partition,
     an_empty_batch_is_durable_at_once,
     a_batch_happens_in_all_its_partitions_or_in_none,
+    a_batch_in_memory_that_others_had_is_read_back,
     too_large_an_entry_or_batch_is_refused,
     the_largest_entry_is_taken_and_read_back,
     appends_at_once_keep_the_order_of_the_calls,
@@ -245,6 +246,29 @@ async fn a_batch_happens_in_all_its_partitions_or_in_none(subject: Subject) {
     assert_eq!(refused, Err(AppendError::Sealed(LEFT)));
     assert_eq!(log.partition(RIGHT), Partition::default());
     assert_eq!(append(&log, &[(RIGHT, "e")]).await, [0]);
+}
+
+async fn a_batch_in_memory_that_others_had_is_read_back(subject: Subject) {
+    let log = subject.open();
+    let text = |round: usize, index: usize| format!("{round} {index} ").repeat(10_000);
+    for round in 0..4 {
+        let mut batch = log.batch(3, 200_000);
+        for (index, partition) in [LEFT, RIGHT, LEFT].into_iter().enumerate() {
+            let text = text(round, index);
+            let (head, rest) = text.as_bytes().split_at(7);
+            batch.push(partition, &[head, &[], rest]);
+        }
+        let appended = log.append(batch).await.expect("the append succeeds");
+        let positions: Vec<Position> = appended.iter().map(|place| place.position).collect();
+        let next = round as Position;
+        assert_eq!(positions, [2 * next, next, 2 * next + 1]);
+    }
+    let left: Vec<String> = (0..4)
+        .flat_map(|round| [text(round, 0), text(round, 2)])
+        .collect();
+    let right: Vec<String> = (0..4).map(|round| text(round, 1)).collect();
+    assert!(texts(&log, LEFT, 0).await == left);
+    assert!(texts(&log, RIGHT, 0).await == right);
 }
 
 async fn too_large_an_entry_or_batch_is_refused(subject: Subject) {

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! What must hold: no body makes the reader panic, recurse without bound or reserve more than it has
-//! seen; a blob that came in one piece shares the memory of the body. Tags other than a time's are read
+//! seen; a blob that came in one piece shares the memory of the body, unless it is one of many records. Tags other than a time's are read
 //! as what they tag.
 //!
 //! A codec of its own, because a general one gets three things wrong here: it takes the number behind

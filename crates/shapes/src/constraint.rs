@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
+use crate::arena::Arena;
+
 /// Most violations that one answer reports.
 pub const REPORTED_MAX: usize = 10;
 
@@ -126,14 +128,16 @@ pub struct Checker {
     violations: Vec<String>,
     type_error: Option<String>,
     body: Option<Bytes>,
-    /// Room for blobs; those that were read have been cut off.
-    room: BytesMut,
+    /// Arena for blobs that are shared; those that were read have been cut off.
+    shared_room: BytesMut,
+    /// What was read of a list that is packed.
+    arena: Arena,
     /// What all blobs of the input can have together.
     blob_bytes_max: usize,
     blobs_as_they_stand: bool,
 }
 
-/// Room is made for so many blobs of one size at once. What is kept of one blob keeps the room of all.
+/// Arena is made for so many blobs of one size at once. What is kept of one blob keeps the arena of all.
 const ROOM_BLOBS: usize = 64;
 
 impl Checker {
@@ -161,20 +165,34 @@ impl Checker {
         bytes: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<Bytes, E> {
-        if self.room.capacity() < bytes {
+        if self.shared_room.capacity() < bytes {
             let many = bytes.saturating_mul(ROOM_BLOBS);
-            self.room = BytesMut::with_capacity(many.min(self.blob_bytes_max).max(bytes));
+            self.shared_room = BytesMut::with_capacity(many.min(self.blob_bytes_max).max(bytes));
         }
-        self.room.resize(bytes, 0);
-        let filled = fill(&mut self.room);
-        let blob = filled.map(|length| self.room.split_to(length).freeze());
-        self.room.clear();
+        self.shared_room.resize(bytes, 0);
+        let filled = fill(&mut self.shared_room);
+        let blob = filled.map(|length| self.shared_room.split_to(length).freeze());
+        self.shared_room.clear();
         blob
+    }
+
+    /// Arena for what a list has that is packed.
+    pub(crate) fn arena(&mut self) -> &mut Arena {
+        self.arena.reserve_blobs(self.blob_bytes_max);
+        &mut self.arena
+    }
+
+    /// The same, to be kept with the list.
+    pub(crate) fn take_arena(&mut self) -> Arena {
+        // There is one such list; what is given again in its place has to grow.
+        self.blob_bytes_max = 0;
+        std::mem::take(&mut self.arena)
     }
 
     /// For an input that is read from `body`.
     pub fn over(body: Bytes) -> Checker {
         Checker {
+            blob_bytes_max: body.len(),
             body: Some(body),
             ..Checker::default()
         }
@@ -227,6 +245,9 @@ impl Checker {
             && rules
                 .min
                 .is_none_or(|min| bytes >= min.saturating_mul(4) || bytes >= 1 && min <= 1);
+        if fits && rules.pattern.is_none() {
+            return;
+        }
         let length = if fits {
             value.len()
         } else {
@@ -241,6 +262,10 @@ impl Checker {
 
     /// Checks the length of a blob, a list or a map; such values are shown only when empty.
     pub fn length(&mut self, rules: &Rules, length: usize, empty: Option<&str>) {
+        let bound = length as i64;
+        if rules.max.is_none_or(|max| bound <= max) && rules.min.is_none_or(|min| bound >= min) {
+            return;
+        }
         for demand in rules.violated_by_length(length, None) {
             let shown = empty.filter(|_| length == 0);
             self.violation(shown, &demand);

@@ -2,7 +2,8 @@
 //!
 //! What must hold: a value of the wrong type is refused with AWS's own text (a `SerializationException`)
 //! before any constraint is reported; unknown members are ignored; `null` is the same as absent; blobs
-//! are decoded straight from the body, which is not copied, and shared with it where they are bytes.
+//! are decoded straight from the body, which is not copied, and shared with it where they are bytes, but for
+//! those of lists that are packed ([`crate::packed`]).
 //! Text formats and binary ones (CBOR) read and write through the same shapes; a deserializer that
 //! tells times from numbers hands them over as newtypes of milliseconds.
 //!
@@ -160,7 +161,8 @@ pub fn from_deserializer<'de, T: FromWire, D: Deserializer<'de>>(
     read_with(Checker::default(), deserializer)
 }
 
-/// Like [`from_deserializer`]; blobs that the deserializer borrows from `body` share its memory.
+/// Like [`from_deserializer`]; blobs that the deserializer borrows from `body` share its memory, but for those
+/// of lists that are packed.
 pub fn from_shared<'de, T: FromWire, D: Deserializer<'de>>(
     body: &Bytes,
     deserializer: D,
@@ -390,16 +392,18 @@ impl FromWire for String {
                 check.text(rules, text);
                 Ok(Field::Given(text.to_owned()))
             }
-            other => Err(format!(
-                "{} can not be converted to an String",
-                other.class()
-            )),
+            other => Err(text_expected(&other)),
         }
     }
 
     fn as_text(&self) -> Option<&str> {
         Some(self)
     }
+}
+
+/// That something else stands where a text should, in AWS's words.
+pub(crate) fn text_expected(found: &Token<'_>) -> String {
+    format!("{} can not be converted to an String", found.class())
 }
 
 impl FromWire for bool {
@@ -519,9 +523,11 @@ fn decoded(text: &[u8], check: &mut Checker) -> Option<Bytes> {
 
 /// Decodes base64, or says in AWS's words why it is none.
 fn decode_base64(text: &str, check: &mut Checker) -> Result<Bytes, String> {
-    if let Some(bytes) = decoded(text.as_bytes(), check) {
-        return Ok(bytes);
-    }
+    decoded(text.as_bytes(), check).ok_or_else(|| base64_failure(text))
+}
+
+/// Why `text` is no base64, in AWS's words.
+pub(crate) fn base64_failure(text: &str) -> String {
     let reason = if !text.len().is_multiple_of(4) {
         format!(
             "Base64 encoded length is expected a multiple of 4 bytes but found: {}",
@@ -539,7 +545,7 @@ fn decode_base64(text: &str, check: &mut Checker) -> Result<Bytes, String> {
             None => "Invalid last non-pad Base64 character dectected".to_owned(),
         }
     };
-    Err(format!("'{text}' can not be converted to a Blob: {reason}"))
+    format!("'{text}' can not be converted to a Blob: {reason}")
 }
 
 /// Most elements that are reserved before they are seen.
@@ -681,11 +687,14 @@ pub fn moment_if_given<S: serde::Serializer>(
 pub const BLOB: &str = "tidemill::Blob";
 
 /// Writes a blob: in a text format as base64, in a binary one as it is.
-pub fn blob<S: serde::Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_newtype_struct(BLOB, &Blob(bytes))
+pub fn blob<B: AsRef<[u8]>, S: serde::Serializer>(
+    bytes: &B,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_newtype_struct(BLOB, &Blob(bytes.as_ref()))
 }
 
-struct Blob<'a>(&'a Bytes);
+struct Blob<'a>(&'a [u8]);
 
 impl serde::Serialize for Blob<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -18,7 +18,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use tidemill_log::{HEAD_BYTES_MAX, Payload};
+use tidemill_log::{Batch, PartitionId};
 use tidemill_model::HashKey;
 
 const VERSION: u8 = 1;
@@ -27,7 +27,8 @@ const ENCRYPTED: u8 = 2;
 const HEADER_BYTES: usize = 4;
 const HASH_KEY_BYTES: usize = 16;
 
-const _: () = assert!(HEADER_BYTES + HASH_KEY_BYTES <= HEAD_BYTES_MAX);
+/// What a record takes in the log beside its partition key and its data, at most.
+pub const RECORD_OVERHEAD_BYTES_MAX: usize = HEADER_BYTES + HASH_KEY_BYTES;
 
 /// A record as the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +53,23 @@ pub struct NotARecord {
     pub detail: &'static str,
 }
 
-impl StoredRecord {
-    /// The record as the layout above has it. Neither the partition key nor the data is copied.
-    pub fn encode(self) -> Payload {
-        let partition_key = Bytes::from(self.partition_key.unwrap_or_default());
+/// A record on its way into the log; what it is made of stands elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordToStore<'a> {
+    /// As that of a [`StoredRecord`].
+    pub partition_key: Option<&'a str>,
+    /// As that of a [`StoredRecord`].
+    pub explicit_hash_key: Option<HashKey>,
+    /// As that of a [`StoredRecord`].
+    pub encrypted: bool,
+    /// The payload.
+    pub data: &'a [u8],
+}
+
+impl RecordToStore<'_> {
+    /// Puts the record as the layout above has it into `batch`, for `partition`.
+    pub fn put_into(&self, batch: &mut Batch, partition: PartitionId) {
+        let partition_key = self.partition_key.unwrap_or_default().as_bytes();
         let key_bytes = u16::try_from(partition_key.len())
             .expect("a partition key of 256 characters has at most 1,024 bytes");
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
@@ -63,16 +77,13 @@ impl StoredRecord {
             | flag(self.encrypted, ENCRYPTED);
         let [low, high] = key_bytes.to_le_bytes();
         let header = [VERSION, flags, low, high];
-        let rest = [partition_key, self.data];
-        match self.explicit_hash_key {
-            None => Payload::new(&header, rest),
-            Some(HashKey(key)) => {
-                let head = [&header[..], &key.to_be_bytes()].concat();
-                Payload::new(&head, rest)
-            }
-        }
+        let hash_key = self.explicit_hash_key.map(|HashKey(key)| key.to_be_bytes());
+        let hash_key = hash_key.as_ref().map_or(&[][..], |key| key);
+        batch.push(partition, &[&header, hash_key, partition_key, self.data]);
     }
+}
 
+impl StoredRecord {
     /// The record that `entry` holds; its data shares `entry`'s memory.
     pub fn decode(entry: &Bytes) -> Result<StoredRecord, NotARecord> {
         let refuse = |detail| NotARecord {
@@ -120,7 +131,16 @@ mod tests {
 
     impl StoredRecord {
         fn bytes(&self) -> Bytes {
-            self.clone().encode().to_bytes()
+            let record = RecordToStore {
+                partition_key: self.partition_key.as_deref(),
+                explicit_hash_key: self.explicit_hash_key,
+                encrypted: self.encrypted,
+                data: &self.data,
+            };
+            let mut batch = Batch::default();
+            record.put_into(&mut batch, PartitionId(1));
+            let run = batch.runs().next().expect("there is one entry");
+            Bytes::copy_from_slice(run.bytes)
         }
     }
 

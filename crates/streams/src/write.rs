@@ -7,11 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
-use tidemill_log::{AppendError, Appended, Batch, PartitionId, Payload};
+use tidemill_log::{AppendError, Appended, Batch, Log, PartitionId};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
-use tidemill_shapes::kinesis::EncryptionType;
+use tidemill_shapes::kinesis::{EncryptionType, PutRecordsRequestEntry};
 
 use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
@@ -19,59 +17,55 @@ use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
 use crate::measured::{Amount, PutOutcome, Subject};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hashes_of};
-use crate::stored_record::StoredRecord;
+use crate::stored_record::{RECORD_OVERHEAD_BYTES_MAX, RecordToStore};
 use crate::stream::{Shard, Stream};
 use crate::streams::Streams;
 
 /// One entry of a request.
-pub(crate) struct Entry {
-    pub data: Bytes,
-    pub partition_key: Option<String>,
-    pub explicit_hash_key: Option<String>,
+pub(crate) type Entry<'a> = PutRecordsRequestEntry<&'a [u8], &'a str>;
+
+/// What the rates and sizes count of `entry`: data and partition key; the explicit hash key is free.
+fn counted_bytes(entry: &Entry<'_>) -> u64 {
+    let key_bytes = entry.partition_key.map_or(0, str::len);
+    (entry.data.len() + key_bytes) as u64
 }
 
-impl Entry {
-    /// What the rates and sizes count: data and partition key; the explicit hash key is free.
-    fn bytes(&self) -> u64 {
-        let key_bytes = self.partition_key.as_ref().map_or(0, String::len);
-        (self.data.len() + key_bytes) as u64
+/// A record that is ready to be put.
+struct Routable<'a> {
+    /// What it is placed by.
+    hash: HashKey,
+    explicit_hash_key: Option<HashKey>,
+    entry: Entry<'a>,
+}
+
+impl<'a> Routable<'a> {
+    /// `entry`, whose partition key has this `hash`.
+    fn new(entry: Entry<'a>, hash: HashKey) -> Result<Routable<'a>, Refused> {
+        let explicit = entry.explicit_hash_key.map(|text| {
+            let key = explicit_hash_key(text);
+            key.ok_or_else(|| Refused::ExplicitHashKey {
+                key: text.to_owned(),
+            })
+        });
+        let explicit_hash_key = explicit.transpose()?;
+        Ok(Routable {
+            hash: explicit_hash_key.unwrap_or(hash),
+            explicit_hash_key,
+            entry,
+        })
     }
 }
 
 /// Makes `entries`, which are not too large, ready to be put.
-fn routable(entries: Vec<Entry>, encrypted: bool) -> Result<Vec<Routable>, Refused> {
-    let keys: Vec<&str> = entries
-        .iter()
-        .map(|entry| entry.partition_key.as_deref().unwrap_or_default())
-        .collect();
-    let hashes = hashes_of(&keys);
+fn routable<'a>(entries: &[Entry<'a>]) -> Result<Vec<Routable<'a>>, Refused> {
+    let keys = entries.iter().map(|entry| entry.partition_key);
+    let keys: Vec<&str> = keys.map(Option::unwrap_or_default).collect();
+    let hashes = hashes_of(&keys).into_iter();
     let mut records = Vec::with_capacity(entries.len());
-    for (entry, hash) in entries.into_iter().zip(hashes) {
-        let bytes = entry.bytes();
-        let explicit = match entry.explicit_hash_key {
-            None => None,
-            Some(key) => Some(explicit_hash_key(&key).ok_or(Refused::ExplicitHashKey { key })?),
-        };
-        let record = StoredRecord {
-            partition_key: entry.partition_key,
-            explicit_hash_key: explicit,
-            encrypted,
-            data: entry.data,
-        };
-        records.push(Routable {
-            hash: explicit.unwrap_or(hash),
-            bytes,
-            payload: record.encode(),
-        });
+    for (entry, hash) in entries.iter().zip(hashes) {
+        records.push(Routable::new(*entry, hash)?);
     }
     Ok(records)
-}
-
-/// A record that is ready to be put.
-pub(crate) struct Routable {
-    hash: HashKey,
-    bytes: u64,
-    payload: Payload,
 }
 
 /// The shard that a record goes to.
@@ -110,13 +104,14 @@ fn places_in(stream: &Stream, hashes: impl ExactSizeIterator<Item = HashKey>) ->
 
 /// The records of a request, each with where it goes.
 #[derive(Default)]
-pub(crate) struct Routed {
+pub(crate) struct Routed<'a> {
     /// As many as there are records.
     places: Vec<Place>,
-    records: Vec<Routable>,
+    records: Vec<Routable<'a>>,
+    encrypted: bool,
 }
 
-impl Routed {
+impl Routed<'_> {
     /// Where each goes.
     pub fn places(&self) -> &[Place] {
         &self.places
@@ -136,6 +131,31 @@ impl Routed {
         self.places.retain(|_| kept.next() == Some(&true));
         let mut kept = are_kept.iter();
         self.records.retain(|_| kept.next() == Some(&true));
+    }
+
+    /// The records as they go to `log`, in `order`.
+    fn to_batch(&self, log: &dyn Log, order: &[usize]) -> Batch {
+        let bytes = self
+            .records
+            .iter()
+            .map(|record| counted_bytes(&record.entry));
+        let bytes = bytes.sum::<u64>() as usize + RECORD_OVERHEAD_BYTES_MAX * self.records.len();
+        let mut batch = log.batch(self.records.len(), bytes);
+        for index in order {
+            let Routable {
+                entry,
+                explicit_hash_key,
+                ..
+            } = self.records[*index];
+            let record = RecordToStore {
+                partition_key: entry.partition_key,
+                explicit_hash_key,
+                encrypted: self.encrypted,
+                data: entry.data,
+            };
+            record.put_into(&mut batch, self.places[*index].partition);
+        }
+        batch
     }
 }
 
@@ -168,16 +188,15 @@ fn missing_key(member: &str) -> String {
 }
 
 /// The entries of one request, checked and routed.
-pub(crate) struct Admissible {
+pub(crate) struct Admissible<'a> {
     pub incarnation: u64,
     is_monitored: bool,
     pub record_bytes_max: u64,
-    encrypted: bool,
-    pub routed: Routed,
+    pub routed: Routed<'a>,
 }
 
 /// Checks that each entry has a partition key. `member` names that of the entry with an index.
-fn check_keys(entries: &[Entry], member: impl Fn(usize) -> String) -> Result<(), Refused> {
+fn check_keys(entries: &[Entry<'_>], member: impl Fn(usize) -> String) -> Result<(), Refused> {
     let missing = entries
         .iter()
         .enumerate()
@@ -195,30 +214,30 @@ fn check_keys(entries: &[Entry], member: impl Fn(usize) -> String) -> Result<(),
 /// Checks the sizes of `entries`. `member` names the data of the entry with an index in AWS's error
 /// texts.
 fn check_sizes(
-    entries: &[Entry],
+    entries: &[Entry<'_>],
     record_bytes_max: u64,
     member: impl Fn(usize) -> String,
 ) -> Result<(), Refused> {
     let large = entries
         .iter()
         .enumerate()
-        .filter(|(_, entry)| entry.bytes() > record_bytes_max);
+        .filter(|(_, entry)| counted_bytes(entry) > record_bytes_max);
     let large: Vec<String> = large
         .map(|(index, _)| too_large(&member(index), record_bytes_max))
         .collect();
     if !large.is_empty() {
         return Err(Refused::Violations(large));
     }
-    if entries.iter().map(Entry::bytes).sum::<u64>() > PUT_RECORDS_BYTES_MAX {
+    if entries.iter().map(counted_bytes).sum::<u64>() > PUT_RECORDS_BYTES_MAX {
         return Err(Refused::RecordsTooLarge);
     }
     Ok(())
 }
 
-impl Admissible {
+impl Admissible<'_> {
     /// What the answer says of encryption.
     pub fn encryption_type(&self) -> Option<EncryptionType> {
-        self.encrypted.then_some(EncryptionType::Kms)
+        self.routed.encrypted.then_some(EncryptionType::Kms)
     }
 
     /// The stream, as what is measured has it.
@@ -248,22 +267,24 @@ pub(crate) fn outcome(
 }
 
 impl Streams {
-    /// Checks `entries` as a whole and each, and routes them. Hashing and encoding are done between
-    /// two short looks at the catalog, not under its lock. `member` names a member of the entry with an
+    /// Checks `entries` as a whole and each, and routes them. Hashing is done between two short
+    /// looks at the catalog, not under its lock. `member` names a member of the entry with an
     /// index.
-    pub(crate) fn admissible(
+    pub(crate) fn admissible<'a>(
         &self,
         stream: &StreamArn,
-        entries: Vec<Entry>,
+        entries: Vec<Entry<'a>>,
         member: impl Fn(usize, &str) -> String,
-    ) -> Result<Admissible, Refused> {
+    ) -> Result<Admissible<'a>, Refused> {
         let (distribution, mut admissible) = self.serving_stream(stream, |stream, _| {
             let admissible = Admissible {
                 incarnation: stream.incarnation,
                 is_monitored: !stream.monitored.is_empty(),
                 record_bytes_max: u64::from(stream.record_kib_max) * 1024,
-                encrypted: stream.key_id.is_some(),
-                routed: Routed::default(),
+                routed: Routed {
+                    encrypted: stream.key_id.is_some(),
+                    ..Routed::default()
+                },
             };
             Ok((stream.distribution, admissible))
         })?;
@@ -272,18 +293,19 @@ impl Streams {
         }
         let data = |index| member(index, "data");
         check_sizes(&entries, admissible.record_bytes_max, data)?;
-        let mut records = routable(entries, admissible.encrypted)?;
+        let mut records = routable(&entries)?;
         if distribution == Distribution::Auto {
             self.take_turns(stream, &mut records)?;
         }
         let hashes = records.iter().map(|record| record.hash);
         let places = self.places(stream, admissible.incarnation, hashes)?;
-        admissible.routed = Routed { places, records };
+        let routed = &mut admissible.routed;
+        (routed.places, routed.records) = (places, records);
         Ok(admissible)
     }
 
     /// Sends each of `records` to the shard whose turn it is, whatever its keys say.
-    fn take_turns(&self, stream: &StreamArn, records: &mut [Routable]) -> Result<(), Refused> {
+    fn take_turns(&self, stream: &StreamArn, records: &mut [Routable<'_>]) -> Result<(), Refused> {
         self.serving_stream(stream, |stream, _| {
             let mut rotation = self.rotation();
             let range_of = |key| stream.shards[&stream.route(key)].range;
@@ -312,7 +334,7 @@ impl Streams {
     }
 
     /// Whether the rates of its shard admit each of the records that are `routed`, in their order.
-    pub(crate) fn admit_writes(&self, routed: &Routed, record_bytes_max: u64) -> Vec<bool> {
+    pub(crate) fn admit_writes(&self, routed: &Routed<'_>, record_bytes_max: u64) -> Vec<bool> {
         let Some(mut throttle) = self.throttle() else {
             return vec![true; routed.len()];
         };
@@ -321,7 +343,8 @@ impl Streams {
         let records = routed.places.iter().zip(&routed.records);
         let admitted = records.map(|(place, record)| {
             let partition = place.partition.number();
-            throttle.admit_write(partition, record.bytes, record_bytes_max, now)
+            let bytes = counted_bytes(&record.entry);
+            throttle.admit_write(partition, bytes, record_bytes_max, now)
         });
         admitted.collect()
     }
@@ -331,24 +354,16 @@ impl Streams {
         &self,
         stream: &StreamArn,
         incarnation: u64,
-        mut routed: Routed,
+        mut routed: Routed<'_>,
     ) -> Result<Stored, Failure> {
         let mut reroutes = 0;
         loop {
             let order = by_partition(&routed.places);
-            let Routed { places, records } = &mut routed;
-            // Not copied: who has to route them anew takes them out of the batch again.
-            let batch = Batch::of(order.iter().map(|index| {
-                let payload = std::mem::take(&mut records[*index].payload);
-                (places[*index].partition, payload)
-            }));
-            match self.log().append(batch.clone()).await {
+            let batch = routed.to_batch(self.log(), &order);
+            match self.log().append(batch).await {
                 Ok(appended) => return Ok(stored(&routed, &order, &appended)),
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
-                    for (index, (_, payload)) in order.iter().zip(batch.entries()) {
-                        records[*index].payload = payload.clone();
-                    }
                     self.finish_reshard(stream).await.map_err(nothing_put)?;
                     let hashes = routed.records.iter().map(|record| record.hash);
                     routed.places = self.places(stream, incarnation, hashes)?;
@@ -376,8 +391,10 @@ fn by_partition(places: &[Place]) -> Vec<usize> {
 }
 
 /// What became of the records that were `routed` and `appended` in `order`.
-fn stored(routed: &Routed, order: &[usize], appended: &[Appended]) -> Stored {
-    let Routed { places, records } = routed;
+fn stored(routed: &Routed<'_>, order: &[usize], appended: &[Appended]) -> Stored {
+    let Routed {
+        places, records, ..
+    } = routed;
     assert_eq!(
         records.len(),
         appended.len(),
@@ -391,7 +408,7 @@ fn stored(routed: &Routed, order: &[usize], appended: &[Appended]) -> Stored {
         let mut amount = Amount::default();
         let place = places[run[0]];
         for (index, appended) in run.iter().zip(&mut appended) {
-            amount.add_record(records[*index].bytes);
+            amount.add_record(counted_bytes(&records[*index].entry));
             puts[*index] = Some(Put {
                 shard: place.shard,
                 sequence_number: SequenceNumber::of_record(

@@ -1,6 +1,6 @@
 //! Reading inputs: the rules of each shape, and `FromWire` of each structure and enum.
 
-use super::emit_types::{rust_type, type_name};
+use super::emit_types::{member_type, type_name};
 use super::facts::{Facts, Shape};
 use super::names;
 
@@ -86,7 +86,7 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
     };
     let known = list(&|_, member| format!("\"{}\",", member.name));
     let holders = list(&|_, member| {
-        let kind = rust_type(facts, member.shape);
+        let kind = member_type(facts, shape, member);
         format!(
             "let mut {}: Field<{kind}> = Field::Absent;\n",
             names::field(member.name)
@@ -119,7 +119,16 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
          match member {{\n{arms}_ => wire::skip(&mut map)?,\n}}\n}}\n\
          {settled}{unwrapped}Ok(Field::Given({name} {{ {fields} }}))\n"
     );
-    from_wire(&name, "mut map", "check", &body)
+    match shape.is_packed() {
+        true => from_wire(
+            "<B: FromWire, T: FromWire>",
+            &format!("{name}<B, T>"),
+            "mut map",
+            "check",
+            &body,
+        ),
+        false => from_wire("", &name, "mut map", "check", &body),
+    }
 }
 
 /// The name of a shape's rules; structures and enums have none of their own.
@@ -136,12 +145,12 @@ fn empty_structure(name: &str) -> String {
         "while wire::next_member(&mut map, &[])?.is_some() {{\nwire::skip(&mut map)?;\n}}\n\
          Ok(Field::Given({name} {{}}))\n"
     );
-    from_wire(name, "mut map", "_", &body)
+    from_wire("", name, "mut map", "_", &body)
 }
 
-fn from_wire(name: &str, map: &str, check: &str, body: &str) -> String {
+fn from_wire(open: &str, name: &str, map: &str, check: &str, body: &str) -> String {
     format!(
-        "impl FromWire for {name} {{\n\
+        "impl{open} FromWire for {name} {{\n\
          fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {{\n\
          Err(\"Expected null\".to_owned())\n}}\n\
          fn from_map<'de, A: MapAccess<'de>>({map}: A, _: &Rules, {check}: &mut Checker) \

@@ -17,10 +17,14 @@ pub fn rust_type(facts: &Facts, name: &str) -> String {
         "double" | "float" => "f64".to_owned(),
         "timestamp" => "Timestamp".to_owned(),
         "blob" => "Bytes".to_owned(),
-        "list" => format!(
-            "Vec<{}>",
-            rust_type(facts, shape.inner("member").expect("a list"))
-        ),
+        "list" => {
+            let inner = shape.inner("member").expect("a list");
+            let element = rust_type(facts, inner);
+            match facts.shape(inner).is_packed() {
+                true => format!("Packed<{element}<BlobSlot, TextSlot>>"),
+                false => format!("Vec<{element}>"),
+            }
+        }
         "map" => {
             format!(
                 "BTreeMap<String, {}>",
@@ -28,6 +32,17 @@ pub fn rust_type(facts: &Facts, name: &str) -> String {
             )
         }
         other => panic!("shape {name} has the unknown type {other}"),
+    }
+}
+
+/// The Rust type of a `member` of `shape`: in one that is packed, what its blobs and texts are is open.
+pub fn member_type(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
+    let kind = rust_type(facts, member.shape);
+    match (shape.is_packed(), kind.as_str()) {
+        (true, "Bytes") => "B".to_owned(),
+        (true, "String") => "T".to_owned(),
+        (true, other) => panic!("{other} in a structure that is packed"),
+        (false, _) => kind,
     }
 }
 
@@ -70,6 +85,8 @@ pub fn types(facts: &Facts) -> String {
 }
 
 const DERIVES: &str = "#[derive(Clone, Debug, PartialEq, Serialize)]\n";
+const DERIVES_PACKED: &str = "#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]\n\
+    #[serde(bound(serialize = \"B: AsRef<[u8]>, T: Serialize\"))]\n";
 const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serialize)]\n";
 
 /// The members of a structure that stand in it: events follow it one by one.
@@ -81,18 +98,54 @@ fn members<'a>(facts: &Facts, shape: Shape<'a>) -> Vec<Member<'a>> {
 
 fn structure(facts: &Facts, shape: Shape<'_>) -> String {
     let members = members(facts, shape);
-    let derives = if has_default(facts, shape) {
-        DERIVES_DEFAULT
-    } else {
-        DERIVES
+    let derives = match has_default(facts, shape) {
+        _ if shape.is_packed() => DERIVES_PACKED,
+        true => DERIVES_DEFAULT,
+        false => DERIVES,
+    };
+    let open = if shape.is_packed() { "<B, T>" } else { "" };
+    let packing = match shape.is_packed() {
+        true => packing(facts, shape),
+        false => String::new(),
     };
     let fields: String = members
         .iter()
         .map(|member| field(facts, shape, member))
         .collect();
     format!(
-        "{derives}pub struct {} {{\n{fields}}}\n",
+        "{derives}pub struct {}{open} {{\n{fields}}}\n{packing}",
         type_name(facts, shape.name)
+    )
+}
+
+/// How a structure is packed and unpacked.
+fn packing(facts: &Facts, shape: Shape<'_>) -> String {
+    let name = shape.name;
+    let each = |blob: &str, text: &str| -> String {
+        let fields = shape.members().into_iter().map(|member| {
+            let field = names::field(member.name);
+            let kind = member_type(facts, shape, &member);
+            match (kind.as_str(), member.required) {
+                ("B", true) => format!("{field}: {},", blob.replace('@', &field)),
+                ("T", false) => format!("{field}: {},", text.replace('@', &field)),
+                _ => panic!("no structure with a member like {field} has been packed so far"),
+            }
+        });
+        fields.collect()
+    };
+    let packed = each(
+        "arena.put_blob(|blobs| { blobs.extend_from_slice(unpacked.@); Ok::<_, Infallible>(()) })\
+         .unwrap_or_else(|never| match never {})",
+        "unpacked.@.map(|text| arena.put_text(text))",
+    );
+    let unpacked = each("arena.blob(self.@)", "self.@.map(|slot| arena.text(slot))");
+    let unpacked_type = |lifetime| format!("{name}<&{lifetime}[u8], &{lifetime}str>");
+    let (ours, any) = (unpacked_type("'a "), unpacked_type(""));
+    format!(
+        "impl Pack for {name}<BlobSlot, TextSlot> {{\n\
+         type Unpacked<'a> = {ours};\n\
+         fn pack(unpacked: {any}, arena: &mut Arena) -> Self {{ {name} {{ {packed} }} }}\n\
+         fn unpack<'a>(&self, arena: &'a Arena) -> {ours} {{ {name} {{ {unpacked} }} }}\n}}\n"
     )
 }
 
@@ -112,7 +165,7 @@ fn has_default(facts: &Facts, shape: Shape<'_>) -> bool {
 }
 
 fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
-    let kind = rust_type(facts, member.shape);
+    let kind = member_type(facts, shape, member);
     let in_body = member.location.is_none() && shape.payload() != Some(member.name);
     let given = if member.required { "" } else { "_if_given" };
     let mut serde = Vec::new();
@@ -123,7 +176,7 @@ fn field(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> String {
         }
         match kind.as_str() {
             "Timestamp" => serde.push(format!("serialize_with = \"wire::moment{given}\"")),
-            "Bytes" => serde.push(format!("serialize_with = \"wire::blob{given}\"")),
+            "Bytes" | "B" => serde.push(format!("serialize_with = \"wire::blob{given}\"")),
             "Vec<Bytes>" => serde.push("serialize_with = \"wire::blobs_if_given\"".to_owned()),
             _ => {}
         }

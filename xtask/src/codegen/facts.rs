@@ -136,6 +136,10 @@ const RECORDED_ORDERS: [(&str, [&str; 3]); 1] = [(
 /// shard has no number to go on from, and the KCL takes that for the end.
 const LEFT_OUT: [(&str, &str); 1] = [("SubscribeToShardEvent", "ContinuationSequenceNumber")];
 
+/// Structures of which a request has so many that lists of them are packed: they stand without memory of
+/// their own for each blob and text.
+const PACKED: [&str; 1] = ["PutRecordsRequestEntry"];
+
 /// One shape.
 #[derive(Clone, Copy)]
 pub struct Shape<'a> {
@@ -185,6 +189,11 @@ impl<'a> Shape<'a> {
             return order.to_vec();
         }
         self.listed()
+    }
+
+    /// Whether lists of the structure are packed.
+    pub fn is_packed(&self) -> bool {
+        PACKED.contains(&self.name)
     }
 
     /// Whether the enum is read as a text.

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::payload::Payload;
-use crate::port::PartitionId;
-use crate::run::{Change, Command, PlacedEntry, SnapshotPointer, put_command, put_entries, runs};
+use crate::batch::Batch;
+use crate::partition_id::PartitionId;
+use crate::port::Appended;
+use crate::run::{Change, Command, PlacedRun, SnapshotPointer, put_command, put_entries, runs};
 use crate::tail::{Tail, frame_at, judge, next_valid};
 
 fn file_header() -> FileHeader {
@@ -30,21 +31,18 @@ const CHAIN: Chain = Chain {
 };
 
 fn frame(payloads: &[&[u8]]) -> (Bytes, Chain) {
-    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
-    let payloads = payloads.iter().map(|payload| payload.to_vec().into());
-    let payloads: Vec<Payload> = payloads.collect();
-    let entries: Vec<PlacedEntry<'_>> = payloads
-        .iter()
-        .enumerate()
-        .map(|(index, payload)| PlacedEntry {
-            partition: PartitionId(0x0100_0000_0000_0002),
-            position: 3 + index as u64,
-            at: Timestamp::from_millis(0x0405),
-            payload_checksum: payload.checksum(),
-            payload,
-        })
+    let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0);
+    let partition = PartitionId(0x0100_0000_0000_0002);
+    let batch = Batch::of(payloads.iter().map(|payload| (partition, payload)));
+    let first = Appended {
+        position: 3,
+        at: Timestamp::from_millis(0x0405),
+    };
+    let placed: Vec<PlacedRun<'_>> = batch
+        .runs()
+        .map(|run| PlacedRun { first, of: run })
         .collect();
-    put_entries(writer.run(), &entries);
+    put_entries(writer.run(), &placed);
     put_command(
         writer.run(),
         PartitionId(0x0100_0000_0000_0003),
@@ -163,7 +161,7 @@ fn a_write_that_was_cut_short_is_a_torn_tail() {
 #[test]
 fn a_bad_frame_before_a_good_one_is_no_torn_tail() {
     let (first, next) = frame(&[b"first"]);
-    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
+    let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0);
     put_command(writer.run(), PartitionId(1), &Command::Delete);
     let (second, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
     let mut file = vec![0; first.len()];
@@ -186,7 +184,7 @@ fn a_bad_frame_before_a_good_one_is_no_torn_tail() {
 /// Two frames as they lie behind one another, the second begun beside the first, and where it begins.
 fn two_beside() -> (Vec<u8>, usize) {
     let (first, next) = frame(&[&[1; 2000], &[0; 1000]]);
-    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0).beside();
+    let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0).beside();
     put_command(writer.run(), PartitionId(1), &Command::Trim(7));
     let (second, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
     assert_eq!(hex(&second[56..60]), "01000000", "frozen");
@@ -243,7 +241,7 @@ fn what_stands_behind_a_frame_that_is_not_whole_must_explain_it() {
         "something was written behind the second, so the first was on the disk"
     );
     let (first, next) = frame(&[b"first"]);
-    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
+    let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0);
     put_command(writer.run(), PartitionId(1), &Command::Delete);
     let (alone, _) = writer.finish(FrameKind::Commands, next, Timestamp::EPOCH);
     let mut file = vec![0; first.len()];
@@ -252,7 +250,7 @@ fn what_stands_behind_a_frame_that_is_not_whole_must_explain_it() {
         damaged(&file),
         "it was begun when the first was on the disk"
     );
-    let mut writer = FrameWriter::with_capacity(&Arc::default(), 0).beside();
+    let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0).beside();
     put_command(writer.run(), PartitionId(1), &Command::Delete);
     let later = Chain {
         lsn: next.lsn + 1,
@@ -270,26 +268,29 @@ proptest! {
         payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..600), 1..20),
         numbers in any::<(u64, u64, u64, u32)>(),
     ) {
-        let placed: Vec<Payload> = payloads.iter().cloned().map(Payload::from).collect();
-        let entries: Vec<PlacedEntry<'_>> = placed
-            .iter()
-            .enumerate()
-            .map(|(index, payload)| PlacedEntry {
-                partition: PartitionId(numbers.0),
-                position: (numbers.1 >> 1) + index as u64,
-                at: Timestamp::from_millis(numbers.2),
-                payload_checksum: payload.checksum(),
-                payload,
-            })
-            .collect();
+        let entry = |payload| (PartitionId(numbers.0), payload);
+        // Of two callers, the second of which may have had nothing to say.
+        let half = payloads.len().div_ceil(2);
+        let batches = [&payloads[..half], &payloads[half..]];
+        let batches = batches.map(|payloads| Batch::of(payloads.iter().map(entry)));
+        let first = |skipped: usize| Appended {
+            position: (numbers.1 >> 1) + skipped as u64,
+            at: Timestamp::from_millis(numbers.2),
+        };
+        let placed = batches.iter().zip([0, half]);
+        let placed = placed.flat_map(|(batch, skipped)| {
+            let place = move |run| PlacedRun { first: first(skipped), of: run };
+            batch.runs().map(place)
+        });
+        let placed: Vec<PlacedRun<'_>> = placed.collect();
         let pointer = SnapshotPointer {
             position: numbers.0,
             number: numbers.1,
             bytes: numbers.2,
             checksum: numbers.3,
         };
-        let mut writer = FrameWriter::with_capacity(&Arc::default(), 0);
-        put_entries(writer.run(), &entries);
+        let mut writer = FrameWriter::with_capacity(&Arc::new(Buffers::new(0)), 0);
+        put_entries(writer.run(), &placed);
         put_command(writer.run(), PartitionId(numbers.0), &Command::Snapshot(pointer));
         let (frame, _) = writer.finish(FrameKind::Commands, CHAIN, Timestamp::EPOCH);
         let header = frame_at(&frame, 0, &CHAIN).unwrap();
@@ -301,11 +302,12 @@ proptest! {
         prop_assert_eq!(partition, PartitionId(numbers.0));
         let body = &payload[run.body.clone()];
         let rows: Vec<_> = crate::run::rows(body, run.count).collect();
-        prop_assert_eq!(rows.len(), entries.len());
-        for (index, (row, entry)) in rows.iter().zip(&entries).enumerate() {
+        prop_assert_eq!(rows.len(), payloads.len());
+        for (index, (row, expected)) in rows.iter().zip(&payloads).enumerate() {
             let found = &body[row.payload_offset..row.payload_offset + row.payload_bytes];
             let position = run.first + index as u64;
-            prop_assert_eq!((row.at, position, found), (entry.at, entry.position, &entry.payload.to_bytes()[..]));
+            let Appended { position: expected_position, at } = first(index);
+            prop_assert_eq!((row.at, position, found), (at, expected_position, &expected[..]));
             prop_assert_eq!(crate::run::check_entry(row, partition, position, found), Ok(()));
             let elsewhere = crate::run::check_entry(row, partition, position + 1, found);
             prop_assert!(elsewhere.is_err(), "an entry is bound to its place");

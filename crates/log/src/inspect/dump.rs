@@ -11,7 +11,8 @@ use serde::Serialize;
 use crate::disk::Disk;
 use crate::envelope::Envelope;
 use crate::frame::FrameKind;
-use crate::port::{PartitionId, Position, Retention, ServiceTag};
+use crate::partition_id::{PartitionId, ServiceTag};
+use crate::port::{Position, Retention};
 use crate::recovery::LocalError;
 use crate::run::{Change, EntryRow};
 

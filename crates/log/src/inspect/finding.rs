@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::port::{PartitionId, ServiceTag};
+use crate::partition_id::{PartitionId, ServiceTag};
 
 /// Something that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -2,7 +2,8 @@
 
 use crate::chunk::{ChunkHeader, ChunkRow};
 use crate::frame::{FileHeader, FrameHeader};
-use crate::port::{PartitionId, Position};
+use crate::partition_id::PartitionId;
+use crate::port::Position;
 use crate::recovery::LocalError;
 use crate::run::{Change, EntryRow};
 

@@ -11,11 +11,13 @@ use tidemill_model::Timestamp;
 use tidemill_testkit::{SimClock, SimEntropy};
 
 use super::*;
+use crate::batch::Batch;
 use crate::blobs::{Blobs, DiskBlobs};
 use crate::envelope::Envelope;
 use crate::file_disk::FileDisk;
 use crate::local::{LocalLog, LocalOptions};
-use crate::port::{Batch, Log, PartitionId, ServiceTag, Snapshot};
+use crate::partition_id::{PartitionId, ServiceTag};
+use crate::port::{Log, Snapshot};
 
 const SHARD: PartitionId = PartitionId(1 << 56 | 3);
 

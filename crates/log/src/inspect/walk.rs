@@ -14,7 +14,7 @@ use crate::frame::{
     BLOCK_BYTES, BadFrame, Chain, FRAME_HEADER_BYTES, FileHeader, FileTail, FrameHeader, FrameKind,
 };
 use crate::frame::{DIRECTORY, file_path};
-use crate::port::PartitionId;
+use crate::partition_id::PartitionId;
 use crate::recovery::LocalError;
 use crate::run::{
     Change, EntriesRun, FileRow, SnapshotPointer, check_entry, rows, rows_bytes, runs,

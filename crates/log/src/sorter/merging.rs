@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chunk::chunk_path;
 use crate::chunk_writer::Written;
+use crate::partition_id::PartitionId;
 use crate::place::{Extent, Home};
-use crate::port::{PartitionId, Retention};
+use crate::port::Retention;
 use crate::rounds::Merge;
 
 use super::taking::{Moved, owner};

@@ -362,14 +362,14 @@ proptest! {
         entries in proptest::collection::vec((any::<Vec<u8>>(), "\\PC{1,20}", "0|[1-9][0-9]{0,20}"), 1..20),
         name in "[a-z]{1,20}",
     ) {
-        let entry = |(data, key, hash): (Vec<u8>, String, String)| PutRecordsRequestEntry {
-            data: data.into(),
-            explicit_hash_key: Some(hash),
-            partition_key: Some(key),
+        let entry = |(data, key, hash)| PutRecordsRequestEntry {
+            data: Vec::as_slice(data),
+            explicit_hash_key: Some(String::as_str(hash)),
+            partition_key: Some(String::as_str(key)),
         };
         let input = PutRecordsInput {
             dry_run: Some(true),
-            records: entries.into_iter().map(entry).collect(),
+            records: entries.iter().map(|(data, key, hash)| entry((data, key, hash))).collect(),
             stream_name: Some(name),
             ..PutRecordsInput::default()
         };
@@ -400,7 +400,7 @@ proptest! {
     #[test]
     fn a_damaged_body_is_read_or_refused(changes: Vec<(usize, u8)>, cut: usize) {
         let input = PutRecordsInput {
-            records: vec![PutRecordsRequestEntry { data: "abc".into(), ..Default::default() }; 3],
+            records: vec![PutRecordsRequestEntry { data: &b"abc"[..], ..Default::default() }; 3].into_iter().collect(),
             ..PutRecordsInput::default()
         };
         let mut body = to_bytes(&input);

@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -15,9 +16,11 @@ use serde::de::MapAccess;
 
 use tidemill_model::Timestamp;
 
+use crate::arena::{Arena, BlobSlot, TextSlot};
 use crate::constraint::{Checker, Pattern, Rules};
 use crate::event_stream::{Streamed, StreamedEvent};
 use crate::failure::{Failure, OperationError, StorageFailure};
+use crate::packed::{Pack, Packed};
 use crate::rest::{Binding, Kind, Located, Location};
 use crate::wire::{self, Field, FromWire, Token};
 
@@ -856,7 +859,7 @@ pub struct PutRecordsInput {
     #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
     #[serde(rename = "Records")]
-    pub records: Vec<PutRecordsRequestEntry>,
+    pub records: Packed<PutRecordsRequestEntry<BlobSlot, TextSlot>>,
     #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
     pub stream_arn: Option<String>,
     #[serde(rename = "StreamId", skip_serializing_if = "Option::is_none")]
@@ -873,14 +876,37 @@ pub struct PutRecordsOutput {
     #[serde(rename = "Records")]
     pub records: Vec<PutRecordsResultEntry>,
 }
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct PutRecordsRequestEntry {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(bound(serialize = "B: AsRef<[u8]>, T: Serialize"))]
+pub struct PutRecordsRequestEntry<B, T> {
     #[serde(rename = "Data", serialize_with = "wire::blob")]
-    pub data: Bytes,
+    pub data: B,
     #[serde(rename = "ExplicitHashKey", skip_serializing_if = "Option::is_none")]
-    pub explicit_hash_key: Option<String>,
+    pub explicit_hash_key: Option<T>,
     #[serde(rename = "PartitionKey", skip_serializing_if = "Option::is_none")]
-    pub partition_key: Option<String>,
+    pub partition_key: Option<T>,
+}
+impl Pack for PutRecordsRequestEntry<BlobSlot, TextSlot> {
+    type Unpacked<'a> = PutRecordsRequestEntry<&'a [u8], &'a str>;
+    fn pack(unpacked: PutRecordsRequestEntry<&[u8], &str>, arena: &mut Arena) -> Self {
+        PutRecordsRequestEntry {
+            data: arena
+                .put_blob(|blobs| {
+                    blobs.extend_from_slice(unpacked.data);
+                    Ok::<_, Infallible>(())
+                })
+                .unwrap_or_else(|never| match never {}),
+            explicit_hash_key: unpacked.explicit_hash_key.map(|text| arena.put_text(text)),
+            partition_key: unpacked.partition_key.map(|text| arena.put_text(text)),
+        }
+    }
+    fn unpack<'a>(&self, arena: &'a Arena) -> PutRecordsRequestEntry<&'a [u8], &'a str> {
+        PutRecordsRequestEntry {
+            data: arena.blob(self.data),
+            explicit_hash_key: self.explicit_hash_key.map(|slot| arena.text(slot)),
+            partition_key: self.partition_key.map(|slot| arena.text(slot)),
+        }
+    }
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PutRecordsResultEntry {
@@ -3343,7 +3369,7 @@ impl FromWire for PutRecordsInput {
         check: &mut Checker,
     ) -> Result<Field<Self>, A::Error> {
         let mut dry_run: Field<bool> = Field::Absent;
-        let mut records: Field<Vec<PutRecordsRequestEntry>> = Field::Absent;
+        let mut records: Field<Packed<PutRecordsRequestEntry<BlobSlot, TextSlot>>> = Field::Absent;
         let mut stream_arn: Field<String> = Field::Absent;
         let mut stream_id: Field<String> = Field::Absent;
         let mut stream_name: Field<String> = Field::Absent;
@@ -3402,7 +3428,7 @@ impl FromWire for PutRecordsInput {
         }))
     }
 }
-impl FromWire for PutRecordsRequestEntry {
+impl<B: FromWire, T: FromWire> FromWire for PutRecordsRequestEntry<B, T> {
     fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {
         Err("Expected null".to_owned())
     }
@@ -3411,9 +3437,9 @@ impl FromWire for PutRecordsRequestEntry {
         _: &Rules,
         check: &mut Checker,
     ) -> Result<Field<Self>, A::Error> {
-        let mut data: Field<Bytes> = Field::Absent;
-        let mut explicit_hash_key: Field<String> = Field::Absent;
-        let mut partition_key: Field<String> = Field::Absent;
+        let mut data: Field<B> = Field::Absent;
+        let mut explicit_hash_key: Field<T> = Field::Absent;
+        let mut partition_key: Field<T> = Field::Absent;
         while let Some(member) =
             wire::next_member(&mut map, &["Data", "ExplicitHashKey", "PartitionKey"])?
         {

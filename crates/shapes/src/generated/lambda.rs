@@ -8,6 +8,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -15,9 +16,11 @@ use serde::de::MapAccess;
 
 use tidemill_model::Timestamp;
 
+use crate::arena::{Arena, BlobSlot, TextSlot};
 use crate::constraint::{Checker, Pattern, Rules};
 use crate::event_stream::{Streamed, StreamedEvent};
 use crate::failure::{Failure, OperationError, StorageFailure};
+use crate::packed::{Pack, Packed};
 use crate::rest::{Binding, Kind, Located, Location};
 use crate::wire::{self, Field, FromWire, Token};
 

@@ -22,9 +22,9 @@ pub async fn put_record(
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecord", name, arn)?;
     let entry = Entry {
-        data: input.data,
-        partition_key: input.partition_key,
-        explicit_hash_key: input.explicit_hash_key,
+        data: &input.data,
+        partition_key: input.partition_key.as_deref(),
+        explicit_hash_key: input.explicit_hash_key.as_deref(),
     };
     let admissible = streams.admissible(&arn, vec![entry], |_, member| member.to_owned())?;
     let encryption_type = admissible.encryption_type();

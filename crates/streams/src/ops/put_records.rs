@@ -8,15 +8,14 @@ use std::collections::BTreeMap;
 
 use tidemill_model::{Caller, ShardId, StreamArn};
 use tidemill_shapes::kinesis::{
-    PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsRequestEntry,
-    PutRecordsResultEntry,
+    PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsResultEntry,
 };
 
 use crate::describe::count;
 use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Entry, Place, Put, outcome};
+use crate::write::{Place, Put, outcome};
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -27,7 +26,7 @@ pub async fn put_records(
     let began = streams.clock().now();
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let arn = named_stream(caller, "PutRecords", name, arn)?;
-    let entries = input.records.into_iter().map(entry).collect();
+    let entries = input.records.iter().collect();
     let member = |index: usize, member: &str| format!("records.{}.member.{member}", index + 1);
     let mut admissible = streams.admissible(&arn, entries, member)?;
     let encryption_type = admissible.encryption_type();
@@ -64,14 +63,6 @@ pub async fn put_records(
         failed_record_count: Some(count(u32::try_from(failed).expect("at most 500"))),
         encryption_type,
     })
-}
-
-fn entry(record: PutRecordsRequestEntry) -> Entry {
-    Entry {
-        data: record.data,
-        partition_key: record.partition_key,
-        explicit_hash_key: record.explicit_hash_key,
-    }
 }
 
 fn throttled(stream: &StreamArn, shard: ShardId) -> PutRecordsResultEntry {

@@ -246,7 +246,7 @@ async fn a_stream_keeps_the_shards_that_its_last_hour_needs() {
         };
         let input = PutRecordsInput {
             stream_name: Some("s".into()),
-            records: vec![entry; 500],
+            records: packed(&vec![entry; 500]),
             ..PutRecordsInput::default()
         };
         call!(f, put_records, input).expect("put");

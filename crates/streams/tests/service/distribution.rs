@@ -77,7 +77,7 @@ async fn a_key_is_given_back_only_where_one_was_sent() {
         partition_key: Some(key.to_owned()).filter(|key| !key.is_empty()),
     });
     let input = PutRecordsInput {
-        records: records.to_vec(),
+        records: packed(&records),
         stream_name: Some("s".into()),
         ..PutRecordsInput::default()
     };
@@ -125,7 +125,7 @@ async fn a_producer_that_decides_must_send_a_key() {
         partition_key: key.map(Into::into),
     };
     let input = PutRecordsInput {
-        records: vec![entry(Some("k")), entry(None)],
+        records: packed(&[entry(Some("k")), entry(None)]),
         stream_name: Some("s".into()),
         ..PutRecordsInput::default()
     };

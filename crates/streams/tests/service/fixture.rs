@@ -14,11 +14,26 @@ use tidemill_log::{
 };
 use tidemill_model::{BoxFuture, Caller, Clock, Region, StreamArn, Timestamp};
 use tidemill_shapes::OperationError;
+use tidemill_shapes::arena::{BlobSlot, TextSlot};
 use tidemill_shapes::kinesis::*;
+use tidemill_shapes::packed::Packed;
 use tidemill_streams::{Catalog, Limits, Settings, Streams, StreamsParts};
 use tidemill_testkit::{SimClock, SimEntropy};
 
 pub const HALF: &str = "170141183460469231731687303715884105728";
+
+/// An entry of PutRecords that has what it is made of.
+pub type Entry = PutRecordsRequestEntry<Bytes, String>;
+
+/// `entries` as a request has them.
+pub fn packed(entries: &[Entry]) -> Packed<PutRecordsRequestEntry<BlobSlot, TextSlot>> {
+    let borrowed = entries.iter().map(|entry| PutRecordsRequestEntry {
+        data: &entry.data[..],
+        explicit_hash_key: entry.explicit_hash_key.as_deref(),
+        partition_key: entry.partition_key.as_deref(),
+    });
+    borrowed.collect()
+}
 
 /// What goes wrong next in a [`ShakyLog`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +69,7 @@ impl ShakyLog {
         let commands = batch
             .entries()
             .iter()
-            .any(|(id, _)| id.owner() == Some(ServiceTag::Control));
+            .any(|entry| entry.partition.owner() == Some(ServiceTag::Control));
         let full = || AppendError::Full {
             detail: "no space left".into(),
         };
@@ -70,6 +85,10 @@ impl ShakyLog {
 }
 
 impl Log for ShakyLog {
+    fn batch(&self, entries: usize, bytes: usize) -> Batch {
+        self.inner.batch(entries, bytes)
+    }
+
     fn append(&self, batch: Batch) -> BoxFuture<'static, Result<Vec<Appended>, AppendError>> {
         match self.refusal(&batch) {
             Some(error) => Box::pin(std::future::ready(Err(error))),

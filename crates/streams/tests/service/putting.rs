@@ -10,7 +10,7 @@ use crate::{assert_refused, call};
 
 const KIB: usize = 1024;
 
-fn entry(key: &str, bytes: usize) -> PutRecordsRequestEntry {
+fn entry(key: &str, bytes: usize) -> Entry {
     PutRecordsRequestEntry {
         data: Bytes::from(vec![b'x'; bytes]),
         explicit_hash_key: None,
@@ -18,10 +18,10 @@ fn entry(key: &str, bytes: usize) -> PutRecordsRequestEntry {
     }
 }
 
-fn records(records: Vec<PutRecordsRequestEntry>) -> PutRecordsInput {
+fn records(records: Vec<Entry>) -> PutRecordsInput {
     PutRecordsInput {
         stream_name: Some("s".into()),
-        records,
+        records: packed(&records),
         ..PutRecordsInput::default()
     }
 }
@@ -163,16 +163,11 @@ async fn a_stream_may_allow_larger_records() {
 async fn a_request_of_more_than_ten_mebibytes_is_refused() {
     let f = Fixture::unlimited().await;
     f.create("s", 1).await;
-    let ten = |last| {
-        let mut entries = vec![entry("k", KIB * KIB - 1); 9];
-        entries.push(entry("k", last));
-        records(entries)
-    };
-    call!(f, put_records, ten(KIB * KIB - 1)).expect("10 MiB");
-    let mut eleven = ten(KIB * KIB - 1);
-    eleven.records.push(entry("k", 0));
+    let mut entries = vec![entry("k", KIB * KIB - 1); 10];
+    call!(f, put_records, records(entries.clone())).expect("10 MiB");
+    entries.push(entry("k", 0));
     assert_refused!(
-        call!(f, put_records, eleven),
+        call!(f, put_records, records(entries)),
         "InvalidArgumentException",
         "Records size exceeds 10 MB limit"
     );

@@ -313,7 +313,7 @@ async fn a_put_that_meets_a_sealed_shard_goes_to_the_child() {
     };
     let input = PutRecordsInput {
         stream_name: Some("s".into()),
-        records: vec![entry("0", b"a"), entry(HALF, b"b"), entry("1", b"c")],
+        records: packed(&[entry("0", b"a"), entry(HALF, b"b"), entry("1", b"c")]),
         ..PutRecordsInput::default()
     };
     let output = call!(f, put_records, input).expect("put");

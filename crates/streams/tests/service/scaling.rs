@@ -18,7 +18,7 @@ async fn busy_second(f: &Fixture, name: &str) {
         };
         let input = PutRecordsInput {
             stream_name: Some(name.into()),
-            records: vec![entry; count],
+            records: packed(&vec![entry; count]),
             ..PutRecordsInput::default()
         };
         call!(f, put_records, input).expect("put");
