@@ -99,7 +99,7 @@ pub const BUFFERS_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// How many bytes of buffers are kept for batches to come.
 pub const BATCH_BUFFERS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Less than this in half a minute is next to nothing: memory that was kept for a burst is given up.
+/// Less than this while the log is watched for rest is next to nothing: memory that was kept for a burst is given up.
 pub const QUIET_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many files are kept open for reading.

@@ -40,8 +40,11 @@ use crate::status::Status;
 /// How many partitions are looked at under one hold of the lock.
 const PARTITIONS_AT_ONCE: usize = 256;
 
-/// Memory is kept for the next burst, and frames for readers, until next to nothing was written for so long, or
-/// up to twice as long: who reads along has read them by then.
+/// Memory is kept for the next burst until next to nothing was written for so long, or up to twice as long.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Frames are kept for readers until next to nothing was written for so long, or up to twice as long: who reads
+/// along has read them by then.
 const REST: Duration = Duration::from_secs(30);
 
 /// How a log sorts.
@@ -113,12 +116,14 @@ impl Sorter {
 
     /// Sorts whenever there is something to sort, until the log takes no more changes.
     pub fn run(&self) {
+        let mut quiet_after = QUIET;
         loop {
-            match self.shared.wait_for_sorter(REST) {
-                Occasion::Work => {}
+            match self.shared.wait_for_sorter(quiet_after) {
+                Occasion::Work => quiet_after = QUIET,
                 Occasion::Quiet => {
+                    self.come_to_rest(quiet_after);
                     // Again and again: others free memory at rest, too.
-                    self.come_to_rest();
+                    quiet_after = REST;
                     continue;
                 }
                 Occasion::End => break,
@@ -139,9 +144,11 @@ impl Sorter {
         self.work.lock().expect("no holder of this lock panics")
     }
 
-    /// Gives up memory that nobody needs when nothing is written.
-    fn come_to_rest(&self) {
-        self.shared.forget_frames();
+    /// Gives up memory that nobody needs when next to nothing was written for so long as `quiet`.
+    fn come_to_rest(&self, quiet: Duration) {
+        if quiet >= REST {
+            self.shared.forget_frames();
+        }
         self.lock().buffer = Aligned::default();
         self.buffers.iter().for_each(|buffers| buffers.give_back());
         give_back_memory();
