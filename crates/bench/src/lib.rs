@@ -20,6 +20,7 @@ pub mod http_server;
 pub mod floors;
 pub mod group_commit;
 pub mod necessary;
+mod spawn;
 pub mod peers;
 pub mod report;
 pub mod cases;

@@ -11,6 +11,8 @@ use std::process::Stdio;
 use thiserror::Error;
 use tokio::process::{Child, Command};
 
+use crate::spawn::spawn;
+
 /// A server of others that is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -147,7 +149,8 @@ impl Peer {
         };
         let script = self.program.canonicalize()?;
         let package = script.parent().filter(|_| self.known.in_its_package);
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(self.known.arguments.iter().map(|text| fill(text)))
             .envs(
                 self.known
@@ -159,8 +162,8 @@ impl Peer {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
+            .kill_on_drop(true);
+        let child = spawn(&mut command)?;
         Ok(RunningPeer {
             endpoint: format!("http://127.0.0.1:{port}"),
             child,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::spawn::spawn;
 use crate::statistics::Figure;
 use crate::views::records::Totals;
 use crate::views::report::DuckDb;
@@ -71,14 +72,14 @@ pub async fn measure(
         .map(|name| folder.join(name).display().to_string())
         .collect();
     let asked = json!({ "files": files, "rounds": rounds, "totals": [totals.n, totals.delay] });
-    let started = Command::new(python)
+    let mut command = Command::new(python);
+    command
         .args(["-c", PROGRAM])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
-    let Ok(mut child) = started else {
+        .kill_on_drop(true);
+    let Ok(mut child) = spawn(&mut command) else {
         return Ok(None);
     };
     let mut stdin = child.stdin.take().expect("it is piped");

@@ -148,6 +148,8 @@ fn confine(command: &mut tokio::process::Command) {
         let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES_MAX, FILES_MAX);
         let _ = stand_behind_the_server();
+        // The server does without huge pages, which is no reason for a function to.
+        let _ = nix::sys::prctl::set_thp_disable(false);
         Ok(())
     };
     #[expect(
@@ -366,6 +368,17 @@ mod tests {
         let mut process = processes.start(command).await.unwrap();
         let (text, _) = watch(&mut *process).await;
         assert_eq!(text, "5 3\n");
+    }
+
+    #[tokio::test]
+    async fn a_function_has_huge_pages_where_the_server_does_without() {
+        nix::sys::prctl::set_thp_disable(true).unwrap();
+        let processes = LocalProcesses::new().unwrap();
+        // See proc(5).
+        let (_kept, command) = shell("grep THP_enabled /proc/self/status");
+        let mut process = processes.start(command).await.unwrap();
+        let (text, _) = watch(&mut *process).await;
+        assert_eq!(text, "THP_enabled:\t1\n");
     }
 
     #[tokio::test]
