@@ -4,6 +4,7 @@
 //! which lists are packed, and how an element is. A slot means nothing without its arena, so it is read inside such
 //! a list only.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use bytes::Bytes;
@@ -115,6 +116,18 @@ impl<T: Pack> FromWire for Packed<T> {
     }
 }
 
+/// Puts what `text` says in base64 into `arena`.
+fn put_base64(
+    arena: &mut Arena,
+    text: &(impl AsRef<[u8]> + ?Sized),
+) -> Result<BlobSlot, base64_simd::Error> {
+    arena.put_blob(|blobs| {
+        let text = text.as_ref();
+        blobs.reserve(text.len() / 4 * 3);
+        base64_simd::STANDARD.decode_append(text, blobs).map(drop)
+    })
+}
+
 impl FromWire for BlobSlot {
     const IS_BLOB: bool = true;
 
@@ -123,23 +136,20 @@ impl FromWire for BlobSlot {
         rules: &Rules,
         check: &mut Checker,
     ) -> Result<Field<BlobSlot>, String> {
-        let arena = check.arena();
         let slot = match token {
-            Token::Text(text) => arena.put_blob(|blobs| {
-                blobs.reserve(text.len() / 4 * 3);
-                let decoded = base64_simd::STANDARD.decode_append(text, blobs);
-                decoded.map_err(|_| base64_failure(text))
-            })?,
+            Token::Text(text) => {
+                put_base64(check.arena(), text).map_err(|_| base64_failure(text))?
+            }
             // Why it is none is found out where all of the body is read as text.
-            Token::Base64(text) => arena.put_blob(|blobs| {
-                blobs.reserve(text.len() / 4 * 3);
-                let decoded = base64_simd::STANDARD.decode_append(text, blobs);
-                decoded.map_err(|_| String::new())
-            })?,
-            Token::Bytes(bytes) => arena.put_blob(|blobs| {
-                blobs.extend_from_slice(bytes);
-                Ok::<_, String>(())
-            })?,
+            Token::Base64(text) => put_base64(check.arena(), text).map_err(|_| String::new())?,
+            Token::Bytes(bytes) => {
+                let put = check.arena().put_blob(|blobs| {
+                    blobs.extend_from_slice(bytes);
+                    Ok::<_, Infallible>(())
+                });
+                let Ok(slot) = put;
+                slot
+            }
             // In the same words.
             other => return Bytes::from_token(other, rules, check).map(|_| Field::Broken),
         };
