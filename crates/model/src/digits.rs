@@ -3,25 +3,39 @@
 
 /// Puts the lowest decimal digits of `number` into all of `text`, zeros in front.
 pub(crate) fn put_digits(text: &mut [u8], mut number: u64) {
-    const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
-        2021222324252627282930313233343536373839\
-        4041424344454647484950515253545556575859\
-        6061626364656667686970717273747576777879\
-        8081828384858687888990919293949596979899";
-    for place in text.rchunks_mut(2) {
-        let pair = 2 * (number % 100) as usize;
-        number /= 100;
-        match place {
-            [high, low] => (*high, *low) = (PAIRS[pair], PAIRS[pair + 1]),
-            [low] => *low = PAIRS[pair + 1],
-            _ => unreachable!("a part of two has one or two"),
-        }
+    let (first, eights) = text.as_rchunks_mut();
+    for eight in eights.iter_mut().rev() {
+        *eight = eight_digits(number % 100_000_000);
+        number /= 100_000_000;
     }
+    for digit in first.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// The eight digits of `number`, which has no more. Two, then four, then eight parts of one word are divided at a
+/// time, each by a multiplication that is exact for what it can hold.
+fn eight_digits(number: u64) -> [u8; 8] {
+    let fours = number / 10_000 | (number % 10_000) << 32;
+    let hundreds = (fours * 10_486 >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = (twos * 103 >> 10) & 0x0f_000f_000f_000f;
+    let ones = tens | (twos - tens * 10) << 8;
+    (ones | 0x3030_3030_3030_3030).to_le_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_of_four_digits_is_what_it_is_in_either_half() {
+        for four in 0..10_000 {
+            let expected = format!("{four:04}{four:04}");
+            assert_eq!(eight_digits(four * 10_001), expected.as_bytes());
+        }
+    }
 
     #[test]
     fn numbers_have_all_their_digits_and_zeros_in_front() {

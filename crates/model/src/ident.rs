@@ -308,11 +308,19 @@ impl FromStr for ShardId {
     }
 }
 
+impl ShardId {
+    /// Its name, put into `text`.
+    pub fn put_into<'a>(&self, text: &'a mut [u8; 20]) -> &'a str {
+        let (word, digits) = text.split_at_mut(8);
+        word.copy_from_slice(b"shardId-");
+        put_digits(digits, self.0.into());
+        std::str::from_utf8(text).expect("it is ASCII")
+    }
+}
+
 impl fmt::Display for ShardId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = *b"shardId-000000000000";
-        put_digits(&mut text[8..], self.0.into());
-        formatter.write_str(std::str::from_utf8(&text).expect("it is ASCII"))
+        formatter.write_str(self.put_into(&mut [0; 20]))
     }
 }
 

@@ -59,6 +59,11 @@ impl Arena {
         self.blobs.reserve_exact(bytes);
     }
 
+    /// Makes room for texts of `bytes` more together.
+    pub fn reserve_texts(&mut self, bytes: usize) {
+        self.texts.reserve_exact(bytes);
+    }
+
     /// Puts a blob in, which `append` puts behind what it is given; what a failure leaves there is cut off.
     ///
     /// # Panics

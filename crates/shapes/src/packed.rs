@@ -16,7 +16,7 @@ use crate::constraint::{Checker, Rules};
 use crate::wire::{Field, FromWire, Token, base64_failure, text_expected};
 
 /// An element whose blobs and texts are slots.
-pub trait Pack: FromWire {
+pub trait Pack: Sized {
     /// The same with what stands there.
     type Unpacked<'a>: Serialize + PartialEq + fmt::Debug;
 
@@ -54,6 +54,22 @@ impl<T: Pack> Packed<T> {
         self.elements.is_empty()
     }
 
+    /// None yet; with room for so many `elements`, whose texts have `text_bytes` together.
+    pub fn with_capacity(elements: usize, text_bytes: usize) -> Packed<T> {
+        let mut arena = Arena::default();
+        arena.reserve_texts(text_bytes);
+        Packed {
+            elements: Vec::with_capacity(elements),
+            arena,
+        }
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, element: T::Unpacked<'_>) {
+        let element = T::pack(element, &mut self.arena);
+        self.elements.push(element);
+    }
+
     /// The elements.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = T::Unpacked<'_>> {
         self.elements.iter().map(|each| each.unpack(&self.arena))
@@ -62,10 +78,11 @@ impl<T: Pack> Packed<T> {
 
 impl<'a, T: Pack> FromIterator<T::Unpacked<'a>> for Packed<T> {
     fn from_iter<I: IntoIterator<Item = T::Unpacked<'a>>>(elements: I) -> Packed<T> {
-        let mut arena = Arena::default();
-        let elements = elements.into_iter();
-        let elements = elements.map(|each| T::pack(each, &mut arena)).collect();
-        Packed { elements, arena }
+        let mut packed = Packed::default();
+        elements
+            .into_iter()
+            .for_each(|element| packed.push(element));
+        packed
     }
 }
 
@@ -92,7 +109,7 @@ impl<T: Pack> Serialize for Packed<T> {
     }
 }
 
-impl<T: Pack> FromWire for Packed<T> {
+impl<T: Pack + FromWire> FromWire for Packed<T> {
     fn from_token(
         token: Token<'_>,
         rules: &Rules,

@@ -334,6 +334,16 @@ pub fn next_member<'de, A: MapAccess<'de>>(
         fn visit_str<E: Error>(self, value: &str) -> Result<Option<usize>, E> {
             Ok(self.0.iter().position(|name| *name == value))
         }
+        /// As it stands in plain JSON: what is none of the names may be no text either.
+        fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Option<usize>, E> {
+            let place = self.0.iter().position(|name| name.as_bytes() == value);
+            let is_text =
+                || !value.iter().any(u8::is_ascii_control) && str::from_utf8(value).is_ok();
+            match place.is_some() || is_text() {
+                true => Ok(place),
+                false => Err(E::custom("a name that is no text")),
+            }
+        }
     }
     map.next_key_seed(Name(names))
 }

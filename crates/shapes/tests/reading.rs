@@ -32,6 +32,32 @@ fn a_put_is_read_with_its_payload_decoded() {
 }
 
 #[test]
+fn an_unknown_name_is_a_text_all_the_same() {
+    let body = |name: &[u8]| {
+        [
+            br#"{"StreamName":"s","Data":"","PartitionKey":"k",""#,
+            name,
+            br#"":1}"#,
+        ]
+        .concat()
+    };
+    let read = |name| from_json::<PutRecordInput>(&body(name));
+    for name in [
+        &b"Unknown"[..],
+        "é".as_bytes(),
+        b"\x7f",
+        b"\\u0044ata2",
+        b"",
+    ] {
+        assert!(read(name).is_ok(), "{name:?}");
+    }
+    for name in [&b"\x01"[..], b"a\nb", b"\xff", b"Data\xc3"] {
+        assert_eq!(read(name), Err(Refusal::Serialization(None)), "{name:?}");
+    }
+    assert!(read(b"\\u0044ata").is_err(), "that is Data, and no number");
+}
+
+#[test]
 fn wrong_types_are_refused_in_the_words_of_the_service() {
     let number = "class com.amazon.coral.value.json.numbers.TruncatingBigNumber";
     let cases = [

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_log::{AppendError, Appended, Batch, Log, PartitionId};
-use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
+use tidemill_model::{HashKey, SequenceNumber, ShardId, Spelling, StreamArn};
 use tidemill_shapes::kinesis::{EncryptionType, PutRecordsRequestEntry};
 
 use crate::distribution::Distribution;
@@ -163,7 +163,7 @@ impl Routed<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
     pub shard: ShardId,
-    pub sequence_number: SequenceNumber,
+    pub sequence_number: Spelling,
 }
 
 /// The records of a request, which are durable.
@@ -360,8 +360,13 @@ impl Streams {
         loop {
             let order = by_partition(&routed.places);
             let batch = routed.to_batch(self.log(), &order);
+            // Now, for the records are no longer near at hand behind the append.
+            let amounts = amounts(&routed, &order);
             match self.log().append(batch).await {
-                Ok(appended) => return Ok(stored(&routed, &order, &appended)),
+                Ok(appended) => {
+                    let puts = puts(&routed.places, &order, &appended);
+                    return Ok(Stored { puts, amounts });
+                }
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
                     self.finish_reshard(stream).await.map_err(nothing_put)?;
@@ -390,41 +395,75 @@ fn by_partition(places: &[Place]) -> Vec<usize> {
     order
 }
 
-/// What became of the records that were `routed` and `appended` in `order`.
-fn stored(routed: &Routed<'_>, order: &[usize], appended: &[Appended]) -> Stored {
-    let Routed {
-        places, records, ..
-    } = routed;
+/// The sequence numbers of records that were put to one shard together: nearly all follow on one another.
+struct Numbers {
+    place: Place,
+    last: Option<(u64, u64, Spelling)>,
+}
+
+impl Numbers {
+    fn of(place: Place) -> Numbers {
+        Numbers { place, last: None }
+    }
+
+    fn of_record(&mut self, appended: &Appended) -> Spelling {
+        let (position, secs) = (appended.position, appended.at.as_secs());
+        let spelling = match self.last {
+            Some((last, last_secs, spelling)) if (last + 1, last_secs) == (position, secs) => {
+                spelling.next()
+            }
+            _ => {
+                let Place {
+                    shard,
+                    created_secs,
+                    ..
+                } = self.place;
+                SequenceNumber::of_record(shard, created_secs, position, secs).spelling()
+            }
+        };
+        self.last = Some((position, secs, spelling));
+        spelling
+    }
+}
+
+/// What each shard gets of the records that are `routed`, by the numbers of their partitions.
+fn amounts(routed: &Routed<'_>, order: &[usize]) -> BTreeMap<u64, Amount> {
+    let mut amounts = BTreeMap::new();
+    for run in runs(&routed.places, order) {
+        let mut amount = Amount::default();
+        for index in run {
+            amount.add_record(counted_bytes(&routed.records[*index].entry));
+        }
+        amounts.insert(routed.places[run[0]].partition.number(), amount);
+    }
+    amounts
+}
+
+/// What became of the records that were `appended` in `order` to these `places`.
+fn puts(places: &[Place], order: &[usize], appended: &[Appended]) -> Vec<Put> {
     assert_eq!(
-        records.len(),
+        order.len(),
         appended.len(),
         "the log answers for each entry"
     );
-    let mut amounts = BTreeMap::new();
-    let mut puts = vec![None; records.len()];
+    let mut puts = vec![None; places.len()];
     let mut appended = appended.iter();
-    let is_same = |left: &usize, right: &usize| places[*left].partition == places[*right].partition;
-    for run in order.chunk_by(is_same) {
-        let mut amount = Amount::default();
+    for run in runs(places, order) {
         let place = places[run[0]];
+        let mut numbers = Numbers::of(place);
         for (index, appended) in run.iter().zip(&mut appended) {
-            amount.add_record(counted_bytes(&records[*index].entry));
             puts[*index] = Some(Put {
                 shard: place.shard,
-                sequence_number: SequenceNumber::of_record(
-                    place.shard,
-                    place.created_secs,
-                    appended.position,
-                    appended.at.as_secs(),
-                ),
+                sequence_number: numbers.of_record(appended),
             });
         }
-        amounts.insert(place.partition.number(), amount);
     }
     let puts = puts.into_iter();
     let puts = puts.map(|put| put.expect("the order has each of them"));
-    Stored {
-        puts: puts.collect(),
-        amounts,
-    }
+    puts.collect()
+}
+
+/// The parts of `order` that go to one shard each.
+fn runs<'o>(places: &[Place], order: &'o [usize]) -> impl Iterator<Item = &'o [usize]> {
+    order.chunk_by(|left, right| places[*left].partition == places[*right].partition)
 }

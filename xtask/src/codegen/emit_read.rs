@@ -1,6 +1,6 @@
 //! Reading inputs: the rules of each shape, and `FromWire` of each structure and enum.
 
-use super::emit_types::{member_type, type_name};
+use super::emit_types::{member_type, open, type_name};
 use super::facts::{Facts, Shape};
 use super::names;
 
@@ -119,16 +119,9 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
          match member {{\n{arms}_ => wire::skip(&mut map)?,\n}}\n}}\n\
          {settled}{unwrapped}Ok(Field::Given({name} {{ {fields} }}))\n"
     );
-    match shape.is_packed() {
-        true => from_wire(
-            "<B: FromWire, T: FromWire>",
-            &format!("{name}<B, T>"),
-            "mut map",
-            "check",
-            &body,
-        ),
-        false => from_wire("", &name, "mut map", "check", &body),
-    }
+    let bounds = open(facts, shape, ["B: FromWire", "T: FromWire"]);
+    let name = format!("{name}{}", open(facts, shape, ["B", "T"]));
+    from_wire(&bounds, &name, "mut map", "check", &body)
 }
 
 /// The name of a shape's rules; structures and enums have none of their own.

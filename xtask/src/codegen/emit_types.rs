@@ -21,7 +21,10 @@ pub fn rust_type(facts: &Facts, name: &str) -> String {
             let inner = shape.inner("member").expect("a list");
             let element = rust_type(facts, inner);
             match facts.shape(inner).is_packed() {
-                true => format!("Packed<{element}<BlobSlot, TextSlot>>"),
+                true => format!(
+                    "Packed<{element}{}>",
+                    open(facts, facts.shape(inner), SLOTS)
+                ),
                 false => format!("Vec<{element}>"),
             }
         }
@@ -45,6 +48,22 @@ pub fn member_type(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> Stri
         (false, _) => kind,
     }
 }
+
+/// What is open in a structure, filled with the types of a blob and of a text; nothing where it is not packed.
+pub fn open(facts: &Facts, shape: Shape<'_>, [blob, text]: [&str; 2]) -> String {
+    if !shape.is_packed() {
+        return String::new();
+    }
+    let members = shape.members();
+    let is_blob = |member: &Member<'_>| member_type(facts, shape, member) == "B";
+    match members.iter().any(is_blob) {
+        true => format!("<{blob}, {text}>"),
+        false => format!("<{text}>"),
+    }
+}
+
+/// Types of what stands in an arena.
+const SLOTS: [&str; 2] = ["BlobSlot", "TextSlot"];
 
 /// The Rust name of a structure: an input is called after its operation.
 pub fn type_name(facts: &Facts, name: &str) -> String {
@@ -85,8 +104,7 @@ pub fn types(facts: &Facts) -> String {
 }
 
 const DERIVES: &str = "#[derive(Clone, Debug, PartialEq, Serialize)]\n";
-const DERIVES_PACKED: &str = "#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]\n\
-    #[serde(bound(serialize = \"B: AsRef<[u8]>, T: Serialize\"))]\n";
+const DERIVES_PACKED: &str = "#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]\n";
 const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serialize)]\n";
 
 /// The members of a structure that stand in it: events follow it one by one.
@@ -98,12 +116,18 @@ fn members<'a>(facts: &Facts, shape: Shape<'a>) -> Vec<Member<'a>> {
 
 fn structure(facts: &Facts, shape: Shape<'_>) -> String {
     let members = members(facts, shape);
+    let bounds = open(facts, shape, ["B: AsRef<[u8]>", "T: Serialize"]);
+    let bounds = bounds
+        .strip_prefix('<')
+        .and_then(|open| open.strip_suffix('>'));
+    let bounds = bounds.unwrap_or_default();
+    let packed = format!("{DERIVES_PACKED}#[serde(bound(serialize = \"{bounds}\"))]\n");
     let derives = match has_default(facts, shape) {
-        _ if shape.is_packed() => DERIVES_PACKED,
+        _ if shape.is_packed() => &packed,
         true => DERIVES_DEFAULT,
         false => DERIVES,
     };
-    let open = if shape.is_packed() { "<B, T>" } else { "" };
+    let open = open(facts, shape, ["B", "T"]);
     let packing = match shape.is_packed() {
         true => packing(facts, shape),
         false => String::new(),
@@ -139,10 +163,11 @@ fn packing(facts: &Facts, shape: Shape<'_>) -> String {
         "unpacked.@.map(|text| arena.put_text(text))",
     );
     let unpacked = each("arena.blob(self.@)", "self.@.map(|slot| arena.text(slot))");
-    let unpacked_type = |lifetime| format!("{name}<&{lifetime}[u8], &{lifetime}str>");
-    let (ours, any) = (unpacked_type("'a "), unpacked_type(""));
+    let filled = |types| format!("{name}{}", open(facts, shape, types));
+    let (ours, any) = (filled(["&'a [u8]", "&'a str"]), filled(["&[u8]", "&str"]));
+    let slots = filled(SLOTS);
     format!(
-        "impl Pack for {name}<BlobSlot, TextSlot> {{\n\
+        "impl Pack for {slots} {{\n\
          type Unpacked<'a> = {ours};\n\
          fn pack(unpacked: {any}, arena: &mut Arena) -> Self {{ {name} {{ {packed} }} }}\n\
          fn unpack<'a>(&self, arena: &'a Arena) -> {ours} {{ {name} {{ {unpacked} }} }}\n}}\n"

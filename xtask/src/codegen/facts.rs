@@ -136,9 +136,9 @@ const RECORDED_ORDERS: [(&str, [&str; 3]); 1] = [(
 /// shard has no number to go on from, and the KCL takes that for the end.
 const LEFT_OUT: [(&str, &str); 1] = [("SubscribeToShardEvent", "ContinuationSequenceNumber")];
 
-/// Structures of which a request has so many that lists of them are packed: they stand without memory of
-/// their own for each blob and text.
-const PACKED: [&str; 1] = ["PutRecordsRequestEntry"];
+/// Structures of which a request or its answer has so many that lists of them are packed: they stand without
+/// memory of their own for each blob and text.
+const PACKED: [&str; 2] = ["PutRecordsRequestEntry", "PutRecordsResultEntry"];
 
 /// One shape.
 #[derive(Clone, Copy)]

@@ -874,7 +874,7 @@ pub struct PutRecordsOutput {
     #[serde(rename = "FailedRecordCount", skip_serializing_if = "Option::is_none")]
     pub failed_record_count: Option<i32>,
     #[serde(rename = "Records")]
-    pub records: Vec<PutRecordsResultEntry>,
+    pub records: Packed<PutRecordsResultEntry<TextSlot>>,
 }
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(bound(serialize = "B: AsRef<[u8]>, T: Serialize"))]
@@ -908,16 +908,36 @@ impl Pack for PutRecordsRequestEntry<BlobSlot, TextSlot> {
         }
     }
 }
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct PutRecordsResultEntry {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(bound(serialize = "T: Serialize"))]
+pub struct PutRecordsResultEntry<T> {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
-    pub error_code: Option<String>,
+    pub error_code: Option<T>,
     #[serde(rename = "ErrorMessage", skip_serializing_if = "Option::is_none")]
-    pub error_message: Option<String>,
+    pub error_message: Option<T>,
     #[serde(rename = "SequenceNumber", skip_serializing_if = "Option::is_none")]
-    pub sequence_number: Option<String>,
+    pub sequence_number: Option<T>,
     #[serde(rename = "ShardId", skip_serializing_if = "Option::is_none")]
-    pub shard_id: Option<String>,
+    pub shard_id: Option<T>,
+}
+impl Pack for PutRecordsResultEntry<TextSlot> {
+    type Unpacked<'a> = PutRecordsResultEntry<&'a str>;
+    fn pack(unpacked: PutRecordsResultEntry<&str>, arena: &mut Arena) -> Self {
+        PutRecordsResultEntry {
+            error_code: unpacked.error_code.map(|text| arena.put_text(text)),
+            error_message: unpacked.error_message.map(|text| arena.put_text(text)),
+            sequence_number: unpacked.sequence_number.map(|text| arena.put_text(text)),
+            shard_id: unpacked.shard_id.map(|text| arena.put_text(text)),
+        }
+    }
+    fn unpack<'a>(&self, arena: &'a Arena) -> PutRecordsResultEntry<&'a str> {
+        PutRecordsResultEntry {
+            error_code: self.error_code.map(|slot| arena.text(slot)),
+            error_message: self.error_message.map(|slot| arena.text(slot)),
+            sequence_number: self.sequence_number.map(|slot| arena.text(slot)),
+            shard_id: self.shard_id.map(|slot| arena.text(slot)),
+        }
+    }
 }
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PutResourcePolicyInput {

@@ -6,16 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_model::{Caller, ShardId, StreamArn};
+use tidemill_model::{Caller, StreamArn};
+use tidemill_shapes::arena::TextSlot;
 use tidemill_shapes::kinesis::{
     PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsResultEntry,
 };
+use tidemill_shapes::packed::Packed;
 
 use crate::describe::count;
 use crate::measured::PutOperation;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
 use crate::write::{Place, Put, outcome};
+
+/// What became of each entry.
+type Results = Packed<PutRecordsResultEntry<TextSlot>>;
+
+/// The texts of a record that was put: a sequence number and a shard.
+const RESULT_BYTES: usize = 56 + 20;
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -34,55 +42,60 @@ pub async fn put_records(
         return Err(Refused::DryRun.into());
     }
     let admitted = streams.admit_writes(&admissible.routed, admissible.record_bytes_max);
-    let (subject, mut refused) = (admissible.subject(), BTreeMap::new());
     let places = admissible.routed.places().iter().zip(&admitted);
-    let refusal = |(place, admitted): (&Place, &bool)| match admitted {
-        true => None,
-        false => {
-            *refused.entry(place.partition.number()).or_default() += 1;
-            Some(throttled(&arn, place.shard))
-        }
-    };
-    let results: Vec<_> = places.map(refusal).collect();
+    let refused = places.filter(|(_, admitted)| !**admitted);
+    let refused: Vec<Place> = refused.map(|(place, _)| *place).collect();
     admissible.routed.keep(&admitted);
-    let attempted = admissible.routed.len();
-    let failed = results.len() - attempted;
+    let (subject, attempted) = (admissible.subject(), admissible.routed.len());
     let put = streams.put(&arn, admissible.incarnation, admissible.routed);
     let put = put.await;
-    let outcome = outcome(&put, attempted, refused);
+    let outcome = outcome(&put, attempted, by_shard(&refused));
     streams.measured(|measured, now| {
         let operation = PutOperation::PutRecords;
         measured.put(subject, operation, &outcome, now.since(began), now);
     });
-    let mut puts = put?.puts.into_iter();
-    let results = results.into_iter().map(|refusal| {
-        refusal.unwrap_or_else(|| stored(&puts.next().expect("one for each admitted entry")))
-    });
     Ok(PutRecordsOutput {
-        records: results.collect(),
-        failed_record_count: Some(count(u32::try_from(failed).expect("at most 500"))),
+        records: results(&arn, &admitted, &put?.puts, &refused),
+        failed_record_count: Some(count(u32::try_from(refused.len()).expect("at most 500"))),
         encryption_type,
     })
 }
 
-fn throttled(stream: &StreamArn, shard: ShardId) -> PutRecordsResultEntry {
-    let refused = Refused::ShardRate {
-        stream: stream.clone(),
-        shard,
-    };
-    PutRecordsResultEntry {
-        error_code: Some("ProvisionedThroughputExceededException".to_owned()),
-        error_message: Some(refused.to_string()),
-        sequence_number: None,
-        shard_id: None,
+/// How many entries were refused, by the numbers of the partitions of their shards.
+fn by_shard(refused: &[Place]) -> BTreeMap<u64, u64> {
+    let mut counts = BTreeMap::new();
+    for place in refused {
+        *counts.entry(place.partition.number()).or_default() += 1;
     }
+    counts
 }
 
-fn stored(put: &Put) -> PutRecordsResultEntry {
-    PutRecordsResultEntry {
-        error_code: None,
-        error_message: None,
-        sequence_number: Some(put.sequence_number.to_string()),
-        shard_id: Some(put.shard.to_string()),
+/// One result for each entry: those that were `admitted` have the next of `puts`, the others of `refused`.
+fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place]) -> Results {
+    let mut results = Packed::with_capacity(admitted.len(), admitted.len() * RESULT_BYTES);
+    let (mut puts, mut refused) = (puts.iter(), refused.iter());
+    for is_admitted in admitted {
+        if *is_admitted {
+            let put = puts
+                .next()
+                .expect("there is one for each that was admitted");
+            results.push(PutRecordsResultEntry {
+                sequence_number: Some(put.sequence_number.put_into(&mut [0; _])),
+                shard_id: Some(put.shard.put_into(&mut [0; _])),
+                ..PutRecordsResultEntry::default()
+            });
+        } else {
+            let place = refused.next().expect("there is one for each other");
+            let refusal = Refused::ShardRate {
+                stream: stream.clone(),
+                shard: place.shard,
+            };
+            results.push(PutRecordsResultEntry {
+                error_code: Some("ProvisionedThroughputExceededException"),
+                error_message: Some(&refusal.to_string()),
+                ..PutRecordsResultEntry::default()
+            });
+        }
     }
+    results
 }

@@ -181,33 +181,24 @@ async fn entries_are_admitted_one_by_one_and_answered_in_their_places() {
     let entries = sizes.iter().map(|bytes| entry("k", *bytes)).collect();
     let output = call!(f, put_records, records(entries)).expect("200 all the same");
     assert_eq!(output.failed_record_count, Some(2));
-    let codes = output
-        .records
-        .iter()
-        .map(|record| record.error_code.as_deref());
+    let codes = output.records.iter().map(|record| record.error_code);
     let throttled = Some("ProvisionedThroughputExceededException");
     assert_eq!(
         codes.collect::<Vec<_>>(),
         [None, throttled, None, throttled, None]
     );
-    let refused = &output.records[1];
+    let refused = output.records.iter().nth(1).expect("there are five");
     assert_eq!(
-        refused.error_message.as_deref(),
+        refused.error_message,
         Some(
             "Rate exceeded for shard shardId-000000000000 in stream s under account 000000000000."
         )
     );
-    assert_eq!(
-        (
-            refused.sequence_number.as_deref(),
-            refused.shard_id.as_deref()
-        ),
-        (None, None)
-    );
+    assert_eq!((refused.sequence_number, refused.shard_id), (None, None));
     let numbers: Vec<_> = output
         .records
         .iter()
-        .filter_map(|record| record.sequence_number.clone())
+        .filter_map(|record| record.sequence_number)
         .collect();
     assert!(numbers.is_sorted());
     let iterator = f
