@@ -4,15 +4,21 @@
 //! huge pages, which is inherited.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use nix::sys::prctl::{get_thp_disable, set_thp_disable};
 use tokio::process::{Child, Command};
 
+/// The setting is one for the whole process, so one child is started at a time.
+static STARTING: Mutex<()> = Mutex::new(());
+
 /// Starts `command`, with huge pages where the system has them.
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
-    let is_without = get_thp_disable()?;
-    set_thp_disable(false)?;
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Where this is forbidden nothing was set.
+    let is_without = get_thp_disable().unwrap_or(false);
+    let _ = set_thp_disable(false);
     let spawned = command.spawn();
-    set_thp_disable(is_without)?;
+    let _ = set_thp_disable(is_without);
     spawned
 }

@@ -22,6 +22,7 @@ use crate::args::{Arguments, Command};
 use crate::output::OrTry;
 
 fn main() -> ExitCode {
+    allocator::do_without_huge_pages();
     tidemill_log::when_idle(allocator::give_back);
     let command = Arguments::parse().command;
     let (name, json) = match &command {

@@ -309,8 +309,11 @@ impl FromStr for ShardId {
 }
 
 impl ShardId {
+    /// How many bytes its name has.
+    pub const NAME_BYTES: usize = 20;
+
     /// Its name, put into `text`.
-    pub fn put_into<'a>(&self, text: &'a mut [u8; 20]) -> &'a str {
+    pub fn put_into<'a>(&self, text: &'a mut [u8; ShardId::NAME_BYTES]) -> &'a str {
         let (word, digits) = text.split_at_mut(8);
         word.copy_from_slice(b"shardId-");
         put_digits(digits, self.0.into());
@@ -320,7 +323,7 @@ impl ShardId {
 
 impl fmt::Display for ShardId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.put_into(&mut [0; 20]))
+        formatter.write_str(self.put_into(&mut [0; ShardId::NAME_BYTES]))
     }
 }
 

@@ -179,24 +179,22 @@ impl fmt::Display for SequenceNumber {
     }
 }
 
-/// Digits of a sequence number: its leading bits are always the same, and leave no zero in front.
-const DIGITS: usize = 56;
-
 const TEN_19: u64 = 10_000_000_000_000_000_000;
 
 /// What an index that is one greater adds: 2^80, in the places of [`Spelling`].
 const NEXT: [u64; 3] = [0, 120_892, 5_819_614_629_174_706_176];
 
 /// A sequence number in decimal: that of the next record takes an addition, while making it of a sequence
-/// number takes six divisions of 128 bits.
+/// number takes divisions of 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spelling([u64; 3]);
 
 impl Spelling {
-    /// That of the number whose index is greater by one, and all else the same.
-    ///
-    /// # Panics
-    /// Perhaps, when there is none: the index was [`INDEX_MAX`].
+    /// How many digits there are: the leading bits are always the same, and leave no zero in front.
+    pub const DIGITS: usize = 56;
+
+    /// That of the number whose index is greater by one, and all else the same. Behind [`INDEX_MAX`] there is
+    /// none, and what this gives is no number.
     #[must_use]
     pub fn next(self) -> Spelling {
         let mut sum = [0; 3];
@@ -215,7 +213,7 @@ impl Spelling {
     }
 
     /// Its digits, put into `text`.
-    pub fn put_into<'a>(&self, text: &'a mut [u8; DIGITS]) -> &'a str {
+    pub fn put_into<'a>(&self, text: &'a mut [u8; Spelling::DIGITS]) -> &'a str {
         for (digits, part) in text.rchunks_mut(19).zip(self.0.iter().rev()) {
             put_digits(digits, *part);
         }
@@ -225,7 +223,7 @@ impl Spelling {
 
 impl fmt::Display for Spelling {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.put_into(&mut [0; DIGITS]))
+        formatter.write_str(self.put_into(&mut [0; Spelling::DIGITS]))
     }
 }
 
@@ -237,7 +235,7 @@ impl FromStr for SequenceNumber {
             text: text.to_owned(),
             expected: "a sequence number of this service",
         };
-        if text.len() != DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.len() != Spelling::DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
         let mut limbs = [0u64; 3];

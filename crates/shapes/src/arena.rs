@@ -1,4 +1,4 @@
-//! Where what is read of a list is put together: [`Arena`], and the slots of what stands there.
+//! Where the blobs and texts of a list are put together: [`Arena`], and the slots of what stands there.
 //!
 //! What must hold: what was put in is read back by its slot. Why: a request has up to 500 records, and a
 //! piece of memory for each of their blobs and texts takes longer than decoding them. The memory of large

@@ -3,8 +3,9 @@
 //! What must hold: what it reads, serde_json reads as the same; whatever is unusual (an escape, a
 //! fraction, a number of many digits, deep nesting, anything malformed) it gives up with [`Unusual`],
 //! and the caller begins anew with serde_json, which has the last word. A text is found by its closing
-//! quote, many bytes at a time; the bytes of a blob are handed out as they stand in the body, for their
-//! decoding finds what does not belong there.
+//! quote, many bytes at a time. The bytes of a blob, and those of a member's name, are handed out as they stand in the
+//! body: decoding a blob finds what does not belong there, and who compares a name has to ask [`plain_text`] whether
+//! one that nobody knows is a text at all.
 
 use std::fmt;
 
@@ -33,6 +34,13 @@ impl Error for Unusual {
     fn custom<T: fmt::Display>(_: T) -> Unusual {
         Unusual
     }
+}
+
+/// What stood between two quotes, if it is a text of JSON.
+pub(crate) fn plain_text(bytes: &[u8]) -> Option<&str> {
+    // Without an early end, so that it is done in wide steps.
+    let is_plain = bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20));
+    is_plain.then(|| std::str::from_utf8(bytes).ok()).flatten()
 }
 
 /// Reads one value from a body.
@@ -105,13 +113,7 @@ impl<'de> Reader<'de> {
     }
 
     fn text(&mut self) -> Result<&'de str, Unusual> {
-        let bytes = self.quoted()?;
-        // Without an early end, so that it is done in wide steps.
-        let is_plain = bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20));
-        if !is_plain {
-            return Err(Unusual);
-        }
-        std::str::from_utf8(bytes).map_err(|_| Unusual)
+        plain_text(self.quoted()?).ok_or(Unusual)
     }
 
     fn number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Unusual> {
@@ -188,7 +190,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_borrowed_bytes(self.quoted()?)
     }
 
-    /// The name of a member, as it stands; whoever asks knows that it may be no text.
+    /// The name of a member, whose bytes are not looked at.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
         visitor.visit_borrowed_bytes(self.quoted()?)
     }

@@ -54,14 +54,17 @@ impl<T: Pack> Packed<T> {
         self.elements.is_empty()
     }
 
-    /// None yet; with room for so many `elements`, whose texts have `text_bytes` together.
-    pub fn with_capacity(elements: usize, text_bytes: usize) -> Packed<T> {
-        let mut arena = Arena::default();
-        arena.reserve_texts(text_bytes);
+    /// None yet; with room for so many `elements`, but not for what they consist of.
+    pub fn with_capacity(elements: usize) -> Packed<T> {
         Packed {
             elements: Vec::with_capacity(elements),
-            arena,
+            arena: Arena::default(),
         }
+    }
+
+    /// Makes room for texts of `bytes` more together.
+    pub fn reserve_texts(&mut self, bytes: usize) {
+        self.arena.reserve_texts(bytes);
     }
 
     /// Adds one at the end.
@@ -78,10 +81,9 @@ impl<T: Pack> Packed<T> {
 
 impl<'a, T: Pack> FromIterator<T::Unpacked<'a>> for Packed<T> {
     fn from_iter<I: IntoIterator<Item = T::Unpacked<'a>>>(elements: I) -> Packed<T> {
-        let mut packed = Packed::default();
-        elements
-            .into_iter()
-            .for_each(|element| packed.push(element));
+        let elements = elements.into_iter();
+        let mut packed = Packed::with_capacity(elements.size_hint().0);
+        elements.for_each(|element| packed.push(element));
         packed
     }
 }

@@ -19,7 +19,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use tidemill_model::Timestamp;
 
 use crate::constraint::{Checker, Rules};
-use crate::fast_json::{Reader, Unusual};
+use crate::fast_json::{Reader, Unusual, plain_text};
 
 /// Why an input was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -337,12 +337,10 @@ pub fn next_member<'de, A: MapAccess<'de>>(
         /// As it stands in plain JSON: what is none of the names may be no text either.
         fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Option<usize>, E> {
             let place = self.0.iter().position(|name| name.as_bytes() == value);
-            let is_text =
-                || !value.iter().any(u8::is_ascii_control) && str::from_utf8(value).is_ok();
-            match place.is_some() || is_text() {
-                true => Ok(place),
-                false => Err(E::custom("a name that is no text")),
+            if place.is_none() && plain_text(value).is_none() {
+                return Err(E::custom("a name that is no text"));
             }
+            Ok(place)
         }
     }
     map.next_key_seed(Name(names))

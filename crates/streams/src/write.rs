@@ -398,7 +398,7 @@ fn by_partition(places: &[Place]) -> Vec<usize> {
 /// The sequence numbers of records that were put to one shard together: nearly all follow on one another.
 struct Numbers {
     place: Place,
-    last: Option<(u64, u64, Spelling)>,
+    last: Option<(Appended, Spelling)>,
 }
 
 impl Numbers {
@@ -408,10 +408,9 @@ impl Numbers {
 
     fn of_record(&mut self, appended: &Appended) -> Spelling {
         let (position, secs) = (appended.position, appended.at.as_secs());
+        let follows = |last: &Appended| (last.position + 1, last.at.as_secs()) == (position, secs);
         let spelling = match self.last {
-            Some((last, last_secs, spelling)) if (last + 1, last_secs) == (position, secs) => {
-                spelling.next()
-            }
+            Some((last, spelling)) if follows(&last) => spelling.next(),
             _ => {
                 let Place {
                     shard,
@@ -421,7 +420,7 @@ impl Numbers {
                 SequenceNumber::of_record(shard, created_secs, position, secs).spelling()
             }
         };
-        self.last = Some((position, secs, spelling));
+        self.last = Some((*appended, spelling));
         spelling
     }
 }

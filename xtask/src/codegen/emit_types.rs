@@ -49,16 +49,21 @@ pub fn member_type(facts: &Facts, shape: Shape<'_>, member: &Member<'_>) -> Stri
     }
 }
 
-/// What is open in a structure, filled with the types of a blob and of a text; nothing where it is not packed.
-pub fn open(facts: &Facts, shape: Shape<'_>, [blob, text]: [&str; 2]) -> String {
-    if !shape.is_packed() {
-        return String::new();
-    }
+/// What is open in a structure that is packed, filled with what stands for a blob and for a text.
+fn parameters(facts: &Facts, shape: Shape<'_>, [blob, text]: [&str; 2]) -> String {
     let members = shape.members();
     let is_blob = |member: &Member<'_>| member_type(facts, shape, member) == "B";
     match members.iter().any(is_blob) {
-        true => format!("<{blob}, {text}>"),
-        false => format!("<{text}>"),
+        true => format!("{blob}, {text}"),
+        false => text.to_owned(),
+    }
+}
+
+/// The same in brackets; nothing where the structure is not packed.
+pub fn open(facts: &Facts, shape: Shape<'_>, types: [&str; 2]) -> String {
+    match shape.is_packed() {
+        true => format!("<{}>", parameters(facts, shape, types)),
+        false => String::new(),
     }
 }
 
@@ -104,7 +109,6 @@ pub fn types(facts: &Facts) -> String {
 }
 
 const DERIVES: &str = "#[derive(Clone, Debug, PartialEq, Serialize)]\n";
-const DERIVES_PACKED: &str = "#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]\n";
 const DERIVES_DEFAULT: &str = "#[derive(Clone, Debug, Default, PartialEq, Serialize)]\n";
 
 /// The members of a structure that stand in it: events follow it one by one.
@@ -116,18 +120,11 @@ fn members<'a>(facts: &Facts, shape: Shape<'a>) -> Vec<Member<'a>> {
 
 fn structure(facts: &Facts, shape: Shape<'_>) -> String {
     let members = members(facts, shape);
-    let bounds = open(facts, shape, ["B: AsRef<[u8]>", "T: Serialize"]);
-    let bounds = bounds
-        .strip_prefix('<')
-        .and_then(|open| open.strip_suffix('>'));
-    let bounds = bounds.unwrap_or_default();
-    let packed = format!("{DERIVES_PACKED}#[serde(bound(serialize = \"{bounds}\"))]\n");
     let derives = match has_default(facts, shape) {
-        _ if shape.is_packed() => &packed,
-        true => DERIVES_DEFAULT,
-        false => DERIVES,
+        _ if shape.is_packed() => derives_packed(facts, shape),
+        true => DERIVES_DEFAULT.to_owned(),
+        false => DERIVES.to_owned(),
     };
-    let open = open(facts, shape, ["B", "T"]);
     let packing = match shape.is_packed() {
         true => packing(facts, shape),
         false => String::new(),
@@ -137,8 +134,17 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
         .map(|member| field(facts, shape, member))
         .collect();
     format!(
-        "{derives}pub struct {}{open} {{\n{fields}}}\n{packing}",
-        type_name(facts, shape.name)
+        "{derives}pub struct {}{} {{\n{fields}}}\n{packing}",
+        type_name(facts, shape.name),
+        open(facts, shape, ["B", "T"])
+    )
+}
+
+fn derives_packed(facts: &Facts, shape: Shape<'_>) -> String {
+    let bounds = parameters(facts, shape, ["B: AsRef<[u8]>", "T: Serialize"]);
+    format!(
+        "#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]\n\
+         #[serde(bound(serialize = \"{bounds}\"))]\n"
     )
 }
 

@@ -31,6 +31,7 @@ const DOORS: [Door; 4] = [
         names: &["nix", "libc", "rustix"],
         places: &[
             "crates/functions/src/sandbox",
+            "crates/cli/src/allocator",
             "crates/bench/src/spawn",
             "crates/log/src/file_disk",
             "crates/log/src/scheduling",

@@ -376,8 +376,9 @@ mod tests {
         let processes = LocalProcesses::new().unwrap();
         // See proc(5).
         let (_kept, command) = shell("grep THP_enabled /proc/self/status");
-        let mut process = processes.start(command).await.unwrap();
-        let (text, _) = watch(&mut *process).await;
+        let started = processes.start(command).await;
+        nix::sys::prctl::set_thp_disable(false).unwrap();
+        let (text, _) = watch(&mut *started.unwrap()).await;
         assert_eq!(text, "THP_enabled:\t1\n");
     }
 

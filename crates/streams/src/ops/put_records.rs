@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_model::{Caller, StreamArn};
+use tidemill_model::{Caller, ShardId, Spelling, StreamArn};
 use tidemill_shapes::arena::TextSlot;
 use tidemill_shapes::kinesis::{
     PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsResultEntry,
@@ -23,7 +23,7 @@ use crate::write::{Place, Put, outcome};
 type Results = Packed<PutRecordsResultEntry<TextSlot>>;
 
 /// The texts of a record that was put: a sequence number and a shard.
-const RESULT_BYTES: usize = 56 + 20;
+const RESULT_BYTES: usize = Spelling::DIGITS + ShardId::NAME_BYTES;
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -72,7 +72,8 @@ fn by_shard(refused: &[Place]) -> BTreeMap<u64, u64> {
 
 /// One result for each entry: those that were `admitted` have the next of `puts`, the others of `refused`.
 fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place]) -> Results {
-    let mut results = Packed::with_capacity(admitted.len(), admitted.len() * RESULT_BYTES);
+    let mut results = Packed::with_capacity(admitted.len());
+    results.reserve_texts(admitted.len() * RESULT_BYTES);
     let (mut puts, mut refused) = (puts.iter(), refused.iter());
     for is_admitted in admitted {
         if *is_admitted {
@@ -80,8 +81,8 @@ fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place
                 .next()
                 .expect("there is one for each that was admitted");
             results.push(PutRecordsResultEntry {
-                sequence_number: Some(put.sequence_number.put_into(&mut [0; _])),
-                shard_id: Some(put.shard.put_into(&mut [0; _])),
+                sequence_number: Some(put.sequence_number.put_into(&mut [0; Spelling::DIGITS])),
+                shard_id: Some(put.shard.put_into(&mut [0; ShardId::NAME_BYTES])),
                 ..PutRecordsResultEntry::default()
             });
         } else {

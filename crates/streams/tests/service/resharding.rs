@@ -320,7 +320,7 @@ async fn a_put_that_meets_a_sealed_shard_goes_to_the_child() {
     let shards = output
         .records
         .iter()
-        .map(|record| record.shard_id.clone().expect("stored"));
+        .map(|record| record.shard_id.expect("stored"));
     assert_eq!(shards.collect::<Vec<_>>(), [shard(1), shard(2), shard(1)]);
     assert_eq!(f.all("s", &shard(0)).await, ["old"]);
     assert_eq!(f.all("s", &shard(1)).await, ["a", "c"]);
