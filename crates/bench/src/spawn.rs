@@ -22,3 +22,22 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     let _ = set_thp_disable(is_without);
     spawned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_started_has_huge_pages_and_we_do_without_as_before() {
+        set_thp_disable(true).unwrap();
+        let mut command = Command::new("grep");
+        // See proc(5).
+        command.args(["THP_enabled", "/proc/self/status"]);
+        command.stdout(std::process::Stdio::piped());
+        let output = spawn(&mut command).unwrap().wait_with_output().await;
+        let is_without = get_thp_disable();
+        set_thp_disable(false).unwrap();
+        assert_eq!(output.unwrap().stdout, b"THP_enabled:\t1\n");
+        assert_eq!(is_without, Ok(true));
+    }
+}

@@ -45,6 +45,9 @@ pub struct SequenceNumber {
 }
 
 impl SequenceNumber {
+    /// How many digits there are: the leading bits are always the same, and leave no zero in front.
+    pub const DIGITS: usize = 56;
+
     /// The number of the record at `position` of a shard created (logically) at `created_secs`.
     ///
     /// The time field never lies before the shard's creation: a clock that stepped back would
@@ -146,86 +149,37 @@ impl SequenceNumber {
         let legal = u32::from(number.nibble) == number.shard & 0xf && number.index <= INDEX_MAX;
         (legal && number.bits() == (high, low)).then_some(number)
     }
-}
 
-impl SequenceNumber {
-    /// How it is spelt.
-    pub fn spelling(&self) -> Spelling {
+    /// Its digits, put into `text`.
+    pub fn put_into<'a>(&self, text: &'a mut [u8; SequenceNumber::DIGITS]) -> &'a str {
         // Long division of the 192-bit number by 10^19, twice; u64 limbs, most significant first.
         let (high, low) = self.bits();
         let mut limbs = [high, (low >> 64) as u64, low as u64];
-        let mut parts = [0; 3];
-        for part in parts.iter_mut().rev() {
+        for part in text.rchunks_mut(19) {
             let mut remainder: u128 = 0;
             for limb in &mut limbs {
                 let current = (remainder << 64) | u128::from(*limb);
-                let quotient = if current < u128::from(TEN_19) {
+                let quotient = if current < TEN_19 {
                     0
                 } else {
-                    current / u128::from(TEN_19)
+                    current / TEN_19
                 };
                 *limb = quotient as u64;
-                remainder = current - quotient * u128::from(TEN_19);
+                remainder = current - quotient * TEN_19;
             }
-            *part = remainder as u64;
-        }
-        Spelling(parts)
-    }
-}
-
-impl fmt::Display for SequenceNumber {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.spelling().fmt(formatter)
-    }
-}
-
-const TEN_19: u64 = 10_000_000_000_000_000_000;
-
-/// What an index that is one greater adds: 2^80, in the places of [`Spelling`].
-const NEXT: [u64; 3] = [0, 120_892, 5_819_614_629_174_706_176];
-
-/// A sequence number in decimal: that of the next record takes an addition, while making it of a sequence
-/// number takes divisions of 128 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spelling([u64; 3]);
-
-impl Spelling {
-    /// How many digits there are: the leading bits are always the same, and leave no zero in front.
-    pub const DIGITS: usize = 56;
-
-    /// That of the number whose index is greater by one, and all else the same. Behind [`INDEX_MAX`] there is
-    /// none, and what this gives is no number.
-    #[must_use]
-    pub fn next(self) -> Spelling {
-        let mut sum = [0; 3];
-        let mut carry = 0;
-        for place in (0..3).rev() {
-            let (part, more) = (self.0[place], NEXT[place] + carry);
-            let room = TEN_19 - more;
-            carry = u64::from(part >= room);
-            sum[place] = if part >= room {
-                part - room
-            } else {
-                part + more
-            };
-        }
-        Spelling(sum)
-    }
-
-    /// Its digits, put into `text`.
-    pub fn put_into<'a>(&self, text: &'a mut [u8; Spelling::DIGITS]) -> &'a str {
-        for (digits, part) in text.rchunks_mut(19).zip(self.0.iter().rev()) {
-            put_digits(digits, *part);
+            put_digits(part, remainder as u64);
         }
         std::str::from_utf8(text).expect("digits are ASCII")
     }
 }
 
-impl fmt::Display for Spelling {
+impl fmt::Display for SequenceNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.put_into(&mut [0; Spelling::DIGITS]))
+        formatter.write_str(self.put_into(&mut [0; SequenceNumber::DIGITS]))
     }
 }
+
+const TEN_19: u128 = 10_000_000_000_000_000_000;
 
 impl FromStr for SequenceNumber {
     type Err = Malformed;
@@ -235,7 +189,7 @@ impl FromStr for SequenceNumber {
             text: text.to_owned(),
             expected: "a sequence number of this service",
         };
-        if text.len() != Spelling::DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.len() != SequenceNumber::DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(malformed());
         }
         let mut limbs = [0u64; 3];
@@ -279,30 +233,6 @@ mod tests {
         assert_eq!(number.created_secs(), 0x5bf4e5c2);
         assert_eq!(number.position_after(), 1_734_642_199);
         assert_eq!(number.time_secs(), 0x5c181eea);
-    }
-
-    #[test]
-    fn the_next_spelling_is_that_of_the_next_index() {
-        let shard = ShardId(0xffff_fff3);
-        for position in [
-            0,
-            1,
-            9_999,
-            999_999_999,
-            u64::from(u32::MAX),
-            1 << 48,
-            INDEX_MAX / 3,
-        ] {
-            let number = |position| SequenceNumber::of_record(shard, 7, position, SECS_MAX);
-            let mut spelling = number(position).spelling();
-            for next in position + 1..position + 1000 {
-                spelling = spelling.next();
-                assert_eq!(spelling.to_string(), number(next).to_string());
-            }
-        }
-        let last = SequenceNumber::of_record(shard, SECS_MAX, INDEX_MAX - 2, SECS_MAX).spelling();
-        let end = SequenceNumber::end_of(shard, SECS_MAX, SECS_MAX);
-        assert_eq!(last.next(), end.spelling());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_log::{AppendError, Appended, Batch, Log, PartitionId};
-use tidemill_model::{HashKey, SequenceNumber, ShardId, Spelling, StreamArn};
+use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 use tidemill_shapes::kinesis::{EncryptionType, PutRecordsRequestEntry};
 
 use crate::distribution::Distribution;
@@ -163,7 +163,7 @@ impl Routed<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
     pub shard: ShardId,
-    pub sequence_number: Spelling,
+    pub sequence_number: SequenceNumber,
 }
 
 /// The records of a request, which are durable.
@@ -395,36 +395,6 @@ fn by_partition(places: &[Place]) -> Vec<usize> {
     order
 }
 
-/// The sequence numbers of records that were put to one shard together: nearly all follow on one another.
-struct Numbers {
-    place: Place,
-    last: Option<(Appended, Spelling)>,
-}
-
-impl Numbers {
-    fn of(place: Place) -> Numbers {
-        Numbers { place, last: None }
-    }
-
-    fn of_record(&mut self, appended: &Appended) -> Spelling {
-        let (position, secs) = (appended.position, appended.at.as_secs());
-        let follows = |last: &Appended| (last.position + 1, last.at.as_secs()) == (position, secs);
-        let spelling = match self.last {
-            Some((last, spelling)) if follows(&last) => spelling.next(),
-            _ => {
-                let Place {
-                    shard,
-                    created_secs,
-                    ..
-                } = self.place;
-                SequenceNumber::of_record(shard, created_secs, position, secs).spelling()
-            }
-        };
-        self.last = Some((*appended, spelling));
-        spelling
-    }
-}
-
 /// What each shard gets of the records that are `routed`, by the numbers of their partitions.
 fn amounts(routed: &Routed<'_>, order: &[usize]) -> BTreeMap<u64, Amount> {
     let mut amounts = BTreeMap::new();
@@ -449,11 +419,15 @@ fn puts(places: &[Place], order: &[usize], appended: &[Appended]) -> Vec<Put> {
     let mut appended = appended.iter();
     for run in runs(places, order) {
         let place = places[run[0]];
-        let mut numbers = Numbers::of(place);
         for (index, appended) in run.iter().zip(&mut appended) {
             puts[*index] = Some(Put {
                 shard: place.shard,
-                sequence_number: numbers.of_record(appended),
+                sequence_number: SequenceNumber::of_record(
+                    place.shard,
+                    place.created_secs,
+                    appended.position,
+                    appended.at.as_secs(),
+                ),
             });
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_model::{Caller, ShardId, Spelling, StreamArn};
+use tidemill_model::{Caller, SequenceNumber, ShardId, StreamArn};
 use tidemill_shapes::arena::TextSlot;
 use tidemill_shapes::kinesis::{
     PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsResultEntry,
@@ -23,7 +23,7 @@ use crate::write::{Place, Put, outcome};
 type Results = Packed<PutRecordsResultEntry<TextSlot>>;
 
 /// The texts of a record that was put: a sequence number and a shard.
-const RESULT_BYTES: usize = Spelling::DIGITS + ShardId::NAME_BYTES;
+const RESULT_BYTES: usize = SequenceNumber::DIGITS + ShardId::NAME_BYTES;
 
 /// Puts up to 500 records.
 pub async fn put_records(
@@ -81,7 +81,10 @@ fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place
                 .next()
                 .expect("there is one for each that was admitted");
             results.push(PutRecordsResultEntry {
-                sequence_number: Some(put.sequence_number.put_into(&mut [0; Spelling::DIGITS])),
+                sequence_number: Some(
+                    put.sequence_number
+                        .put_into(&mut [0; SequenceNumber::DIGITS]),
+                ),
                 shard_id: Some(put.shard.put_into(&mut [0; ShardId::NAME_BYTES])),
                 ..PutRecordsResultEntry::default()
             });
