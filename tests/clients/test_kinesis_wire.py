@@ -83,13 +83,17 @@ def guarded(tmp_path_factory):
 
 
 @pytest.mark.parity("*", grade="exact", source="observed")
-def test_a_signature_must_be_made_with_a_known_key_and_its_secret(guarded):
+def test_a_signature_must_be_made_with_the_secret_of_its_key(guarded):
     known = guarded.client("kinesis", access_key=KEY, secret=SECRET)
     assert known.list_streams()["StreamNames"] == []
     wrong = guarded.client("kinesis", access_key=KEY, secret="another")
     assert refused(wrong.list_streams, "InvalidSignatureException").startswith(
         "The request signature we calculated does not match the signature you provided."
     )
+
+
+@pytest.mark.parity("*", grade="exact", source="inferred")
+def test_a_key_that_nobody_has_is_refused(guarded):
     unknown = guarded.client("kinesis", access_key="AKIDOTHER", secret=SECRET)
     message = refused(unknown.list_streams, "UnrecognizedClientException")
     assert message == "The security token included in the request is invalid."
@@ -105,7 +109,7 @@ def test_a_signing_time_lies_within_five_minutes(guarded, monkeypatch, minutes, 
     assert message.startswith(text + signed.strftime("%Y%m%dT%H%M%SZ"))
 
 
-@pytest.mark.parity("*", grade="exact", source="observed")
+@pytest.mark.parity("*", grade="exact", source="inferred")
 def test_a_signature_for_another_service_is_refused(guarded):
     request = AWSRequest("POST", guarded.url + "/", data=b"{}")
     request.headers["X-Amz-Target"] = KINESIS + "ListStreams"

@@ -25,7 +25,7 @@ pub use failure::Determinacy;
 pub use hash_key::{HashKey, HashKeyRange};
 pub use ident::{AccountId, ConsumerArn, FunctionArn, QueueArn, Region, ShardId, StreamArn};
 pub use record::Record;
-pub use sequence::SequenceNumber;
+pub use sequence::{OlderNumber, SequenceNumber};
 pub use source::Source;
 pub use time::{Clock, Timestamp};
 

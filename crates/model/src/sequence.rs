@@ -189,20 +189,70 @@ impl FromStr for SequenceNumber {
             text: text.to_owned(),
             expected: "a sequence number of this service",
         };
-        if text.len() != SequenceNumber::DIGITS || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        if text.len() != SequenceNumber::DIGITS {
             return Err(malformed());
         }
-        let mut limbs = [0u64; 3];
-        for digit in text.bytes().map(|byte| u128::from(byte - b'0')) {
-            let mut carry = digit;
-            for limb in limbs.iter_mut().rev() {
-                let current = u128::from(*limb) * 10 + carry;
-                *limb = current as u64;
-                carry = current >> 64;
-            }
+        let (high, low) = bits_of(text).ok_or_else(malformed)?;
+        SequenceNumber::from_bits(high, low).ok_or_else(malformed)
+    }
+}
+
+/// The 192-bit number that `text` spells in decimal, high part first; `None` when it is none or larger.
+fn bits_of(text: &str) -> Option<(u64, u128)> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut limbs = [0u64; 3];
+    for byte in text.bytes() {
+        let mut carry = u128::from(char::from(byte).to_digit(10)?);
+        for limb in limbs.iter_mut().rev() {
+            let current = u128::from(*limb) * 10 + carry;
+            *limb = current as u64;
+            carry = current >> 64;
         }
-        let low = (u128::from(limbs[1]) << 64) | u128::from(limbs[2]);
-        SequenceNumber::from_bits(limbs[0], low).ok_or_else(malformed)
+        if carry > 0 {
+            return None;
+        }
+    }
+    Some((
+        limbs[0],
+        (u128::from(limbs[1]) << 64) | u128::from(limbs[2]),
+    ))
+}
+
+/// A number in one of the layouts that the service gave out before 2014 and still reads: the shard that it names.
+///
+/// Layout 0 has 128 bits and the shard in its lowest 16; short numbers such as `5` are of this layout too. Layout 1
+/// is as long as that of [`SequenceNumber`] and has the shard in the same place. Source: `db/index.js` of
+/// <https://github.com/mhart/kinesalite>, whose tests were run against the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OlderNumber {
+    /// Layout 0.
+    Zero(ShardId),
+    /// Layout 1.
+    One(ShardId),
+}
+
+/// The first creation second that layout 0 does not allow.
+const LAYOUT_0_SECS_END: u128 = 16_025_175_000;
+
+impl FromStr for OlderNumber {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<OlderNumber, Malformed> {
+        let malformed = || Malformed {
+            text: text.to_owned(),
+            expected: "a sequence number of an older layout",
+        };
+        let (high, low) = bits_of(text).ok_or_else(malformed)?;
+        let created_secs = (low >> 88) & u128::from(SECS_MAX);
+        match (high, low & 0xf) {
+            (0, _) if created_secs < LAYOUT_0_SECS_END => {
+                Ok(OlderNumber::Zero(ShardId(u32::from(low as u16))))
+            }
+            (high, 1) if high >> 56 == 2 => Ok(OlderNumber::One(ShardId((low >> 4) as u32))),
+            _ => Err(malformed()),
+        }
     }
 }
 
@@ -233,6 +283,53 @@ mod tests {
         assert_eq!(number.created_secs(), 0x5bf4e5c2);
         assert_eq!(number.position_after(), 1_734_642_199);
         assert_eq!(number.time_secs(), 0x5c181eea);
+    }
+
+    #[test]
+    fn numbers_of_older_layouts_name_their_shard() {
+        let layout_1 = "11150372599265311570767859136324180752990209";
+        for (text, read) in [
+            ("0", Some(OlderNumber::Zero(ShardId(0)))),
+            ("5", Some(OlderNumber::Zero(ShardId(5)))),
+            ("65541", Some(OlderNumber::Zero(ShardId(5)))),
+            ("26227199374822427428162556223570313216", None),
+            ("", None),
+            ("5x", None),
+            (layout_1, None),
+            (&"9".repeat(129), None),
+        ] {
+            assert_eq!(text.parse::<OlderNumber>().ok(), read, "{text}");
+        }
+        // 2 in front, all others 0 but the layout; and shard 3.
+        for (bits, shard) in [(1, 0), (0x31, 3)] {
+            let text = decimal(2 << 56, bits);
+            assert_eq!(text.parse(), Ok(OlderNumber::One(ShardId(shard))), "{text}");
+        }
+        assert!(decimal(2 << 56, 4).parse::<OlderNumber>().is_err());
+        assert!(decimal(3 << 56, 1).parse::<OlderNumber>().is_err());
+    }
+
+    fn decimal(high: u64, low: u128) -> String {
+        let mut digits = vec![0u8];
+        let bits = (0..64)
+            .rev()
+            .map(|bit| high >> bit & 1 == 1)
+            .chain((0..128).rev().map(|bit| low >> bit & 1 == 1));
+        for bit in bits {
+            let mut carry = u8::from(bit);
+            for digit in &mut digits {
+                let doubled = *digit * 2 + carry;
+                (*digit, carry) = (doubled % 10, doubled / 10);
+            }
+            if carry > 0 {
+                digits.push(carry);
+            }
+        }
+        digits
+            .iter()
+            .rev()
+            .map(|digit| char::from(b'0' + digit))
+            .collect()
     }
 
     #[test]

@@ -36,12 +36,26 @@ SERVICES = {
         " PurgeQueue DeleteQueue",
     ),
 }
+# A refusal lists the values of an enumeration, and the service not in the order of its model. Observed by the tests of
+# https://github.com/mhart/kinesalite.
+ORDER_OF_VALUES = {
+    "ShardIteratorType": [
+        "AFTER_SEQUENCE_NUMBER",
+        "LATEST",
+        "AT_TIMESTAMP",
+        "AT_SEQUENCE_NUMBER",
+        "TRIM_HORIZON",
+    ],
+}
 SHAPE_KEYS = ("type", "required", "min", "max", "pattern", "enum", "exception", "fault", "error", "payload", "sensitive", "eventstream")
 MEMBER_KEYS = ("shape", "location", "locationName")
 
 
-def facts_of_shape(shape):
+def facts_of_shape(name, shape):
     facts = {key: shape[key] for key in SHAPE_KEYS if key in shape}
+    if name in ORDER_OF_VALUES:
+        assert sorted(facts["enum"]) == sorted(ORDER_OF_VALUES[name]), name
+        facts["enum"] = ORDER_OF_VALUES[name]
     for key in ("member", "key", "value"):
         if key in shape:
             facts[key] = shape[key]["shape"]
@@ -56,7 +70,7 @@ def facts_of_shape(shape):
 def reach(shapes, name, found):
     if name in found:
         return
-    found[name] = facts_of_shape(shapes[name])
+    found[name] = facts_of_shape(name, shapes[name])
     shape = shapes[name]
     for key in ("member", "key", "value"):
         if key in shape:

@@ -140,7 +140,7 @@ fn constraints_are_reported_together_with_their_paths() {
              Value '' at 'streamName' failed to satisfy constraint: Member must have length greater than or equal to 1; \
              Value '' at 'streamName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; \
              Value 'x' at 'shardIteratorType' failed to satisfy constraint: Member must satisfy enum value set: \
-             [AT_SEQUENCE_NUMBER, AFTER_SEQUENCE_NUMBER, TRIM_HORIZON, LATEST, AT_TIMESTAMP]"
+             [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]"
         )
     );
     assert_eq!(

@@ -17,16 +17,15 @@ pub(crate) fn warm_mibps(asked: Option<i32>) -> Option<u32> {
         .filter(|mibps| *mibps > 0)
 }
 
-impl Streams {
-    /// Reads a shard's id; whether there is such a shard is for the catalog to say.
-    pub(crate) fn shard_id(&self, stream: &StreamArn, text: &str) -> Result<ShardId, Refused> {
-        self.stream(stream, |stream, _| {
-            let (stream, shard) = (stream.arn.clone(), text.to_owned());
-            text.parse()
-                .map_err(|_| Refused::ShardNotFound { stream, shard })
-        })
-    }
+/// Reads the id of a shard of `stream`; whether there is such a stream and such a shard is for the catalog to say.
+pub(crate) fn shard_id(stream: &StreamArn, text: &str) -> Result<ShardId, Refused> {
+    text.parse().map_err(|_| Refused::ShardNotFound {
+        stream: stream.clone(),
+        shard: text.to_owned(),
+    })
+}
 
+impl Streams {
     /// Begins a reshard and finishes it. Once it has begun it will be done: what fails after that
     /// leaves the stream in UPDATING until the next sweep, and is no failure of the request.
     pub(crate) async fn reshard(&self, stream: StreamArn, change: Change) -> Result<(), Failure> {

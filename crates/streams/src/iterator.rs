@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use tidemill_log::{PartitionId, Position};
-use tidemill_model::{AccountId, SequenceNumber, ShardId, StreamArn, Timestamp};
+use tidemill_model::{AccountId, OlderNumber, SequenceNumber, ShardId, StreamArn, Timestamp};
 
 use crate::limits::{ITERATOR_AGE_MAX, ITERATOR_CHARS_MAX};
 use crate::refused::Refused;
@@ -99,9 +99,6 @@ pub fn position_of(
     text: &str,
     side: Side,
 ) -> Result<Position, Refused> {
-    if text == "0" {
-        return Err(Refused::NumberZero);
-    }
     let (stream, shard) = (|| found.stream.clone(), found.id);
     let refuse = || Refused::StartingNumber {
         stream: stream(),
@@ -113,15 +110,20 @@ pub fn position_of(
         shard,
         number: text.to_owned(),
     };
-    let number: SequenceNumber = text.parse().map_err(|_| refuse())?;
-    if number.created_secs() < found.stream_created_at.as_secs() {
-        return Err(other_stream());
-    }
-    if number.shard() != shard {
-        return Err(Refused::NumberOfOtherShard {
-            encoded: number.shard(),
-            shard,
+    let other_shard = |encoded| Refused::NumberOfOtherShard { encoded, shard };
+    let Ok(number) = text.parse::<SequenceNumber>() else {
+        return Err(match text.parse().map_err(|_| refuse())? {
+            OlderNumber::Zero(encoded) | OlderNumber::One(encoded) if encoded != shard => {
+                other_shard(encoded)
+            }
+            OlderNumber::Zero(_) => Refused::NumberOfLayoutZero {
+                number: text.to_owned(),
+            },
+            OlderNumber::One(_) => other_stream(),
         });
+    };
+    if number.shard() != shard {
+        return Err(other_shard(number.shard()));
     }
     if number.created_secs() != found.shard.created_secs {
         return Err(other_stream());
@@ -148,13 +150,17 @@ pub enum Ordering {
 }
 
 /// Whether `text` may be the number that a new record of `stream` must exceed: one that was given out
-/// by this stream.
+/// by this stream, or one from before it.
 ///
 /// Within the lineage of a shard every new record exceeds every number given out before, so there is
 /// nothing else to do. Numbers of unrelated shards do not compare, and bind nothing.
 pub fn check_ordering(stream: &Stream, text: &str, now: Timestamp) -> Result<Ordering, Refused> {
+    if let Ok(OlderNumber::One(_)) = text.parse() {
+        return Ok(Ordering::Good);
+    }
     let number: Option<SequenceNumber> = text.parse().ok();
     let ordering = number.and_then(|number| match stream.shards.get(&number.shard()) {
+        _ if number.created_secs() < stream.created_at.as_secs() => Some(Ordering::Good),
         Some(shard) if number.created_secs() != shard.created_secs => None,
         Some(shard) if shard.ending_number(number.shard()) == Some(number) => Some(Ordering::Good),
         Some(shard) => Some(Ordering::IfReached(
@@ -163,9 +169,7 @@ pub fn check_ordering(stream: &Stream, text: &str, now: Timestamp) -> Result<Ord
         )),
         // A shard whose retention has passed: what it had is not known any more.
         None => {
-            let good = number.shard().0 < stream.next_shard
-                && number.created_secs() >= stream.created_at.as_secs()
-                && number.time_secs() <= now.as_secs();
+            let good = number.shard().0 < stream.next_shard && number.time_secs() <= now.as_secs();
             good.then_some(Ordering::Good)
         }
     });

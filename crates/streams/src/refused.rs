@@ -226,6 +226,15 @@ pub enum Refused {
          space, _ . / = + - % @."
     )]
     TagCharacters,
+    /// A percent sign, which the other text allows.
+    #[error(
+        "Failed to {failed} stream {} because some tags contained illegal characters. The allowed \
+         characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.", under(.stream)
+    )]
+    TagPercent {
+        stream: StreamArn,
+        failed: &'static str,
+    },
     /// The rule of TagResource; text (ours).
     #[error(
         "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white \
@@ -327,9 +336,10 @@ pub enum Refused {
          timestampInMillis: {}, currentTimestampInMillis: {}", .asked.as_millis(), .now.as_millis()
     )]
     FutureTimestamp { asked: Timestamp, now: Timestamp },
+    /// The shard of a number has a sign, as in production.
     #[error(
-        "Invalid StartingSequenceNumber. It encodes {encoded}, while it was used in a call to a \
-         shard with {shard}"
+        "Invalid StartingSequenceNumber. It encodes shardId-{:012}, while it was used in a call to a \
+         shard with {shard}", .encoded.0.cast_signed()
     )]
     NumberOfOtherShard { encoded: ShardId, shard: ShardId },
     #[error(
@@ -350,9 +360,9 @@ pub enum Refused {
         shard: ShardId,
         number: String,
     },
-    /// What production answers to the sequence number `0`.
-    #[error("Internal Service Failure")]
-    NumberZero,
+    /// What production answers to a number of layout 0, such as `0`. It says nothing.
+    #[error("")]
+    NumberOfLayoutZero { number: String },
     #[error("Invalid ShardIterator.")]
     InvalidIterator,
     /// (ours)
@@ -437,7 +447,7 @@ impl Refused {
             | Refused::OnDemand { .. }
             | Refused::Violations(_) => Exception::Validation,
             Refused::Capacity(refused) => refused.exception(),
-            Refused::NumberZero => Exception::InternalFailure,
+            Refused::NumberOfLayoutZero { .. } => Exception::InternalFailure,
             Refused::ExpiredIterator { .. } => Exception::ExpiredIterator,
             Refused::ExpiredNextToken => Exception::ExpiredNextToken,
             Refused::OtherAccount { .. } => Exception::AccessDenied,
@@ -455,6 +465,7 @@ impl Refused {
             | Refused::OrderingUnderAuto { .. }
             | Refused::ConsumersDisagree { .. }
             | Refused::TagCharacters
+            | Refused::TagPercent { .. }
             | Refused::ResourceTagCharacters
             | Refused::TooManyTags { .. }
             | Refused::TooManyConsumerTags { .. }

@@ -2,6 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/kinesis/latest/APIReference/API_AddTagsToStream.html>.
 
+use tidemill_model::StreamArn;
+
 use crate::refused::Refused;
 
 /// Whether keys or values have the characters that TagResource allows. It has a colon where
@@ -17,10 +19,11 @@ pub(crate) fn check_resource_characters<'a>(
     }
 }
 
-/// Whether `text` is letters, digits, white space and `signs`.
+/// Whether `text` is letters, digits, spaces and `signs`. The service says white space, and refuses tabs and the
+/// ends of lines.
 fn is_made_of(text: &str, signs: &str) -> bool {
     text.chars().all(|character| {
-        character.is_alphanumeric() || character.is_whitespace() || signs.contains(character)
+        character.is_alphanumeric() || character == ' ' || signs.contains(character)
     })
 }
 
@@ -33,6 +36,20 @@ pub(crate) fn check_characters<'a>(
     } else {
         Err(Refused::TagCharacters)
     }
+}
+
+/// Whether there is a percent sign in none of the keys or values that `stream` is to get or to lose: the service says
+/// that it is a valid character, and refuses it in other words.
+pub(crate) fn check_percent<'a>(
+    texts: impl IntoIterator<Item = &'a String>,
+    stream: &StreamArn,
+    failed: &'static str,
+) -> Result<(), Refused> {
+    if texts.into_iter().any(|text| text.contains('%')) {
+        let stream = stream.clone();
+        return Err(Refused::TagPercent { stream, failed });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -55,7 +72,7 @@ mod tests {
         for text in ["", "Ab 1_./=+-%@", "größe", "数"] {
             assert_eq!(check_characters([&text.to_owned()]), Ok(()), "{text}");
         }
-        for text in ["a:b", "a,b", "a\u{0}", "😀", "a*"] {
+        for text in ["a:b", "a,b", "a\u{0}", "😀", "a*", "a\tb", "a\n"] {
             assert_eq!(
                 check_characters([&text.to_owned()]),
                 Err(Refused::TagCharacters),

@@ -22,8 +22,12 @@ pub fn success<O: Serialize>(dialect: Dialect, output: &O) -> Response {
     Response::new(200, dialect.media_type(), body)
 }
 
-/// The answer of an operation that failed with one of its exceptions.
+/// The answer of an operation that failed with one of its exceptions. Kinesis has no word to say of what went
+/// wrong inside it, and one name for it.
 pub fn failure(dialect: Dialect, failure: &Failure) -> Response {
+    if dialect.service == JsonService::Kinesis && failure.status == 500 {
+        return refuse(dialect, 500, "InternalFailure", None);
+    }
     let code = match dialect.service {
         JsonService::Kinesis => failure.code.to_owned(),
         JsonService::Sqs => format!("com.amazonaws.sqs#{}", failure.code),

@@ -44,11 +44,10 @@ pub fn check(
     match media_type.as_str() {
         "application/json" => Err(without_protocol(request.body)),
         FORM if service == JsonService::Sqs => Err(query_unread()),
-        _ if names_something(target) => Err(Response::new(
-            404,
-            "text/xml",
-            "<UnknownOperationException/>\n",
-        )),
+        _ if names_something(target) => Err(Response {
+            body: "<UnknownOperationException/>\n".into(),
+            ..Response::empty(404)
+        }),
         _ => Err(undetermined()),
     }
 }
@@ -88,11 +87,14 @@ fn names_something(target: &str) -> bool {
     parts.next() == Some(true) && parts.next() == Some(true)
 }
 
-/// Neither the method nor a target says what is wanted.
+/// Neither the method nor a target says what is wanted. The document comes without its media type.
 fn undetermined() -> Response {
     let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be \
                 authorized</Message>\n</AccessDeniedException>\n";
-    Response::new(403, "text/xml", body)
+    Response {
+        body: body.into(),
+        ..Response::empty(403)
+    }
 }
 
 /// Plain `application/json` reaches no operation.

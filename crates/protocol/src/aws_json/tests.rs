@@ -38,6 +38,25 @@ fn checked(method: &str, media_type: &str, target: &str, body: &'static str) -> 
 }
 
 #[test]
+fn kinesis_says_nothing_of_a_failure_inside() {
+    let failure = Failure {
+        code: "InternalFailureException",
+        status: 500,
+        sender: false,
+        message_key: "message",
+        message: "Internal Service Failure".into(),
+        members: vec![],
+        headers: vec![],
+    };
+    let answered = |service| body_of(&super::failure(Dialect::json(service), &failure));
+    assert_eq!(
+        answered(JsonService::Kinesis),
+        r#"{"__type":"InternalFailure"}"#
+    );
+    assert!(answered(JsonService::Sqs).contains("Internal Service Failure"));
+}
+
+#[test]
 fn a_request_is_refused_in_the_services_order() {
     let denied = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to \
                   be authorized</Message>\n</AccessDeniedException>\n";

@@ -38,9 +38,8 @@ pub(super) fn is_presigned(request: &Request<'_>) -> bool {
 impl Claim {
     /// Reads the claim of `request`; `None` when it is not signed with version 4 at all.
     pub fn read(request: &Request<'_>) -> Result<Option<Claim>, Error> {
-        // A request with some other scheme (`Basic`, `Bearer`) is as good as unsigned.
-        let header = request.header("authorization").map(str::trim_start);
-        let header = header.filter(|value| value.starts_with("AWS4-"));
+        let header = request.header("authorization");
+        let header = header.filter(|value| !is_of_another_scheme(value));
         let in_query = is_presigned(request);
         match header {
             Some(_) if in_query => Err(Error::SignedTwice),
@@ -160,6 +159,15 @@ impl Claim {
             .iter()
             .any(|signed| signed.eq_ignore_ascii_case(name))
     }
+}
+
+/// Whether an `Authorization` header is meant for somebody else, a proxy in front of us: such a request is as good
+/// as unsigned.
+fn is_of_another_scheme(header: &str) -> bool {
+    let scheme = header.split_ascii_whitespace().next().unwrap_or_default();
+    ["Basic", "Bearer", "Digest"]
+        .iter()
+        .any(|other| scheme.eq_ignore_ascii_case(other))
 }
 
 fn check_algorithm(algorithm: &str) -> Result<(), Error> {

@@ -517,6 +517,19 @@ fn a_signing_time_may_be_five_minutes_off() {
 }
 
 #[test]
+fn a_header_of_no_known_scheme_is_an_incomplete_signature() {
+    let headers = [("authorization", "X"), ("date", "20150830T123600Z")];
+    let sent = Sent::new("POST", "/", &headers, "");
+    let refused = Claim::read(&sent.request()).expect_err("as in production");
+    assert_eq!(refused.code(), "IncompleteSignatureException");
+    assert!(
+        refused
+            .to_string()
+            .ends_with("'SignedHeaders' parameter. Authorization=X")
+    );
+}
+
+#[test]
 fn each_missing_piece_is_named() {
     let date = ("x-amz-date", "20150830T123600Z");
     let full =

@@ -201,7 +201,7 @@ impl Gateway {
 
     /// The extended request id, which AWS's SDKs print and support people ask for.
     fn extended_id(&self) -> String {
-        let mut bytes = [0; 48];
+        let mut bytes = [0; 72];
         self.entropy.fill(&mut bytes);
         base64_simd::STANDARD.encode_to_string(bytes)
     }

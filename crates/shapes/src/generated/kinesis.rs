@@ -1118,32 +1118,32 @@ impl ShardFilterType {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum ShardIteratorType {
-    #[serde(rename = "AT_SEQUENCE_NUMBER")]
-    AtSequenceNumber,
     #[serde(rename = "AFTER_SEQUENCE_NUMBER")]
     AfterSequenceNumber,
-    #[serde(rename = "TRIM_HORIZON")]
-    TrimHorizon,
     #[serde(rename = "LATEST")]
     Latest,
     #[serde(rename = "AT_TIMESTAMP")]
     AtTimestamp,
+    #[serde(rename = "AT_SEQUENCE_NUMBER")]
+    AtSequenceNumber,
+    #[serde(rename = "TRIM_HORIZON")]
+    TrimHorizon,
 }
 impl ShardIteratorType {
     pub const ALL: &'static [ShardIteratorType] = &[
-        ShardIteratorType::AtSequenceNumber,
         ShardIteratorType::AfterSequenceNumber,
-        ShardIteratorType::TrimHorizon,
         ShardIteratorType::Latest,
         ShardIteratorType::AtTimestamp,
+        ShardIteratorType::AtSequenceNumber,
+        ShardIteratorType::TrimHorizon,
     ];
     pub fn as_str(self) -> &'static str {
         match self {
-            ShardIteratorType::AtSequenceNumber => "AT_SEQUENCE_NUMBER",
             ShardIteratorType::AfterSequenceNumber => "AFTER_SEQUENCE_NUMBER",
-            ShardIteratorType::TrimHorizon => "TRIM_HORIZON",
             ShardIteratorType::Latest => "LATEST",
             ShardIteratorType::AtTimestamp => "AT_TIMESTAMP",
+            ShardIteratorType::AtSequenceNumber => "AT_SEQUENCE_NUMBER",
+            ShardIteratorType::TrimHorizon => "TRIM_HORIZON",
         }
     }
     pub fn parse(text: &str) -> Option<ShardIteratorType> {
@@ -3801,11 +3801,11 @@ impl FromWire for ShardIteratorType {
                 check.not_of_enum(
                     &text,
                     &[
-                        "AT_SEQUENCE_NUMBER",
                         "AFTER_SEQUENCE_NUMBER",
-                        "TRIM_HORIZON",
                         "LATEST",
                         "AT_TIMESTAMP",
+                        "AT_SEQUENCE_NUMBER",
+                        "TRIM_HORIZON",
                     ],
                 );
                 Field::Broken

@@ -6,7 +6,7 @@ use tidemill_shapes::kinesis::{AddTagsToStreamError, AddTagsToStreamInput, AddTa
 use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
-use crate::tags::check_characters;
+use crate::tags::{check_characters, check_percent};
 
 /// Sets tags, in place of those of the same key.
 pub async fn add_tags_to_stream(
@@ -17,7 +17,10 @@ pub async fn add_tags_to_stream(
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let stream = named_stream(caller, "AddTagsToStream", name, arn)?;
     streams.admit(ControlOperation::AddTagsToStream, &stream)?;
-    check_characters(input.tags.iter().flat_map(|(key, value)| [key, value]))?;
+    streams.stream(&stream, |_, _| Ok(()))?;
+    let texts = || input.tags.iter().flat_map(|(key, value)| [key, value]);
+    check_characters(texts())?;
+    check_percent(texts(), &stream, "add tags to")?;
     streams
         .submit(Command::AddTags {
             stream,

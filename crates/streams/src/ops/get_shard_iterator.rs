@@ -25,14 +25,13 @@ pub async fn get_shard_iterator(
     let arn = named_stream(caller, "GetShardIterator", name, arn)?;
     let now = streams.clock().now();
     let dry_run = input.dry_run == Some(true);
-    let shard = input.shard_id.clone();
+    let found = find(streams, &arn, input.shard_id)?;
     let start = Start::new(
         input.shard_iterator_type,
         input.starting_sequence_number,
         input.timestamp,
         now,
     )?;
-    let found = find(streams, &arn, shard)?;
     if !dry_run {
         let partition = found.shard.partition;
         let admitted = streams
@@ -57,17 +56,24 @@ pub async fn get_shard_iterator(
     })
 }
 
+/// The shard. Of a stream that does not exist it is the shard that is said not to, as the service does.
 fn find(streams: &Streams, arn: &StreamArn, shard: String) -> Result<FoundShard, Refused> {
-    streams.serving_stream(arn, |stream, now| {
-        let id: Result<ShardId, _> = shard.parse();
-        let id = id.map_err(|_| Refused::ShardNotFound {
+    let Ok(id) = shard.parse::<ShardId>() else {
+        let stream = arn.clone();
+        return Err(Refused::ShardNotFound { stream, shard });
+    };
+    let missing = Refused::ShardDoesNotExist {
+        stream: arn.clone(),
+        shard: id,
+    };
+    let found = streams.stream(arn, |stream, now| {
+        Ok(stream.serves(now).then(|| stream.find(id, now)))
+    });
+    match found {
+        Err(_) | Ok(Some(None)) => Err(missing),
+        Ok(Some(Some(found))) => Ok(found),
+        Ok(None) => Err(Refused::StreamNotFound {
             stream: arn.clone(),
-            shard,
-        })?;
-        let missing = || Refused::ShardDoesNotExist {
-            stream: arn.clone(),
-            shard: id,
-        };
-        stream.find(id, now).ok_or_else(missing)
-    })
+        }),
+    }
 }

@@ -4,6 +4,7 @@ use tidemill_model::Caller;
 use tidemill_shapes::kinesis::{SplitShardError, SplitShardInput, SplitShardOutput};
 
 use crate::command::Change;
+use crate::control::shard_id;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
 
@@ -16,7 +17,7 @@ pub async fn split_shard(
     let (name, arn) = (input.stream_name.as_deref(), input.stream_arn.as_deref());
     let stream = named_stream(caller, "SplitShard", name, arn)?;
     streams.admit(ControlOperation::SplitShard, &stream)?;
-    let shard = streams.shard_id(&stream, &input.shard_to_split)?;
+    let shard = shard_id(&stream, &input.shard_to_split)?;
     let new_starting_hash_key = input.new_starting_hash_key;
     streams
         .reshard(

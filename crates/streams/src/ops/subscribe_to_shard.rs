@@ -114,14 +114,16 @@ fn admit(
     })
 }
 
-/// The sequence number `0` is an internal failure to GetShardIterator and not declared here.
+/// A number such as `0` is an internal failure to GetShardIterator and not declared here.
 fn declared(failure: Failure, found: &FoundShard) -> Failure {
     match failure {
-        Failure::Refused(Refused::NumberZero) => Failure::Refused(Refused::StartingNumber {
-            stream: found.stream.clone(),
-            shard: found.id,
-            number: "0".to_owned(),
-        }),
+        Failure::Refused(Refused::NumberOfLayoutZero { number }) => {
+            Failure::Refused(Refused::StartingNumber {
+                stream: found.stream.clone(),
+                shard: found.id,
+                number,
+            })
+        }
         other => other,
     }
 }

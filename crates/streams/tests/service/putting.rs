@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use tidemill_model::{Determinacy, SequenceNumber};
+use tidemill_model::{Determinacy, SequenceNumber, ShardId};
 use tidemill_shapes::kinesis::*;
 
 use crate::fixture::*;
@@ -258,8 +258,8 @@ async fn a_number_for_ordering_must_have_been_given_out_by_the_stream() {
     let given: SequenceNumber = second.sequence_number.parse().expect("ours");
     let created = given.created_secs();
     let next = SequenceNumber::of_record(given.shard(), created, 2, created);
-    let other = SequenceNumber::of_record(given.shard(), created - 9, 0, created);
-    for number in [next.to_string(), other.to_string(), "0".into(), "17".into()] {
+    let later = SequenceNumber::of_record(given.shard(), created + 9, 0, created);
+    for number in [next.to_string(), later.to_string(), "0".into(), "17".into()] {
         assert_refused!(
             call!(f, put_record, after(&number)),
             "InvalidArgumentException",
@@ -268,6 +268,25 @@ async fn a_number_for_ordering_must_have_been_given_out_by_the_stream() {
                  account 000000000000 is invalid."
             )
         );
+    }
+}
+
+#[tokio::test]
+async fn a_number_from_before_the_stream_is_exceeded_by_every_record_of_it() {
+    let f = Fixture::new().await;
+    f.create("s", 1).await;
+    let first = f.put_at("s", "0", "x").await;
+    let given: SequenceNumber = first.sequence_number.parse().expect("ours");
+    let earlier = SequenceNumber::of_record(ShardId(3), given.created_secs() - 9, 7, 0);
+    // The smallest of the layout of today and of the one before, which were tried on the service.
+    let smallest = SequenceNumber::start_of(ShardId(0), 0);
+    let layout_1 = "49039857307708443467467104868809893875799651909875269633";
+    for number in [earlier.to_string(), smallest.to_string(), layout_1.into()] {
+        let after = PutRecordInput {
+            sequence_number_for_ordering: Some(number),
+            ..record("s", "a", b"y")
+        };
+        call!(f, put_record, after).expect("put");
     }
 }
 

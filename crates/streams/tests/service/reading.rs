@@ -79,6 +79,7 @@ async fn latest_is_the_moment_of_the_iterator() {
 #[tokio::test]
 async fn the_parameters_of_an_iterator_must_agree() {
     let f = Fixture::new().await;
+    f.create("s", 1).await;
     let text = |kind: &str, given: &str| {
         format!(
             "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and \
@@ -149,12 +150,16 @@ async fn a_shard_that_is_not_there_is_named_in_the_answer() {
         ),
     ];
     for (id, text) in cases {
-        let input = iterator("s", id, ShardIteratorType::Latest);
-        assert_refused!(
-            call!(f, get_shard_iterator, input),
-            "ResourceNotFoundException",
-            text
-        );
+        // As in production, a stream that is not there is not spoken of.
+        for stream in ["s", "nowhere"] {
+            let input = iterator(stream, id, ShardIteratorType::Latest);
+            let text = text.replace("stream s", &format!("stream {stream}"));
+            assert_refused!(
+                call!(f, get_shard_iterator, input),
+                "ResourceNotFoundException",
+                text
+            );
+        }
     }
     for id in ["0", "shardId-0", "anything-000"] {
         f.iterator("s", id, ShardIteratorType::Latest).await;
@@ -174,19 +179,34 @@ async fn a_starting_number_must_be_one_of_the_shard() {
              shardId-000000000000 in stream s under account 000000000000 is invalid"
         )
     };
+    let encodes = |shard: &str| {
+        format!(
+            "Invalid StartingSequenceNumber. It encodes shardId-{shard}, while it was used in a call \
+             to a shard with shardId-000000000000"
+        )
+    };
+    let layout_1 = "49039857307708443467467104868809893875799651909875269633";
+    let beyond = SequenceNumber::start_of(ShardId(1 << 31), 0);
     let too_new = SequenceNumber::of_record(ShardId(0), created, 1, created).to_string();
     let older = SequenceNumber::of_record(ShardId(0), created - 60, 0, created).to_string();
     let other = SequenceNumber::of_record(ShardId(1), created, 0, created).to_string();
     let cases = [
         (too_new.clone(), format!("{}.", used(&too_new))),
-        ("17".into(), format!("{}.", used("17"))),
-        (older.clone(), format!("{} because it did not come from this stream.", used(&older))),
+        ("1".repeat(60), format!("{}.", used(&"1".repeat(60)))),
         (
-            other,
-            "Invalid StartingSequenceNumber. It encodes shardId-000000000001, while it was used in \
-             a call to a shard with shardId-000000000000"
-                .into(),
+            layout_1.into(),
+            format!(
+                "{} because it did not come from this stream.",
+                used(layout_1)
+            ),
         ),
+        ("17".into(), encodes("000000000017")),
+        (beyond.to_string(), encodes("-02147483648")),
+        (
+            older.clone(),
+            format!("{} because it did not come from this stream.", used(&older)),
+        ),
+        (other, encodes("000000000001")),
     ];
     for (number, text) in cases {
         let input = numbered(ShardIteratorType::AtSequenceNumber, &number);
@@ -196,9 +216,11 @@ async fn a_starting_number_must_be_one_of_the_shard() {
             text
         );
     }
-    let zero = numbered(ShardIteratorType::AtSequenceNumber, "0");
-    let refused = call!(f, get_shard_iterator, zero).expect_err("as in production");
-    assert_eq!(answer(&refused).0, "InternalFailureException");
+    for zero in ["0", "65536"] {
+        let zero = numbered(ShardIteratorType::AtSequenceNumber, zero);
+        let refused = call!(f, get_shard_iterator, zero).expect_err("as in production");
+        assert_eq!(answer(&refused).0, "InternalFailureException");
+    }
 }
 
 #[tokio::test]

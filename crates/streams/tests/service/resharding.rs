@@ -151,6 +151,11 @@ async fn a_split_that_cannot_be_is_refused() {
         "ResourceNotFoundException",
         "Stream t under account 000000000000 not found."
     );
+    assert_refused!(
+        call!(f, split_shard, split("t", "x", HALF)),
+        "ResourceNotFoundException",
+        "Could not find shard x in stream t under account 000000000000."
+    );
     f.split("s", &shard(0), QUARTER).await;
     assert_refused!(
         call!(f, split_shard, split("s", &shard(0), "77")),

@@ -22,6 +22,14 @@ fn add(tags: BTreeMap<String, String>) -> AddTagsToStreamInput {
     }
 }
 
+fn remove(keys: &[&str]) -> RemoveTagsFromStreamInput {
+    RemoveTagsFromStreamInput {
+        stream_name: Some("s".into()),
+        tag_keys: keys.iter().map(|key| (*key).into()).collect(),
+        ..RemoveTagsFromStreamInput::default()
+    }
+}
+
 fn list(after: Option<&str>, limit: Option<i32>) -> ListTagsForStreamInput {
     ListTagsForStreamInput {
         stream_name: Some("s".into()),
@@ -61,12 +69,7 @@ async fn tags_are_set_replaced_listed_in_pages_and_removed() {
         (page.tags[0].key.as_str(), page.has_more_tags),
         ("c", false)
     );
-    let remove = RemoveTagsFromStreamInput {
-        stream_name: Some("s".into()),
-        tag_keys: vec!["a".into(), "unknown".into()],
-        ..RemoveTagsFromStreamInput::default()
-    };
-    call!(f, remove_tags_from_stream, remove).expect("removed");
+    call!(f, remove_tags_from_stream, remove(&["a", "unknown"])).expect("removed");
     let page = call!(f, list_tags_for_stream, list(None, None)).expect("listed");
     assert_eq!(page.tags.len(), 2);
 }
@@ -107,6 +110,25 @@ async fn tags_of_illegal_characters_are_refused() {
              white space, _ . / = + - % @."
         );
     }
+    let percent = |failed: &str| {
+        format!(
+            "Failed to {failed} stream s under account 000000000000 because some tags contained \
+             illegal characters. The allowed characters are Unicode letters, white-spaces, \
+             '_',',','/','=','+','-','@'."
+        )
+    };
+    for illegal in [tags(&[("a%", "")]), tags(&[("a", "5 %")])] {
+        assert_refused!(
+            call!(f, add_tags_to_stream, add(illegal)),
+            "InvalidArgumentException",
+            percent("add tags to")
+        );
+    }
+    assert_refused!(
+        call!(f, remove_tags_from_stream, remove(&["a%"])),
+        "InvalidArgumentException",
+        percent("remove tags from")
+    );
 }
 
 #[tokio::test]
@@ -115,6 +137,11 @@ async fn tags_of_no_stream_are_not_found() {
     let not_found = "Stream s under account 000000000000 not found.";
     assert_refused!(
         call!(f, add_tags_to_stream, add(numbered(1))),
+        "ResourceNotFoundException",
+        not_found
+    );
+    assert_refused!(
+        call!(f, remove_tags_from_stream, remove(&[";"])),
         "ResourceNotFoundException",
         not_found
     );
