@@ -5,8 +5,6 @@
 folder of the test's own and can be killed and started again.
 """
 
-import datetime
-
 import pytest
 
 import clock
@@ -46,12 +44,9 @@ def clock_library(tmp_path_factory):
 
 @pytest.fixture
 def timed(tmp_path, clock_library):
-    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    hand = clock.Clock(tmp_path, clock_library, now)
-    server = Server(tmp_path, "--limits", "aws", environment=hand.environment)
-    server.start()
-    yield Mill(server, hand)
-    server.stop()
+    timed = clock.started(tmp_path, clock_library, "--limits", "aws")
+    yield timed
+    timed.server.stop()
 
 
 @pytest.fixture

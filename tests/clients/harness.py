@@ -163,6 +163,15 @@ class Server:
         self.kill()
         return self.start()
 
+    def memory(self, row="VmRSS"):
+        """What the process holds of memory, in bytes, or another row of what the system knows of it."""
+        line = next(line for line in self.status().splitlines() if line.startswith(f"{row}:"))
+        return int(line.split()[1]) * 1024
+
+    def status(self):
+        """What the system says of the process."""
+        return Path(f"/proc/{self.process.pid}/status").read_text()
+
     def client(self, service, access_key="test", region=REGION, secret="test", url=None, verify=None, **config):
         """A boto3 client that shows every error at once instead of trying again."""
         settings = {

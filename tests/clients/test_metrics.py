@@ -182,6 +182,59 @@ def test_shards_have_metrics_of_their_own_while_they_are_on(mill, kinesis):
     assert not [metric for metric in rows(mill, stream_name=name, shard_id=FIRST) if "aws" in metric]
 
 
+def of_shard(mill, name, shard, metric):
+    """Sum and number of samples of a shard-level metric."""
+    found = rows(mill, stream_name=name, shard_id=shard)
+    return found[f"aws_kinesis_shard_{metric}_sum"], found[f"aws_kinesis_shard_{metric}_count"]
+
+
+def test_what_a_shard_throttles_is_counted_for_the_shard_and_once_for_each_call(timed):
+    name, size = timed.stream(shards=2), 700 * 1024
+    timed.kinesis.enable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["ALL"])
+
+    exceeded = "write_provisioned_throughput_exceeded"
+
+    def put_all(*entries):
+        return timed.kinesis.put_records(StreamName=name, Records=list(entries))["FailedRecordCount"]
+
+    def written(shard):
+        return [of_shard(timed, name, shard, metric) for metric in ("incoming_records", exceeded)]
+
+    # The first shard takes it in part, the second whole.
+    assert put_all(*[entry(size, LOWER)] * 3, entry(10, LOWER), entry(20, UPPER)) == 2
+    assert written(FIRST) == [(2, 1), (2, 1)]
+    assert written(SECOND) == [(1, 1), (0, 1)]
+    # The first takes nothing, the second is not asked.
+    assert put_all(entry(size, LOWER)) == 1
+    assert of_shard(timed, name, FIRST, exceeded) == (3, 2)
+    alone = {"StreamName": name, **entry(size, LOWER)}
+    refused(timed.kinesis.put_record, "ProvisionedThroughputExceededException", **alone)
+    assert of_shard(timed, name, FIRST, exceeded) == (4, 3)
+    timed.clock.advance(seconds=1)
+    put(timed, name, size)
+    assert of_shard(timed, name, FIRST, exceeded) == (4, 4)
+    assert of_shard(timed, name, FIRST, "incoming_records")[0] == 3
+    assert written(SECOND) == [(1, 1), (0, 1)]
+    assert of_stream(timed, name, exceeded) == (4, 4)
+    assert of_stream(timed, name, "incoming_records")[0] == 4
+
+
+def test_the_reads_that_a_shard_throttles_are_counted_for_the_shard(timed):
+    name = timed.stream(shards=2)
+    timed.kinesis.enable_enhanced_monitoring(StreamName=name, ShardLevelMetrics=["ALL"])
+    first, second = timed.iterator(name, FIRST), timed.iterator(name, SECOND)
+    for _ in range(5):
+        timed.kinesis.get_records(ShardIterator=first)
+    for _ in range(2):
+        refused(timed.kinesis.get_records, "ProvisionedThroughputExceededException", ShardIterator=first)
+    timed.kinesis.get_records(ShardIterator=second)
+    exceeded = "read_provisioned_throughput_exceeded"
+    assert of_shard(timed, name, FIRST, exceeded) == (2, 7)
+    assert of_shard(timed, name, SECOND, exceeded) == (0, 1)
+    assert of_stream(timed, name, exceeded) == (2, 8)
+    assert of_stream(timed, name, "get_records_success") == (6, 8)
+
+
 @pytest.mark.parametrize("service", ["aws_kinesis_", "tidemill_streams_", "tidemill_functions_", "tidemill_mapping_"])
 def test_every_service_has_metrics(mill, service):
     mill.stream()
@@ -202,6 +255,66 @@ def test_every_metric_is_described_once_and_its_rows_follow(mill):
         else:
             assert re.sub("_(sum|count)$", "", LINE.match(line).group(1)) == re.sub("_(sum|count)$", "", current)
     assert len(described) > 60
+
+
+# CloudWatch's names with their units: of a stream, of a consumer, and of a shard.
+OF_STREAM = {
+    "IncomingBytes": "Bytes",
+    "IncomingRecords": "Count",
+    "PutRecord.Bytes": "Bytes",
+    "PutRecord.Latency": "Milliseconds",
+    "PutRecord.Success": "Count",
+    "PutRecords.Bytes": "Bytes",
+    "PutRecords.Latency": "Milliseconds",
+    "PutRecords.Success": "Count",
+    "PutRecords.TotalRecords": "Count",
+    "PutRecords.SuccessfulRecords": "Count",
+    "PutRecords.FailedRecords": "Count",
+    "PutRecords.ThrottledRecords": "Count",
+    "PutRecords.Records": "Count",
+    "GetRecords.Bytes": "Bytes",
+    "GetRecords.Records": "Count",
+    "GetRecords.Latency": "Milliseconds",
+    "GetRecords.Success": "Count",
+    "GetRecords.IteratorAgeMilliseconds": "Milliseconds",
+    "GetRecords.IteratorAge": "Milliseconds",
+    "ReadProvisionedThroughputExceeded": "Count",
+    "WriteProvisionedThroughputExceeded": "Count",
+}
+OF_CONSUMER = {
+    "SubscribeToShard.Success": "Count",
+    "SubscribeToShard.RateExceeded": "Count",
+    "SubscribeToShardEvent.Bytes": "Bytes",
+    "SubscribeToShardEvent.Records": "Count",
+    "SubscribeToShardEvent.MillisBehindLatest": "Milliseconds",
+    "SubscribeToShardEvent.Success": "Count",
+}
+OF_SHARD = {
+    "IncomingBytes": "Bytes",
+    "IncomingRecords": "Count",
+    "IteratorAgeMilliseconds": "Milliseconds",
+    "OutgoingBytes": "Bytes",
+    "OutgoingRecords": "Count",
+    "ReadProvisionedThroughputExceeded": "Count",
+    "WriteProvisionedThroughputExceeded": "Count",
+}
+
+
+def test_every_metric_of_aws_is_described_with_its_name_and_its_unit(mill):
+    described = {}
+    for line in page(mill).splitlines():
+        if line.startswith("# HELP aws_kinesis_"):
+            _, _, row, meaning = line.split(" ", 3)
+            described[row] = meaning.split(": ")[0]
+
+    def expected(metrics, prefix="aws_kinesis_"):
+        words = {name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).replace(".", "_").lower() for name in metrics}
+        return {prefix + words[name]: f"AWS/Kinesis {name} ({unit})" for name, unit in metrics.items()}
+
+    metrics = {**expected(OF_STREAM), **expected(OF_CONSUMER), **expected(OF_SHARD, "aws_kinesis_shard_")}
+    assert {row: described.get(row) for row in metrics} == metrics
+    highest = {row: meaning for row, meaning in described.items() if row not in metrics}
+    assert highest == {row: metrics[re.sub("(_second)?_max$", "", row)] for row in highest}
 
 
 def test_a_stream_that_is_gone_has_no_metrics(mill, kinesis):

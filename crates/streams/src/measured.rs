@@ -164,9 +164,8 @@ impl Measured {
             stored.records += amount.records;
             self.shard_put(subject, *partition, *amount, now);
         }
-        for (partition, throttled) in &outcome.throttled {
-            let metric = ShardLevelMetric::WriteProvisionedThroughputExceeded;
-            self.monitor(subject, *partition, metric, *throttled, now);
+        if subject.is_monitored {
+            self.shards_throttled(subject, outcome, now);
         }
         let throttled = outcome.throttled.values().sum::<u64>();
         let stream = self.streams.entry(subject.stream).or_default();
@@ -212,10 +211,23 @@ impl Measured {
         let pairs = [
             (ShardLevelMetric::IncomingBytes, amount.bytes),
             (ShardLevelMetric::IncomingRecords, amount.records),
-            (ShardLevelMetric::WriteProvisionedThroughputExceeded, 0),
         ];
         for (metric, value) in pairs {
             self.monitor(subject, partition, metric, value, now);
+        }
+    }
+
+    /// One sample for each shard that the call concerned, also when the shard took some records and throttled others.
+    fn shards_throttled(&mut self, subject: Subject, outcome: &PutOutcome, now: Timestamp) {
+        let metric = ShardLevelMetric::WriteProvisionedThroughputExceeded;
+        let mut samples: BTreeMap<u64, u64> = outcome
+            .stored
+            .keys()
+            .map(|partition| (*partition, 0))
+            .collect();
+        samples.extend(&outcome.throttled);
+        for (partition, throttled) in samples {
+            self.monitor(subject, partition, metric, throttled, now);
         }
     }
 
@@ -531,6 +543,25 @@ mod tests {
         measured.forget(at(0), |_| true, |_| Some(false));
         assert_eq!(measured.shard(3, metric), None);
         assert_eq!(measured.last_minute(3, at(1)).bytes, 300);
+    }
+
+    #[test]
+    fn a_call_is_one_sample_of_a_shard_that_takes_it_in_part() {
+        let mut measured = Measured::default();
+        let partly = PutOutcome {
+            throttled: BTreeMap::from([(3, 2), (4, 1)]),
+            ..stored(3, 300, 3)
+        };
+        for outcome in [partly, stored(3, 100, 1)] {
+            let operation = PutOperation::PutRecords;
+            measured.put(subject(true), operation, &outcome, Duration::ZERO, at(0));
+        }
+        let metric = ShardLevelMetric::WriteProvisionedThroughputExceeded;
+        let counted = |partition| {
+            let series = measured.shard(partition, metric).expect("monitored");
+            (series.sum(), series.samples())
+        };
+        assert_eq!((counted(3), counted(4)), ((2, 2), (1, 1)));
     }
 
     #[test]

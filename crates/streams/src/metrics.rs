@@ -3,7 +3,8 @@
 //! Names and definitions are those of CloudWatch's namespace AWS/Kinesis:
 //! <https://docs.aws.amazon.com/streams/latest/dev/monitoring-with-cloudwatch.html>. Where the page
 //! does not say what a sample is, (ours) says what it is here. Shown, a name is written the way
-//! Prometheus wants it, behind `aws_kinesis_`; ours begin with `tidemill_streams_`.
+//! Prometheus wants it, behind `aws_kinesis_`; ours begin with `tidemill_streams_`. The metrics of queues that the page
+//! lists are not here, since queues are not supported.
 
 /// How the samples of a metric are shown besides their sum and their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
