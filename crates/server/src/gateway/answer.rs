@@ -6,10 +6,10 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::{mpsc, watch};
 
@@ -17,6 +17,8 @@ use tidemill_model::BoxFuture;
 use tidemill_protocol::event_stream;
 use tidemill_protocol::response::Response;
 use tidemill_shapes::kinesis::{SubscribeToShardEventStream, SubscribeToShardOutput};
+
+use super::taking::{Taking, Untaken};
 
 /// An answer, and what follows its body.
 pub struct Answer {
@@ -55,15 +57,19 @@ impl Answer {
         }
     }
 
-    /// As hyper sends it; events end when `stop` says so.
-    pub fn into_http(self, stop: &watch::Receiver<bool>) -> hyper::Response<Outgoing> {
+    /// As hyper sends it on the connection of `taking`; events end when `stop` says so.
+    pub fn into_http(
+        self,
+        stop: &watch::Receiver<bool>,
+        taking: &Arc<Taking>,
+    ) -> hyper::Response<Outgoing> {
         let mut builder = hyper::Response::builder().status(self.response.status);
         for (name, value) in self.response.headers {
             builder = builder.header(name, value);
         }
         let first = self.response.body;
         let body = match self.events {
-            None => Outgoing::Whole(Full::new(first)),
+            None => Outgoing::Whole(taking.answer(first)),
             Some(events) => Outgoing::Events {
                 first: Some(first),
                 events,
@@ -84,7 +90,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 /// The body of an answer.
 pub enum Outgoing {
     /// All of it is there.
-    Whole(Full<Bytes>),
+    Whole(Untaken),
     /// Frames of an event stream.
     Events {
         /// The frame that comes before all events.
@@ -105,7 +111,7 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Outgoing::Whole(body) => Pin::new(body).poll_frame(context),
+            Outgoing::Whole(body) => Poll::Ready(body.take().map(|part| Ok(Frame::data(part)))),
             Outgoing::Events {
                 first,
                 events,
@@ -127,14 +133,14 @@ impl Body for Outgoing {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Outgoing::Whole(body) => body.is_end_stream(),
+            Outgoing::Whole(body) => body.bytes_left() == 0,
             Outgoing::Events { .. } => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Outgoing::Whole(body) => body.size_hint(),
+            Outgoing::Whole(body) => SizeHint::with_exact(body.bytes_left() as u64),
             Outgoing::Events { .. } => SizeHint::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! The listener: accepts connections, reads requests whole, hands them to the router.
 //!
 //! What must hold: a connection that is slow, cut or silent costs no more than its own buffers and its
-//! part of the budget for bodies, and ends by itself; a request that has begun is finished when its
+//! part of the budget for bodies, and ends by itself, as does one that does not take its answers; a request that has begun is finished when its
 //! client hangs up, so that nothing is left half done; a stop lets the requests in flight finish,
 //! within a bound.
 //!
@@ -11,7 +11,6 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,6 +32,7 @@ use super::answer::Answer;
 use super::body::{Bodies, Unread};
 use super::detach_on_drop::DetachOnDrop;
 use super::route::{Gateway, Incoming as WholeRequest, Scheme};
+use super::taking::Taking;
 use super::tls::{HANDSHAKE, Tls};
 
 /// How long a connection may take to send the head of a request; and how often one of HTTP/2 is asked
@@ -53,6 +53,26 @@ struct Shared {
     gateway: Arc<Gateway>,
     bodies: Bodies,
     stop: watch::Receiver<bool>,
+}
+
+/// What is known of the client of a connection.
+#[derive(Clone, Default)]
+struct Client {
+    spoke: Arc<AtomicBool>,
+    taking: Arc<Taking>,
+}
+
+impl Client {
+    /// Completes when the client has not made a request in the time for a first one, or does not take its answers.
+    /// hyper's own bounds begin when it knows the version, for which it waits as long as the client likes.
+    async fn fails(&self, clock: &dyn Clock) -> &'static str {
+        clock.sleep_until(clock.now().plus(HEAD_TIME_MAX)).await;
+        if !self.spoke.load(Ordering::Relaxed) {
+            return "a connection asked for nothing";
+        }
+        self.taking.stalled(clock).await;
+        "a connection did not take its answers"
+    }
 }
 
 /// Serves connections of `listener` until `stop` says so, then lets the open ones finish.
@@ -93,22 +113,17 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
 fn connect(stream: TcpStream, shared: Arc<Shared>, watcher: Watcher) {
     let _ = stream.set_nodelay(true);
     let clock = shared.gateway.clock();
-    let spoke = Arc::new(AtomicBool::new(false));
+    let client = Client::default();
     tokio::spawn(async move {
         tokio::select! {
-            () = converse(stream, shared, &spoke, watcher) => {}
-            () = silence(&*clock, &spoke) => tracing::debug!("a connection asked for nothing"),
+            () = converse(stream, shared, &client, watcher) => {}
+            why = client.fails(&*clock) => tracing::debug!("{why}"),
         }
     });
 }
 
 /// Serves one connection to its end.
-async fn converse(
-    stream: TcpStream,
-    shared: Arc<Shared>,
-    spoke: &Arc<AtomicBool>,
-    watcher: Watcher,
-) {
+async fn converse(stream: TcpStream, shared: Arc<Shared>, client: &Client, watcher: Watcher) {
     let mut stop = shared.stop.clone();
     let greeted = tokio::select! {
         greeted = greet(stream, shared.gateway.tls.as_ref()) => greeted,
@@ -116,10 +131,10 @@ async fn converse(
     };
     let served = match greeted {
         Ok(Greeted::Plain(stream)) => {
-            serve_requests(stream, shared, spoke, Scheme::Http, watcher).await
+            serve_requests(stream, shared, client, Scheme::Http, watcher).await
         }
         Ok(Greeted::Encrypted(stream)) => {
-            serve_requests(stream, shared, spoke, Scheme::Https, watcher).await
+            serve_requests(stream, shared, client, Scheme::Https, watcher).await
         }
         Err(error) => Err(error.into()),
     };
@@ -150,17 +165,17 @@ async fn greet(stream: TcpStream, tls: Option<&Tls>) -> std::io::Result<Greeted>
 async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     shared: Arc<Shared>,
-    spoke: &Arc<AtomicBool>,
+    client: &Client,
     scheme: Scheme,
     watcher: Watcher,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let spoke = spoke.clone();
+    let client = client.clone();
     let service = service_fn(move |request| {
-        spoke.store(true, Ordering::Relaxed);
-        let shared = shared.clone();
+        client.spoke.store(true, Ordering::Relaxed);
+        let (shared, taking) = (shared.clone(), client.taking.clone());
         async move {
             let answer = answer(&shared, scheme, request).await;
-            Ok::<_, Infallible>(answer.into_http(&shared.stop))
+            Ok::<_, Infallible>(answer.into_http(&shared.stop, &taking))
         }
     });
     let connection = builder()
@@ -183,15 +198,6 @@ fn builder() -> auto::Builder<TokioExecutor> {
         .keep_alive_timeout(PONG_TIME_MAX)
         .max_concurrent_streams(HTTP2_REQUESTS_MAX);
     builder
-}
-
-/// Completes when a connection has not made a request in the time for a first one. hyper's own bounds
-/// begin when it knows the version, for which it waits as long as the client likes.
-async fn silence(clock: &dyn Clock, spoke: &AtomicBool) {
-    clock.sleep_until(clock.now().plus(HEAD_TIME_MAX)).await;
-    if spoke.load(Ordering::Relaxed) {
-        pending().await
-    }
 }
 
 async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<Incoming>) -> Answer {

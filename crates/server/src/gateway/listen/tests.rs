@@ -15,10 +15,11 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigFile, Storage};
+use crate::config::{Config, ConfigFile, LimitsMode, Storage};
 use crate::entropy::SystemEntropy;
 use crate::gateway::hand::Hand;
 use crate::gateway::identify::Identities;
+use crate::gateway::taking;
 use crate::gateway::tls::Origin;
 use crate::wiring::services::{Ground, Services, assemble};
 
@@ -42,6 +43,7 @@ impl World {
     async fn with(tls: Option<Tls>) -> World {
         let config = Config {
             storage: Storage::Ephemeral,
+            limits: LimitsMode::None,
             ..Config::default()
         };
         let (hand, faults) = (Hand::new(), Faults::default());
@@ -130,10 +132,13 @@ impl World {
 }
 
 fn create_stream() -> String {
-    let body = r#"{"StreamName":"s","ShardCount":1}"#;
+    kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#)
+}
+
+fn kinesis(operation: &str, body: &str) -> String {
     format!(
         "POST / HTTP/1.1\r\nhost: h\r\ncontent-type: application/x-amz-json-1.1\r\n\
-         x-amz-target: Kinesis_20131202.CreateStream\r\nx-amz-date: 20261121T000000Z\r\n\
+         x-amz-target: Kinesis_20131202.{operation}\r\nx-amz-date: 20261121T000000Z\r\n\
          authorization: AWS4-HMAC-SHA256 Credential=k/20261121/us-east-1/kinesis/aws4_request, \
          SignedHeaders=host, Signature=s\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -205,6 +210,45 @@ async fn a_connection_that_asks_for_nothing_is_closed_and_others_are_not() {
         let read = asked.read_buf(&mut more).await.unwrap();
         assert_ne!(read, 0, "the stream exists already, and the connection too");
     }
+}
+
+/// The body of the answer to `request`.
+async fn answered(world: &World, request: &str) -> String {
+    let request = request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+    let (mut client, mut answer) = (world.connect(&request).await, String::new());
+    client.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    body.to_owned()
+}
+
+#[tokio::test]
+async fn a_connection_whose_client_does_not_take_its_answer_is_closed() {
+    let world = World::new().await;
+    answered(&world, &create_stream()).await;
+    let record = format!(
+        r#"{{"PartitionKey":"k","Data":"{}"}}"#,
+        "A".repeat(1_200_000)
+    );
+    for _ in 0..9 {
+        let put = format!(r#"{{"StreamName":"s","Records":[{record}]}}"#);
+        answered(&world, &kinesis("PutRecords", &put)).await;
+    }
+    let place = r#"{"StreamName":"s","ShardId":"0","ShardIteratorType":"TRIM_HORIZON"}"#;
+    let iterator = answered(&world, &kinesis("GetShardIterator", place)).await;
+    world.until_sleepers(0).await;
+    let mut client = world.connect(&kinesis("GetRecords", &iterator)).await;
+    let mut head = [0; 12];
+    client.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    // What the system holds for both sides is filled in its own time, so there may be some parts to take yet.
+    while world.hand.sleepers() > 0 {
+        world.hand.advance(taking::TAKING_TIME_MAX);
+        settle().await;
+    }
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest).await;
+    assert!(rest.len() < 9 * 1_200_000, "{}", rest.len());
 }
 
 #[tokio::test]
