@@ -1,10 +1,14 @@
 """Bad input over bare HTTP: each gets a clear answer, nothing breaks, and the server goes on."""
 
 import json
+import select
+import socket
+from http.client import HTTPResponse
 
 import pytest
 
-from harness import refused, unique
+import clock
+from harness import eventually, refused, unique
 from parity import OPERATIONS
 
 JSON_1_1 = "application/x-amz-json-1.1"
@@ -118,6 +122,23 @@ def test_members_that_there_are_not_and_nulls_are_passed_over(mill):
     assert headers["x-amz-id-2"]
 
 
+# By hand, because the SDK sends what has such a member to AWS, wherever its endpoint is.
+@pytest.mark.parity("PutRecord", "GetRecords", "DescribeStreamSummary", grade="exact", source="model")
+def test_the_id_of_a_stream_is_taken_and_means_nothing(mill):
+    name = mill.stream()
+
+    def called(operation, **body):
+        status, _, answer = kinesis_call(mill, operation, {**body, "StreamId": "0123456789abcdefghij-xyz"})
+        assert status == 200, answer
+        return json.loads(answer)
+
+    put = called("PutRecord", StreamName=name, PartitionKey="k", Data="eA==")
+    (record,) = called("GetRecords", ShardIterator=mill.iterator(name))["Records"]
+    assert (record["SequenceNumber"], record["Data"]) == (put["SequenceNumber"], "eA==")
+    summary = called("DescribeStreamSummary", StreamName=name)["StreamDescriptionSummary"]
+    assert summary["StreamName"] == name and "StreamId" not in summary
+
+
 @pytest.mark.parity("*", grade="exact", source="observed")
 def test_a_number_with_a_fraction_is_cut(mill):
     name = unique("stream")
@@ -227,8 +248,6 @@ def test_a_body_that_is_too_large_is_refused_and_not_kept(mill):
 
 
 def test_a_client_that_hangs_up_does_no_harm(mill):
-    import socket
-
     for beginning in [
         b"",
         b"POST / HTTP/1.1\r\n",
@@ -237,8 +256,95 @@ def test_a_client_that_hangs_up_does_no_harm(mill):
         b"GET / HTTP/9.9\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 50,
     ]:
-        with socket.create_connection(("127.0.0.1", mill.server.port), timeout=5) as connection:
+        with connected(mill.server) as connection:
             connection.sendall(beginning)
+
+
+def connected(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def head(length, *more):
+    """The head of a PutRecord whose body has `length` bytes, or comes in chunks."""
+    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+    headers = ["Host: tidemill", f"Content-Type: {JSON_1_1}", f"X-Amz-Target: {KINESIS}PutRecord", framing, *more]
+    return "\r\n".join(["POST / HTTP/1.1", *headers, "", ""]).encode()
+
+
+def status_of(connection):
+    """The status of the one answer that comes."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    return answer.status
+
+
+@pytest.mark.parametrize("length", [1000, None], ids=["counted", "in chunks"])
+def test_a_body_that_is_cut_is_told_so(mill, length):
+    begun = b'{"StreamName": "' if length else b'3e8\r\n{"StreamName": "'
+    with connected(mill.server) as connection:
+        connection.sendall(head(length) + begun)
+        connection.shutdown(socket.SHUT_WR)
+        assert status_of(connection) == 400
+
+
+BODY_MOST = 70_167_211  # CreateFunction's
+BODIES_MOST = 256 * 1024 * 1024  # of all connections together
+# What a server needs besides, and what it keeps for the next: less than one such body.
+SLACK = 60 * 10**6
+
+
+@pytest.fixture
+def own(tmp_path, clock_library):
+    """A server that nothing else uses, so that its memory says something."""
+    own = clock.started(tmp_path, clock_library, "--limits", "none", data_dir=tmp_path / "data")
+    own.server.get("/_tidemill/health")
+    yield own
+    own.server.get("/_tidemill/health")
+    own.server.stop()
+
+
+def assert_given_back(own, before):
+    """At rest, which comes after some seconds, a server holds as much memory as before; it has never held too much."""
+
+    def is_given_back():
+        own.clock.elapse(seconds=5)
+        return own.server.memory() - before < SLACK
+
+    assert own.server.memory("VmHWM") - before < BODIES_MOST + SLACK
+    eventually(is_given_back, "the memory is given back")
+
+
+def test_bodies_that_are_too_large_leave_no_memory_behind(own):
+    before, body = own.server.memory(), b"A" * (BODY_MOST + 1)
+    for _ in range(64):
+        with connected(own.server) as connection:
+            connection.sendall(head(len(body)) + body)
+            assert status_of(connection) == 413
+    assert_given_back(own, before)
+
+
+def test_clients_that_hang_up_in_the_middle_of_large_bodies_leave_no_memory_behind(own):
+    before, half, connections = own.server.memory(), b"A" * 5_000_000, []
+    for _ in range(48):
+        connections.append(connected(own.server))
+        connections[-1].sendall(head(2 * len(half)) + half)
+    eventually(lambda: own.server.memory() - before > 47 * len(half), "the halves have arrived")
+    for connection in connections:
+        connection.close()
+    assert_given_back(own, before)
+
+
+def test_a_body_that_never_comes_is_waited_for_for_two_minutes(timed):
+    with connected(timed.server) as silent, connected(timed.server) as waiting:
+        waiting.sendall(head(1000, "Expect: 100-continue"))
+        assert waiting.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        waiting.sendall(b"{")
+        timed.clock.elapse(seconds=119)
+        # Who says nothing at all is let go after half a minute: so much has passed for the server, too.
+        assert silent.recv(1000) == b""
+        assert select.select([waiting], [], [], 0)[0] == []
+        timed.clock.elapse(seconds=1)
+        assert status_of(waiting) == 408
 
 
 def test_no_part_of_a_refused_call_happens(mill):

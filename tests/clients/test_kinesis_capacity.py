@@ -2,7 +2,8 @@
 
 import pytest
 
-from harness import refused, stream_arn, unique
+import clock
+from harness import ACCOUNT, refused, stream_arn, unique
 
 PROVISIONED = {"StreamMode": "PROVISIONED"}
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
@@ -77,3 +78,37 @@ def test_warm_throughput_is_kept_ready_by_who_has_committed(mill):
     assert summary["OpenShardCount"] == 8
     refused(change, "LimitExceededException", StreamName=name, WarmThroughputMiBps=10 * 1024 + 1)
     assert change(StreamName=name, WarmThroughputMiBps=0)["WarmThroughput"]["CurrentMiBps"] == 4
+
+
+@pytest.mark.parity(
+    "UpdateStreamWarmThroughput",
+    grade="approximate",
+    source="model",
+    note="the shards are there when the call returns, and so is the throughput, though the stream is UPDATING",
+)
+def test_a_stream_is_updating_until_it_has_its_warm_throughput(tmp_path, clock_library):
+    slow = clock.started(tmp_path, clock_library, "--limits", "none", "--state-delay", "3s")
+    try:
+        slow.kinesis.update_account_settings(MinimumThroughputBillingCommitment={"Status": "ENABLED"})
+        slow.kinesis.create_stream(StreamName="warm", StreamModeDetails=ON_DEMAND)
+        slow.clock.advance(seconds=3)
+        change = slow.kinesis.update_stream_warm_throughput
+
+        def stands():
+            summary = slow.summary("warm")
+            return summary["StreamStatus"], summary.get("WarmThroughput"), summary["OpenShardCount"]
+
+        assert stands() == ("ACTIVE", None, 4)
+        # Four shards are doubled in one round; eight are split and merged to six in two.
+        for mibps, seconds in [(8, 3), (6, 6)]:
+            throughput = {"TargetMiBps": mibps, "CurrentMiBps": mibps}
+            assert change(StreamName="warm", WarmThroughputMiBps=mibps)["WarmThroughput"] == throughput
+            assert stands() == ("UPDATING", throughput, mibps)
+            message = refused(change, "ResourceInUseException", StreamName="warm", WarmThroughputMiBps=16)
+            assert message == f"Stream warm under account {ACCOUNT} not ACTIVE, instead in state UPDATING"
+            slow.clock.advance(milliseconds=1000 * seconds - 1)
+            assert stands()[0] == "UPDATING"
+            slow.clock.advance(milliseconds=1)
+            assert stands() == ("ACTIVE", throughput, mibps)
+    finally:
+        slow.server.stop()

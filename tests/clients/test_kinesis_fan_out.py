@@ -207,3 +207,21 @@ def test_a_server_that_stops_ends_its_subscriptions(durable):
     assert durable.server.stop() == 0
     list(subscription)
     assert time.monotonic() - began < 4, "it does not wait for connections that would not end"
+
+
+@pytest.mark.parity(
+    "SubscribeToShard", grade="approximate", source="model", note="the text of the message is ours: AWS's is not known"
+)
+def test_a_dry_run_checks_and_begins_no_subscription(timed):
+    stream = timed.stream()
+    arn, latest = consumer(timed, stream), {"StartingPosition": {"Type": "LATEST"}, "DryRun": True}
+    dry = timed.kinesis.subscribe_to_shard
+    refused(dry, "DryRunOperationException", ConsumerARN=arn, ShardId=SHARD, **latest)
+    not_found = "ResourceNotFoundException"
+    refused(dry, not_found, ConsumerARN=arn, ShardId="shardId-000000000001", **latest)
+    refused(dry, not_found, ConsumerARN=f"{arn}1", ShardId=SHARD, **latest)
+    # Neither another subscription nor the rate of one call a second is in the way of the first.
+    subscription = subscribe(timed, arn)
+    timed.put(stream, ["a"])
+    assert texts(subscription, 1) == ["a"]
+    subscription.close()

@@ -3,12 +3,14 @@
 The server's clock is the test's, so that both sides of a limit are looked at to the millisecond.
 """
 
+import contextlib
 import datetime
 
 import pytest
 
 import cbor
-from harness import ACCOUNT, refused, stream_arn
+import clock
+from harness import ACCOUNT, eventually, refused, stream_arn
 
 FIRST = "shardId-000000000000"
 EXPIRED, NOT_FOUND = "ExpiredIteratorException", "ResourceNotFoundException"
@@ -148,3 +150,66 @@ def test_a_closed_shard_is_listed_until_nothing_of_it_can_be_read(timed):
         timed.kinesis.get_shard_iterator, NOT_FOUND, StreamName=name, ShardId=FIRST, ShardIteratorType="TRIM_HORIZON"
     )
     assert message == f"Shard {FIRST} in stream {name} under account {ACCOUNT} does not exist"
+
+
+@pytest.mark.parity(
+    "GetRecords", "IncreaseStreamRetentionPeriod", "DecreaseStreamRetentionPeriod", grade="exact", source="documented"
+)
+def test_what_is_on_disk_is_kept_for_as_long_as_its_stream_says_and_no_longer(tmp_path, clock_library):
+    config = tmp_path / "tidemill.toml"
+    # So that what is put is soon sorted into chunks and these are merged, as much larger logs are.
+    config.write_text("[log]\nfile_bytes = 65536\nsort_after_files = 1\n")
+    options = ["--limits", "none", "--config", str(config)]
+    durable = clock.started(tmp_path, clock_library, *options, data_dir=tmp_path / "data")
+
+    def put(day):
+        for name in ["short", "long"]:
+            durable.put(name, [f"{day} {number}".ljust(10_000) for number in range(10)])
+
+    def days(name):
+        found = [text.split()[0] for text in texts(durable.read_all(name))]
+        assert found == sorted(found) and len(found) == 10 * len(set(found))
+        return sorted(set(found))
+
+    def sorted_bytes():
+        sizes = []
+        for file in (tmp_path / "data" / "chunk").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                sizes.append(file.stat().st_size)
+        return sum(sizes)
+
+    def assert_kept(short, long):
+        """At once, about when the server sweeps, and when it has been killed and started again."""
+        assert (days("short"), days("long")) == (short, long)
+        durable.clock.elapse(minutes=1)
+        assert (days("short"), days("long")) == (short, long)
+        durable.server.restart()
+        assert (days("short"), days("long")) == (short, long)
+
+    try:
+        for name in ["short", "long"]:
+            durable.stream(name=name)
+        durable.kinesis.increase_stream_retention_period(StreamName="long", RetentionPeriodHours=8760)
+        put("1")
+        durable.clock.advance(hours=23)
+        put("2")
+        assert_kept(["1", "2"], ["1", "2"])
+        durable.clock.advance(hours=1)
+        assert_kept(["2"], ["1", "2"])
+        durable.clock.advance(hours=8_000)
+        assert_kept([], ["1", "2"])
+        put("3")
+        assert_kept(["3"], ["1", "2", "3"])
+        durable.clock.advance(hours=8_760 - 8_000 - 24)
+        assert_kept([], ["2", "3"])
+        assert sorted_bytes() > 100_000
+        durable.kinesis.decrease_stream_retention_period(StreamName="long", RetentionPeriodHours=24)
+        assert_kept([], [])
+
+        def is_given_back():
+            durable.clock.elapse(minutes=1)
+            return sorted_bytes() < 20_000
+
+        eventually(is_given_back, "the room on the disk is given back")
+    finally:
+        durable.server.stop()
