@@ -1,8 +1,9 @@
 //! `cargo xtask parity`: writes docs/PARITY.md from what the tests say they prove.
 //!
 //! The claims stand as markers on the tests, so that collecting the tests is enough to write the page,
-//! and a run is what proves it. What must hold: a supported operation has a test that passed, and the
-//! committed page is the one that the run would write.
+//! and a run is what proves it. What must hold: a supported operation has a test that passed, any other
+//! one that proves its refusal, the committed page is the one that the run would write, and no record of
+//! an earlier run is taken for this one's.
 
 mod claim;
 mod suite;
@@ -10,6 +11,7 @@ mod document;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,6 +30,17 @@ pub fn record(root: &Path) -> PathBuf {
     root.join("target/parity.json")
 }
 
+/// Takes the record of an earlier run away, so that only what runs from here on is proof.
+pub fn forget(root: &Path) -> Result<()> {
+    let record = record(root);
+    match fs::remove_file(&record) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", record.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Collects the tests, without running them, and writes the page.
 pub fn run(root: &Path) -> Result<()> {
     let interpreter = match python::prepare(root)? {
@@ -44,9 +57,13 @@ pub fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the last run proved; an error when it leaves a supported operation unproven, or when the page
-/// is not the one that belongs to it. The page is then written anew.
+/// What the last run proved; an error when it left no record, when it leaves an operation or a refusal
+/// unproven, or when the page is not the one that belongs to it. The page is then written anew.
 pub fn check(root: &Path) -> Result<String> {
+    ensure!(
+        record(root).exists(),
+        "the tests in tests/clients left no record of what they prove"
+    );
     let facts = facts(root)?;
     let text = document::text(&facts);
     let current = fs::read_to_string(root.join(PLACE)).is_ok_and(|page| page == text);
@@ -63,13 +80,11 @@ pub fn check(root: &Path) -> Result<String> {
         current,
         "{PLACE} was out of date and is written anew: commit it"
     );
-    let supported = facts
-        .kinesis
-        .values()
-        .filter(|supported| **supported)
-        .count();
+    let operations = facts.kinesis.values();
+    let supported = operations.filter(|supported| **supported).count();
+    let refused = facts.kinesis.len() - supported;
     Ok(format!(
-        "{supported} operations of Kinesis are proven, {PLACE} is current"
+        "{supported} operations of Kinesis and the refusal of {refused} are proven, {PLACE} is current"
     ))
 }
 

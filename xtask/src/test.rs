@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that the tests need, then all of them, then one line that adds up.
 //!
 //! What must hold: the last line is `N passed, N failed, N skipped` over all runners; a runner whose
-//! tool is missing is named and its tests count as skipped; a runner that breaks counts as failed. The
-//! workspace is built once, in the dev profile, before any runner starts.
+//! tool is missing is named and its tests count as skipped; a runner that breaks counts as failed; only
+//! what ran this time proves anything of the API. The workspace is built once, in the dev profile, before
+//! any runner starts.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,9 +38,9 @@ pub fn run(root: &Path) -> Result<()> {
             parts.push(rust_tests(root));
             parts.push(documentation_tests(root));
             parts.push(model_tests(root));
-            parts.push(client_tests(root, python));
+            parts.push(client_tests(root, &python));
             parts.push(node_tests(root, node));
-            parts.push(parity(root));
+            parts.push(parity(root, &python));
             parts.insert(0, without_tests(build));
         }
         Err(error) => parts.push(broken("build", &error)),
@@ -95,13 +96,16 @@ fn model_tests(root: &Path) -> Part {
     finished(Runner::CargoTest, step.run())
 }
 
-fn client_tests(root: &Path, python: Result<Python>) -> Part {
+fn client_tests(root: &Path, python: &Result<Python>) -> Part {
+    if let Err(error) = parity::forget(root) {
+        return broken("clients", &error);
+    }
     let interpreter = match python {
         Ok(Python::Ready(interpreter)) => interpreter,
         Ok(Python::Missing(tool)) => return skipped("clients", python::count_tests(root), tool),
-        Err(error) => return broken("clients", &error),
+        Err(error) => return broken("clients", error),
     };
-    let step = python::pytest("clients", root, &interpreter)
+    let step = python::pytest("clients", root, interpreter)
         .with(&["--quiet", "-rs"])
         .environment("TIDEMILL_BINARY", root.join(SERVER))
         .environment(parity::VARIABLE, parity::record(root));
@@ -118,8 +122,12 @@ fn node_tests(root: &Path, node: Result<Node>) -> Part {
     finished(Runner::Node, step.run())
 }
 
-/// What the clients' tests proved of the API, and whether the page that says so is current.
-fn parity(root: &Path) -> Part {
+/// What the clients' tests proved of the API, and whether the page that says so is current; nothing
+/// when they could not run.
+fn parity(root: &Path, python: &Result<Python>) -> Part {
+    if let Ok(Python::Missing(tool)) = python {
+        return skipped("parity", Ok(1), tool);
+    }
     match parity::check(root) {
         Ok(closing) => Part {
             name: "parity".into(),
@@ -188,5 +196,58 @@ fn broken(name: &str, error: &anyhow::Error) -> Part {
         took: Duration::ZERO,
         count: Count::BROKEN,
         closing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use anyhow::anyhow;
+
+    use super::*;
+
+    /// A folder with nothing but the record of an earlier run, and what is said of the client tests and
+    /// of parity there.
+    fn parts_with(name: &str, python: &Result<Python>) -> [Part; 2] {
+        let folder = format!("tidemill-xtask-{}-{name}", std::process::id());
+        let root = std::env::temp_dir().join(folder);
+        let record = parity::record(&root);
+        fs::create_dir_all(record.parent().expect("a folder")).expect("made");
+        fs::write(&record, r#"{"claims": []}"#).expect("written");
+        let parts = [client_tests(&root, python), parity(&root, python)];
+        assert!(!record.exists(), "the record is still there");
+        fs::remove_dir_all(&root).expect("removed");
+        parts
+    }
+
+    #[test]
+    fn without_python_the_client_tests_and_parity_are_skipped_by_name() {
+        let parts = parts_with("missing", &Ok(Python::Missing("python3")));
+        assert_eq!(
+            parts.each_ref().map(|part| &*part.name),
+            ["clients", "parity"]
+        );
+        for part in parts {
+            assert_eq!(part.count.to_string(), "0 passed, 0 failed, 1 skipped");
+            assert!(
+                part.closing.contains("python3 is missing"),
+                "{}",
+                part.closing
+            );
+        }
+    }
+
+    #[test]
+    fn the_record_of_an_earlier_run_is_no_proof_when_the_client_tests_break() {
+        let cannot_start = PathBuf::from("no-such-program");
+        let pythons = [Ok(Python::Ready(cannot_start)), Err(anyhow!("no network"))];
+        for (index, python) in pythons.iter().enumerate() {
+            let parts = parts_with(&format!("broken-{index}"), python);
+            assert_eq!(parts.each_ref().map(|part| part.count), [Count::BROKEN; 2]);
+            let closing = &parts[1].closing;
+            assert!(closing.contains("left no record"), "{closing}");
+        }
     }
 }

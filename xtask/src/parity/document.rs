@@ -34,7 +34,7 @@ const OPENING: &str = "\
 
 What the tests prove of the Kinesis API, operation by operation. Written by `cargo xtask parity` from the markers of the tests
 in `tests/clients` and from `crates/shapes/models`; do not edit. `cargo xtask test` fails when this page is not current, or when
-an operation that is called supported has no test that passed in that run.
+no test that passed in that run proves an operation that is called supported, or the refusal of one that is not.
 
 **Grades.** *exact*: as far as a client can tell, what AWS does. *approximate*: the same in kind; the line says what differs.
 *not supported*: refused, by name.
@@ -54,6 +54,7 @@ pub fn text(facts: &Facts) -> String {
             section(&mut text, operation, &claims_of(facts, operation));
         }
     }
+    not_supported(&mut text, facts);
     for (service, operations, callers) in &facts.others {
         other(&mut text, service, operations, callers);
     }
@@ -85,7 +86,10 @@ fn overview(text: &mut String, facts: &Facts) {
     );
     for (operation, supported) in &facts.kinesis {
         if !supported {
-            let _ = writeln!(text, "| {operation} | | | the whole operation | |");
+            let _ = writeln!(
+                text,
+                "| {operation} | | | [the whole operation](#not-supported) | |"
+            );
             continue;
         }
         let claims = claims_of(facts, operation);
@@ -128,6 +132,24 @@ fn section(text: &mut String, title: &str, claims: &[&Claim]) {
     }
 }
 
+fn not_supported(text: &mut String, facts: &Facts) {
+    text.push_str(
+        "\n### Not supported\n\nEach of these operations is refused, by name.\n\n\
+         | operation | source | proven by |\n| --- | --- | --- |\n",
+    );
+    let operations = facts.kinesis.iter();
+    for (operation, _) in operations.filter(|(_, supported)| !**supported) {
+        let claims = claims_of(facts, operation);
+        for claim in claims.iter().filter(|claim| claim.grade == Grade::Refused) {
+            let _ = writeln!(
+                text,
+                "| {operation} | {} | `{}` |",
+                claim.source, claim.test
+            );
+        }
+    }
+}
+
 fn other(text: &mut String, service: &str, operations: &Operations, callers: &Callers) {
     let supported: Vec<&String> = operations
         .iter()
@@ -147,19 +169,22 @@ fn other(text: &mut String, service: &str, operations: &Operations, callers: &Ca
     }
 }
 
-/// The supported operations that no passed test proves.
+/// What no passed test proves: supported operations, and the refusal of the others.
 pub fn unproven(facts: &Facts) -> Vec<String> {
-    let proven = |operation: &str| {
+    let proven = |operation: &str, supported: bool| {
         facts.claims.iter().any(|claim| {
             claim.operation == operation
                 && claim.outcome == Outcome::Passed
-                && claim.grade != Grade::Refused
+                && supported == (claim.grade != Grade::Refused)
         })
     };
     let kinesis = facts.kinesis.iter();
     let mut unproven: Vec<String> = kinesis
-        .filter(|(operation, supported)| **supported && !proven(operation))
-        .map(|(operation, _)| format!("Kinesis {operation}"))
+        .filter(|(operation, supported)| !proven(operation, **supported))
+        .map(|(operation, supported)| match supported {
+            true => format!("Kinesis {operation}"),
+            false => format!("the refusal of Kinesis {operation}"),
+        })
         .collect();
     for (service, operations, callers) in &facts.others {
         let called = |operation: &String| callers.get(operation).is_some_and(|by| !by.is_empty());
@@ -187,6 +212,10 @@ mod tests {
         }
     }
 
+    fn refusal(outcome: Outcome) -> Claim {
+        claim("CreateQueue", Grade::Refused, outcome)
+    }
+
     fn facts(claims: Vec<Claim>) -> Facts {
         Facts {
             kinesis: [("CreateQueue", false), ("PutRecord", true)]
@@ -200,7 +229,10 @@ mod tests {
 
     #[test]
     fn an_operation_is_proven_by_a_test_that_passed_and_by_nothing_else() {
-        let unproven_with = |claims| unproven(&facts(claims));
+        let unproven_with = |mut claims: Vec<Claim>| {
+            claims.push(refusal(Outcome::Passed));
+            unproven(&facts(claims))
+        };
         let passed = claim("PutRecord", Grade::Approximate, Outcome::Passed);
         assert!(unproven_with(vec![passed]).is_empty());
         let refused = claim("PutRecord", Grade::Refused, Outcome::Passed);
@@ -212,8 +244,27 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_that_is_not_supported_is_proven_by_a_refusal_that_passed() {
+        let unproven_with = |claims: &[Claim]| {
+            let supported = claim("PutRecord", Grade::Exact, Outcome::Passed);
+            unproven(&facts([&[supported], claims].concat()))
+        };
+        assert!(unproven_with(&[refusal(Outcome::Passed)]).is_empty());
+        let exact = claim("CreateQueue", Grade::Exact, Outcome::Passed);
+        let every = claim(EVERY, Grade::Refused, Outcome::Passed);
+        let none = [
+            refusal(Outcome::Failed),
+            refusal(Outcome::NotRun),
+            exact,
+            every,
+        ];
+        assert_eq!(unproven_with(&none), ["the refusal of Kinesis CreateQueue"]);
+    }
+
+    #[test]
     fn an_operation_of_another_service_needs_a_test_that_calls_it() {
-        let mut facts = facts(vec![claim("PutRecord", Grade::Exact, Outcome::Passed)]);
+        let supported = claim("PutRecord", Grade::Exact, Outcome::Passed);
+        let mut facts = facts(vec![supported, refusal(Outcome::Passed)]);
         let operations: Operations =
             [("Invoke".to_owned(), true), ("GetLayer".to_owned(), false)].into();
         facts.others.push(("Lambda", operations, Callers::new()));
@@ -225,11 +276,8 @@ mod tests {
     #[test]
     fn the_text_does_not_depend_on_what_became_of_the_tests() {
         let with = |outcome| {
-            text(&facts(vec![claim(
-                "PutRecord",
-                Grade::Approximate,
-                outcome,
-            )]))
+            let supported = claim("PutRecord", Grade::Approximate, outcome);
+            text(&facts(vec![supported, refusal(outcome)]))
         };
         let page = with(Outcome::Passed);
         assert_eq!(page, with(Outcome::NotRun));
@@ -238,7 +286,11 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("| CreateQueue | | | the whole operation | |"),
+            page.contains("| CreateQueue | | | [the whole operation](#not-supported) | |"),
+            "{page}"
+        );
+        assert!(
+            page.contains("| CreateQueue | model | `test_records.py::test_a_record_comes_back` |"),
             "{page}"
         );
         assert!(
