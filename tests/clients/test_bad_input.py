@@ -272,9 +272,10 @@ def head(length, *more):
 
 
 def status_of(connection):
-    """The status of the one answer that comes."""
+    """The status of the one answer that comes, which has the ids that every answer has."""
     answer = HTTPResponse(connection)
     answer.begin()
+    assert len(answer.headers["x-amzn-RequestId"]) == 36 and answer.headers["x-amz-id-2"]
     return answer.status
 
 

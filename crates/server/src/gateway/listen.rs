@@ -204,7 +204,7 @@ async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<In
     let (head, body) = request.into_parts();
     let whole = match shared.bodies.read(body).await {
         Ok(whole) => whole,
-        Err(error) => return unread(&error),
+        Err(error) => return shared.gateway.without_route(unread(&error)),
     };
     let request = WholeRequest {
         scheme,
@@ -217,7 +217,7 @@ async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<In
     if request.ends_with_its_caller() {
         return shared.gateway.handle(request).await;
     }
-    let shared = shared.clone();
+    let (gateway, shared) = (&shared.gateway, shared.clone());
     let handled = DetachOnDrop::new(async move {
         let body = request.body.clone();
         let answer = shared.gateway.handle(request).await;
@@ -227,7 +227,7 @@ async fn answer(shared: &Arc<Shared>, scheme: Scheme, request: hyper::Request<In
     });
     handled.await.unwrap_or_else(|panic| {
         tracing::error!(panic = panic_text(&*panic), "a request ended badly");
-        plain(500, "the server failed".to_owned())
+        gateway.without_route(plain(500, "the server failed".to_owned()))
     })
 }
 
@@ -238,7 +238,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("a panic without a text")
 }
 
-fn unread(error: &Unread) -> Answer {
+fn unread(error: &Unread) -> Response {
     tracing::debug!(%error, "a body was not read");
     let status = match error {
         Unread::TooLarge => 413,
@@ -249,8 +249,8 @@ fn unread(error: &Unread) -> Answer {
     plain(status, error.to_string())
 }
 
-fn plain(status: u16, text: String) -> Answer {
-    Response::new(status, "text/plain", text).into()
+fn plain(status: u16, text: String) -> Response {
+    Response::new(status, "text/plain", text)
 }
 
 #[cfg(test)]

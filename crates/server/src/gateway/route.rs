@@ -125,11 +125,19 @@ impl Gateway {
             return response.with_header("x-amzn-requestid", &request_id).into();
         }
         let answer = self.route(*scheme, request, &request_id).await;
-        answer.map(|response| {
-            cors::expose(&request, response)
-                .with_header("x-amzn-requestid", &request_id)
-                .with_header("x-amz-id-2", &self.extended_id())
-        })
+        answer.map(|response| self.identified(cors::expose(&request, response), &request_id))
+    }
+
+    /// The answer to a request of which there is nothing to route: it was not read, or answering it broke down.
+    pub fn without_route(&self, response: Response) -> Answer {
+        self.identified(response, &self.entropy.uuid()).into()
+    }
+
+    /// Every answer has the id of its request, and a longer one.
+    fn identified(&self, response: Response, request_id: &str) -> Response {
+        response
+            .with_header("x-amzn-requestid", request_id)
+            .with_header("x-amz-id-2", &self.extended_id())
     }
 
     async fn route(&self, scheme: Scheme, request: Request<'_>, request_id: &str) -> Answer {
