@@ -11,7 +11,7 @@ import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 
 import jvm
-from harness import eventually, stream_arn, unique
+from harness import Mill, Server, eventually, stream_arn, unique
 
 SHARDS = 8
 PLAIN_KEYS = [f"plain-{n}" for n in range(16)]
@@ -91,6 +91,16 @@ class Workers:
         for program in self.all.values():
             if program.process.poll() is None:
                 program.kill()
+
+
+@pytest.fixture(scope="module")
+def mill(tmp_path_factory):
+    """A server as KCL finds the service: durable, and with its limits."""
+    folder = tmp_path_factory.mktemp("mill")
+    server = Server(folder, "--limits", "aws", data_dir=folder / "data")
+    server.start()
+    yield Mill(server)
+    server.stop()
 
 
 @pytest.fixture
