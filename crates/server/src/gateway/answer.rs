@@ -74,6 +74,7 @@ impl Answer {
                 first: Some(first),
                 events,
                 stopped: Box::pin(stopped(stop.clone())),
+                taking: taking.clone(),
             },
         };
         builder
@@ -99,6 +100,8 @@ pub enum Outgoing {
         events: Events,
         /// Completes when the server stops.
         stopped: BoxFuture<'static, ()>,
+        /// Is told when a frame is taken.
+        taking: Arc<Taking>,
     },
 }
 
@@ -111,11 +114,14 @@ impl Body for Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.get_mut() {
-            Outgoing::Whole(body) => Poll::Ready(body.take().map(|part| Ok(Frame::data(part)))),
+            Outgoing::Whole(body) => {
+                Poll::Ready(body.next_part().map(|part| Ok(Frame::data(part))))
+            }
             Outgoing::Events {
                 first,
                 events,
                 stopped,
+                taking,
             } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(Frame::data(first))));
@@ -125,6 +131,7 @@ impl Body for Outgoing {
                 }
                 events.poll_recv(context).map(|event| {
                     let frame = event_stream::frame(&event?);
+                    taking.took();
                     Some(Ok(Frame::data(frame)))
                 })
             }

@@ -62,7 +62,11 @@ impl Call<'_> {
         I: FromWire,
         E: OperationError,
     {
-        let authenticated = scoped(self.authenticated, Service::Json(dialect.service));
+        let authenticated = scoped(
+            self.authenticated,
+            &self.request,
+            Service::Json(dialect.service),
+        );
         let (identity, input) = aws_json::read(dialect, self.request.body, authenticated)?;
         let caller = self.identities.caller(&identity, &self.request_id);
         let seams = Seams {
@@ -105,7 +109,7 @@ impl Call<'_> {
     where
         E: OperationError,
     {
-        let identity = match scoped(self.authenticated, Service::Lambda) {
+        let identity = match scoped(self.authenticated, &self.request, Service::Lambda) {
             Ok(identity) => identity,
             Err(error) => return rest_json::unauthenticated(&error),
         };
@@ -136,12 +140,11 @@ impl Call<'_> {
 /// configured, but AWS answers nobody who did not sign at all.
 fn scoped(
     authenticated: Result<Identity, sigv4::Error>,
+    request: &Request<'_>,
     service: Service,
 ) -> Result<Identity, sigv4::Error> {
     let identity = authenticated?;
-    if identity == Identity::default() {
-        return Err(sigv4::Error::MissingToken);
-    }
+    identity.require_claim(request)?;
     identity.require_service(service.signing_name())?;
     Ok(identity)
 }

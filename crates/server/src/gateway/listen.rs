@@ -1,8 +1,8 @@
 //! The listener: accepts connections, reads requests whole, hands them to the router.
 //!
-//! What must hold: a connection that is slow, cut or silent costs no more than its own buffers and its
-//! part of the budget for bodies, and ends by itself, as does one that does not take its answers; a request that has begun is finished when its
-//! client hangs up, so that nothing is left half done; a stop lets the requests in flight finish,
+//! What must hold: a connection that is slow, cut or silent costs no more than its own buffers and its part of the
+//! budget for bodies, and ends by itself, and so does one that does not take its answers; a request that has begun is
+//! finished when its client hangs up, so that nothing is left half done; a stop lets the requests in flight finish,
 //! within a bound.
 //!
 //! HTTP/1.1, HTTP/2 with prior knowledge and TLS share the port: the first byte tells TLS from the

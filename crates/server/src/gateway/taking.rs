@@ -1,8 +1,10 @@
 //! Whether a client takes its answers: [`Taking`], one for each connection.
 //!
-//! What must hold: a client that takes no part of any answer for [`TAKING_TIME_MAX`] while one waits for it loses its
-//! connection, and the memory of the answers is free again; one that takes its time, part after part, keeps it. Answers
-//! that are still being made do not count. Why here: over HTTP/2 such a client may go on to say that it is there.
+//! What must hold: a client that takes no part of any answer for [`TAKING_TIME_MAX`] while some of one waits for it
+//! loses its connection, and the memory of its answers is free again; one that takes its time, part after part, keeps
+//! it. A part is taken when the connection lets go of it, behind all buffers but the system's. Answers that are still
+//! being made do not count, nor do the events of a subscription, of which only a few wait and which have bounds of their
+//! own; that some were taken does. Why here: over HTTP/2 such a client may go on to say that it is there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,72 +14,102 @@ use bytes::Bytes;
 
 use tidemill_model::Clock;
 
-/// How long an answer may lie untaken; what is noticed at the end of such a time may be as long again in coming.
-pub const TAKING_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long an answer may lie untaken. It is looked at once in such a time, so that it is noticed after twice as long
+/// at most. The system lets a third of its own buffer run empty, more than a megabyte, before it takes on: who reads a
+/// few kilobytes a second still takes some in time.
+pub const TAKING_TIME_MAX: Duration = Duration::from_secs(300);
 /// What is handed over at once, so that it can be seen whether the client goes on taking.
-pub const PART_BYTES_MAX: usize = 256 * 1024;
+pub const PART_BYTES_MAX: usize = 1024 * 1024;
 
-/// What the client of a connection has still to take, and how often it took some.
+/// How much waits for the client of a connection, and how often it took some.
 #[derive(Debug, Default)]
 pub struct Taking {
-    answers: AtomicUsize,
+    waiting: AtomicUsize,
     taken: AtomicU64,
 }
 
-/// The part of an answer that has not been taken yet.
+/// The part of an answer that has not been handed over yet.
 #[derive(Debug)]
 pub struct Untaken {
     left: Bytes,
-    taking: Arc<Taking>,
+    waiting: Waiting,
+}
+
+/// Something that waits to be taken, until it is dropped.
+#[derive(Debug)]
+struct Waiting(Arc<Taking>);
+
+/// A part that was handed over.
+struct Part {
+    bytes: Bytes,
+    _waiting: Waiting,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Waiting {
+    fn new(taking: &Arc<Taking>) -> Waiting {
+        taking.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(taking.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.took();
+    }
 }
 
 impl Taking {
     /// An answer for the client.
     pub fn answer(self: &Arc<Self>, bytes: Bytes) -> Untaken {
-        self.answers.fetch_add(1, Ordering::Relaxed);
         Untaken {
             left: bytes,
-            taking: self.clone(),
+            waiting: Waiting::new(self),
         }
+    }
+
+    /// The client took something.
+    pub fn took(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Completes when answers have lain untaken for too long.
     pub async fn stalled(&self, clock: &dyn Clock) {
-        let mut seen = (0, 0);
+        let mut seen = None;
         loop {
-            let found = (
-                self.answers.load(Ordering::Relaxed),
-                self.taken.load(Ordering::Relaxed),
-            );
-            if found.0 > 0 && found == seen {
+            let is_waiting = self.waiting.load(Ordering::Relaxed) > 0;
+            let taken = is_waiting.then(|| self.taken.load(Ordering::Relaxed));
+            if taken.is_some() && taken == seen {
                 return;
             }
-            seen = found;
+            seen = taken;
             clock.sleep_until(clock.now().plus(TAKING_TIME_MAX)).await;
         }
     }
 }
 
 impl Untaken {
-    /// How many bytes are left.
+    /// How many bytes are left to hand over.
     pub fn bytes_left(&self) -> usize {
         self.left.len()
     }
 
-    /// Takes the next part; `None` at the end.
-    pub fn take(&mut self) -> Option<Bytes> {
+    /// The next part to hand over; `None` at the end.
+    pub fn next_part(&mut self) -> Option<Bytes> {
         if self.left.is_empty() {
             return None;
         }
-        self.taking.taken.fetch_add(1, Ordering::Relaxed);
         let bytes = self.left.len().min(PART_BYTES_MAX);
-        Some(self.left.split_to(bytes))
-    }
-}
-
-impl Drop for Untaken {
-    fn drop(&mut self) {
-        self.taking.answers.fetch_sub(1, Ordering::Relaxed);
+        Some(Bytes::from_owner(Part {
+            bytes: self.left.split_to(bytes),
+            _waiting: Waiting::new(&self.waiting.0),
+        }))
     }
 }
 
@@ -106,17 +138,27 @@ mod tests {
         let bytes = Bytes::from(vec![7; 3 * PART_BYTES_MAX + 1]);
         let mut answer = taking.answer(bytes.clone());
         let mut parts = Vec::new();
-        while let Some(part) = answer.take() {
+        while let Some(part) = answer.next_part() {
+            parts.push(part.to_vec());
+            drop(part);
             assert!(!is_stalled_after(1), "a part was taken");
-            parts.push(part);
         }
         assert_eq!((parts.len(), parts.concat()), (4, bytes.to_vec()));
         drop(answer);
-        // Of many answers one is enough.
+        assert!(!is_stalled_after(5), "all of it was taken");
+        // Of many answers one is enough, also when it is of a subscription.
         let mut others = [1, 2].map(|size| taking.answer(vec![0; size].into()));
         assert!(!is_stalled_after(1));
-        others[0].take();
+        let part = others[0].next_part();
+        drop(part);
         assert!(!is_stalled_after(1));
-        assert!(is_stalled_after(2));
+        taking.took();
+        assert!(!is_stalled_after(1));
+        // What was handed over waits as well, when the answer is gone.
+        let last = others[1].next_part();
+        drop(others);
+        assert!(!is_stalled_after(1));
+        assert!(is_stalled_after(1));
+        drop(last);
     }
 }

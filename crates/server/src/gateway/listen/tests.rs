@@ -222,33 +222,70 @@ async fn answered(world: &World, request: &str) -> String {
     body.to_owned()
 }
 
-#[tokio::test]
-async fn a_connection_whose_client_does_not_take_its_answer_is_closed() {
-    let world = World::new().await;
-    answered(&world, &create_stream()).await;
-    let record = format!(
-        r#"{{"PartitionKey":"k","Data":"{}"}}"#,
-        "A".repeat(1_200_000)
-    );
-    for _ in 0..9 {
-        let put = format!(r#"{{"StreamName":"s","Records":[{record}]}}"#);
-        answered(&world, &kinesis("PutRecords", &put)).await;
+/// The body of the request that reads a stream with `count` records of 900 kB.
+async fn read_of(world: &World, count: usize) -> String {
+    answered(world, &create_stream()).await;
+    let data = "A".repeat(1_200_000);
+    let put = format!(r#"{{"StreamName":"s","Records":[{{"PartitionKey":"k","Data":"{data}"}}]}}"#);
+    for _ in 0..count {
+        answered(world, &kinesis("PutRecords", &put)).await;
     }
     let place = r#"{"StreamName":"s","ShardId":"0","ShardIteratorType":"TRIM_HORIZON"}"#;
-    let iterator = answered(&world, &kinesis("GetShardIterator", place)).await;
+    let iterator = answered(world, &kinesis("GetShardIterator", place)).await;
     world.until_sleepers(0).await;
-    let mut client = world.connect(&kinesis("GetRecords", &iterator)).await;
-    let mut head = [0; 12];
-    client.read_exact(&mut head).await.unwrap();
-    assert_eq!(&head, b"HTTP/1.1 200");
-    // What the system holds for both sides is filled in its own time, so there may be some parts to take yet.
-    while world.hand.sleepers() > 0 {
+    iterator
+}
+
+/// Lets time pass until the server has no connection any more. What the system holds for both sides is filled in its
+/// own time, so a few more parts may be taken meanwhile.
+async fn assert_all_closed(world: &World) {
+    for _ in 0..1_000_000 {
+        if world.hand.sleepers() == 0 {
+            return;
+        }
         world.hand.advance(taking::TAKING_TIME_MAX);
         settle().await;
     }
+    panic!("the connection is still there");
+}
+
+#[tokio::test]
+async fn a_connection_whose_client_does_not_take_its_answer_is_closed() {
+    let world = World::new().await;
+    let read = read_of(&world, 9).await;
+    let mut client = world.connect(&kinesis("GetRecords", &read)).await;
+    let mut head = [0; 12];
+    client.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    assert_all_closed(&world).await;
     let mut rest = Vec::new();
     let _ = client.read_to_end(&mut rest).await;
     assert!(rest.len() < 9 * 1_200_000, "{}", rest.len());
+}
+
+#[tokio::test]
+async fn a_connection_that_never_opens_its_window_is_closed_though_it_is_alive() {
+    let world = World::new().await;
+    let read = read_of(&world, 1).await;
+    let stream = TcpStream::connect(world.address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1000)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let text = kinesis("GetRecords", &read);
+    let mut request = hyper::Request::post(format!("http://{}/", world.address));
+    for line in text.split("\r\n").skip(2).take(4) {
+        let (name, value) = line.split_once(": ").unwrap();
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(bytes::Bytes::from(read))).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_all_closed(&world).await;
+    let body = response.into_body().collect().await;
+    assert!(body.is_err(), "it was cut");
 }
 
 #[tokio::test]
