@@ -276,6 +276,12 @@ class Mill:
         self.functions = server.client("lambda")
         self.sqs = server.client("sqs")
 
+    def elapse(self, **duration):
+        """Lets time pass. The server closes connections over it, so the clients begin with new ones."""
+        for client in [self.kinesis, self.functions, self.sqs]:
+            client.close()
+        self.clock.elapse(**duration)
+
     def stream(self, shards=1, name=None):
         """A new active stream; gives its name."""
         name = name or unique("stream")

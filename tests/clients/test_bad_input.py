@@ -308,7 +308,7 @@ def assert_given_back(own, before):
     """At rest, which comes after some seconds, a server holds as much memory as before; it has never held too much."""
 
     def is_given_back():
-        own.clock.elapse(seconds=5)
+        own.elapse(seconds=5)
         return own.server.memory() - before < SLACK
 
     assert own.server.memory("VmHWM") - before < BODIES_MOST + SLACK
@@ -340,11 +340,11 @@ def test_a_body_that_never_comes_is_waited_for_for_two_minutes(timed):
         waiting.sendall(head(1000, "Expect: 100-continue"))
         assert waiting.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         waiting.sendall(b"{")
-        timed.clock.elapse(seconds=119)
+        timed.elapse(seconds=119)
         # Who says nothing at all is let go after half a minute: so much has passed for the server, too.
         assert silent.recv(1000) == b""
         assert select.select([waiting], [], [], 0)[0] == []
-        timed.clock.elapse(seconds=1)
+        timed.elapse(seconds=1)
         assert status_of(waiting) == 408
 
 

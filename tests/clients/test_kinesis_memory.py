@@ -92,7 +92,7 @@ def test_memory_does_not_grow_with_what_is_retained(tmp_path, clock_library):
         assert most - empty < BUSY, grown(most)
 
         def is_idle():
-            mill.clock.elapse(seconds=5)
+            mill.elapse(seconds=5)
             most = IDLE + empty if SHARDS < 10_000 else min(IDLE + empty, IDLE_MOST)
             return server.memory() <= most
 

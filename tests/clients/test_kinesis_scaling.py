@@ -29,12 +29,12 @@ def open_shards(mill, name):
 
 def busy_minute(mill, *names):
     """Lets a minute pass in which the first shard of each stream takes more than half of what it may."""
-    mill.clock.elapse(seconds=30)
+    mill.elapse(seconds=30)
     for name in names:
         for _ in range(4):
             answer = mill.kinesis.put_records(StreamName=name, Records=[LARGE] * 10)
             assert answer["FailedRecordCount"] == 0
-    mill.clock.elapse(seconds=30)
+    mill.elapse(seconds=30)
 
 
 @pytest.mark.parity(

@@ -181,7 +181,7 @@ def test_what_is_on_disk_is_kept_for_as_long_as_its_stream_says_and_no_longer(tm
     def assert_kept(short, long):
         """At once, about when the server sweeps, and when it has been killed and started again."""
         assert (days("short"), days("long")) == (short, long)
-        durable.clock.elapse(minutes=1)
+        durable.elapse(minutes=1)
         assert (days("short"), days("long")) == (short, long)
         durable.server.restart()
         assert (days("short"), days("long")) == (short, long)
@@ -207,7 +207,7 @@ def test_what_is_on_disk_is_kept_for_as_long_as_its_stream_says_and_no_longer(tm
         assert_kept([], [])
 
         def is_given_back():
-            durable.clock.elapse(minutes=1)
+            durable.elapse(minutes=1)
             return sorted_bytes() < 20_000
 
         eventually(is_given_back, "the room on the disk is given back")
