@@ -129,7 +129,7 @@ def test_an_address_is_good_for_five_minutes_whatever_it_says_itself(guarded):
 def test_a_query_that_is_signed_by_halves_is_told_what_is_missing(guarded):
     names = [f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date")]
     parts = dict(zip(names, ["AWS4-HMAC-SHA256", "test/20260101/us-east-1/kinesis/aws4_request", "0", "host", "x"]))
-    for missing in [names[1:], names[2:3], names[3:]]:
+    for missing in [names, names[3:4]]:
         query = "&".join(f"{name}={'' if name in missing else part}" for name, part in parts.items())
         told = "".join(f"AWS query-string parameters must include '{name}'. " for name in missing)
         incomplete = (400, "IncompleteSignatureException", told + "Re-examine the query-string parameters.")

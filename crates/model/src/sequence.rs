@@ -230,7 +230,12 @@ pub enum OlderNumber {
     /// Layout 0.
     Zero(ShardId),
     /// Layout 1.
-    One(ShardId),
+    One {
+        /// The shard.
+        shard: ShardId,
+        /// The second in which it was created.
+        created_secs: u64,
+    },
 }
 
 /// The first creation second that layout 0 does not allow.
@@ -250,7 +255,10 @@ impl FromStr for OlderNumber {
             (0, _) if created_secs < LAYOUT_0_SECS_END => {
                 Ok(OlderNumber::Zero(ShardId(u32::from(low as u16))))
             }
-            (high, 1) if high >> 56 == 2 => Ok(OlderNumber::One(ShardId((low >> 4) as u32))),
+            (high, 1) if high >> 56 == 2 => Ok(OlderNumber::One {
+                shard: ShardId((low >> 4) as u32),
+                created_secs: (high >> 20) & SECS_MAX,
+            }),
             _ => Err(malformed()),
         }
     }
@@ -300,10 +308,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<OlderNumber>().ok(), read, "{text}");
         }
-        // 2 in front, all others 0 but the layout; and shard 3.
         for (bits, shard) in [(1, 0), (0x31, 3)] {
-            let text = decimal(2 << 56, bits);
-            assert_eq!(text.parse(), Ok(OlderNumber::One(ShardId(shard))), "{text}");
+            let text = decimal((2 << 56) | (7 << 20), bits);
+            let read = OlderNumber::One {
+                shard: ShardId(shard),
+                created_secs: 7,
+            };
+            assert_eq!(text.parse(), Ok(read), "{text}");
         }
         assert!(decimal(2 << 56, 4).parse::<OlderNumber>().is_err());
         assert!(decimal(3 << 56, 1).parse::<OlderNumber>().is_err());

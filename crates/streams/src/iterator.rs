@@ -113,13 +113,15 @@ pub fn position_of(
     let other_shard = |encoded| Refused::NumberOfOtherShard { encoded, shard };
     let Ok(number) = text.parse::<SequenceNumber>() else {
         return Err(match text.parse().map_err(|_| refuse())? {
-            OlderNumber::Zero(encoded) | OlderNumber::One(encoded) if encoded != shard => {
+            OlderNumber::Zero(encoded) | OlderNumber::One { shard: encoded, .. }
+                if encoded != shard =>
+            {
                 other_shard(encoded)
             }
             OlderNumber::Zero(_) => Refused::NumberOfLayoutZero {
                 number: text.to_owned(),
             },
-            OlderNumber::One(_) => other_stream(),
+            OlderNumber::One { .. } => other_stream(),
         });
     };
     if number.shard() != shard {
@@ -150,17 +152,29 @@ pub enum Ordering {
 }
 
 /// Whether `text` may be the number that a new record of `stream` must exceed: one that was given out
-/// by this stream, or one from before it.
+/// by this stream, or one of a shard that was created before it.
 ///
 /// Within the lineage of a shard every new record exceeds every number given out before, so there is
 /// nothing else to do. Numbers of unrelated shards do not compare, and bind nothing.
 pub fn check_ordering(stream: &Stream, text: &str, now: Timestamp) -> Result<Ordering, Refused> {
-    if let Ok(OlderNumber::One(_)) = text.parse() {
-        return Ok(Ordering::Good);
-    }
-    let number: Option<SequenceNumber> = text.parse().ok();
-    let ordering = number.and_then(|number| match stream.shards.get(&number.shard()) {
-        _ if number.created_secs() < stream.created_at.as_secs() => Some(Ordering::Good),
+    let is_earlier = |created_secs| created_secs < stream.created_at.as_secs();
+    let ordering = match text.parse::<SequenceNumber>() {
+        Ok(number) if is_earlier(number.created_secs()) => {
+            (number.time_secs() <= now.as_secs()).then_some(Ordering::Good)
+        }
+        Ok(number) => ordering_within(stream, number, now),
+        Err(_) => match text.parse() {
+            Ok(OlderNumber::One { created_secs, .. }) if is_earlier(created_secs) => {
+                Some(Ordering::Good)
+            }
+            Ok(OlderNumber::One { .. } | OlderNumber::Zero(_)) | Err(_) => None,
+        },
+    };
+    ordering.ok_or_else(|| invalid_ordering(&stream.arn, text))
+}
+
+fn ordering_within(stream: &Stream, number: SequenceNumber, now: Timestamp) -> Option<Ordering> {
+    match stream.shards.get(&number.shard()) {
         Some(shard) if number.created_secs() != shard.created_secs => None,
         Some(shard) if shard.ending_number(number.shard()) == Some(number) => Some(Ordering::Good),
         Some(shard) => Some(Ordering::IfReached(
@@ -172,8 +186,7 @@ pub fn check_ordering(stream: &Stream, text: &str, now: Timestamp) -> Result<Ord
             let good = number.shard().0 < stream.next_shard && number.time_secs() <= now.as_secs();
             good.then_some(Ordering::Good)
         }
-    });
-    ordering.ok_or_else(|| invalid_ordering(&stream.arn, text))
+    }
 }
 
 /// The refusal of a number that this stream has not given out.

@@ -360,8 +360,8 @@ pub enum Refused {
         shard: ShardId,
         number: String,
     },
-    /// What production answers to a number of layout 0, such as `0`. It says nothing.
-    #[error("")]
+    /// A number of layout 0, such as `0`, which production fails on inside: the text goes nowhere.
+    #[error("{number} is a number of the first layout")]
     NumberOfLayoutZero { number: String },
     #[error("Invalid ShardIterator.")]
     InvalidIterator,

@@ -169,8 +169,6 @@ pub struct FoundShard {
     pub stream: StreamArn,
     /// Its incarnation.
     pub incarnation: u64,
-    /// When the stream was created.
-    pub stream_created_at: Timestamp,
     /// What arrived before this moment has expired.
     pub horizon: Timestamp,
     /// Whether shard-level metrics of the stream are on.
@@ -369,7 +367,6 @@ impl Stream {
         FoundShard {
             stream: self.arn.clone(),
             incarnation: self.incarnation,
-            stream_created_at: self.created_at,
             horizon,
             is_monitored: !self.monitored.is_empty(),
             id,

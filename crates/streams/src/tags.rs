@@ -19,11 +19,12 @@ pub(crate) fn check_resource_characters<'a>(
     }
 }
 
-/// Whether `text` is letters, digits, spaces and `signs`. The service says white space, and refuses tabs and the
-/// ends of lines.
+/// Whether `text` is letters, digits, white space and `signs`. The service refuses tabs and the ends of lines, which
+/// are control characters too.
 fn is_made_of(text: &str, signs: &str) -> bool {
+    let is_space = |character: char| character.is_whitespace() && !character.is_control();
     text.chars().all(|character| {
-        character.is_alphanumeric() || character == ' ' || signs.contains(character)
+        character.is_alphanumeric() || is_space(character) || signs.contains(character)
     })
 }
 
@@ -69,7 +70,7 @@ mod tests {
 
     #[test]
     fn letters_digits_spaces_and_eight_signs_are_legal() {
-        for text in ["", "Ab 1_./=+-%@", "größe", "数"] {
+        for text in ["", "Ab 1_./=+-%@", "größe", "東京\u{3000}支店"] {
             assert_eq!(check_characters([&text.to_owned()]), Ok(()), "{text}");
         }
         for text in ["a:b", "a,b", "a\u{0}", "😀", "a*", "a\tb", "a\n"] {

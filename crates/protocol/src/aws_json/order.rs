@@ -23,7 +23,7 @@ pub fn check(
     request: &Request<'_>,
 ) -> Result<(Dialect, JsonOperation), Response> {
     if request.method != Method::POST {
-        return Err(undetermined());
+        return Err(undetermined(service));
     }
     let media_type = request.media_type().unwrap_or_default();
     let dialect = Dialect::of(service, &media_type);
@@ -44,11 +44,10 @@ pub fn check(
     match media_type.as_str() {
         "application/json" => Err(without_protocol(request.body)),
         FORM if service == JsonService::Sqs => Err(query_unread()),
-        _ if names_something(target) => Err(Response {
-            body: "<UnknownOperationException/>\n".into(),
-            ..Response::empty(404)
-        }),
-        _ => Err(undetermined()),
+        _ if names_something(target) => {
+            Err(document(service, 404, "<UnknownOperationException/>\n"))
+        }
+        _ => Err(undetermined(service)),
     }
 }
 
@@ -87,13 +86,21 @@ fn names_something(target: &str) -> bool {
     parts.next() == Some(true) && parts.next() == Some(true)
 }
 
-/// Neither the method nor a target says what is wanted. The document comes without its media type.
-fn undetermined() -> Response {
+/// Neither the method nor a target says what is wanted.
+fn undetermined(service: JsonService) -> Response {
     let body = "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be \
                 authorized</Message>\n</AccessDeniedException>\n";
-    Response {
-        body: body.into(),
-        ..Response::empty(403)
+    document(service, 403, body)
+}
+
+/// An error document in XML. Those of Kinesis come without their media type.
+fn document(service: JsonService, status: u16, body: &'static str) -> Response {
+    match service {
+        JsonService::Kinesis => Response {
+            body: body.into(),
+            ..Response::empty(status)
+        },
+        JsonService::Sqs => Response::new(status, "text/xml", body),
     }
 }
 

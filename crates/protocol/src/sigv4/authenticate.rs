@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 use tidemill_model::{AccountId, Timestamp};
 
 use crate::request::Request;
-use crate::sigv4::claim::{Claim, is_presigned};
+use crate::sigv4::claim::{Claim, is_presigned, without_claim};
 use crate::sigv4::compute::{Signed, Signing, compute};
 use crate::sigv4::credentials::{Credentials, Key};
 use crate::sigv4::error::Error;
@@ -33,6 +33,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Refuses `request`, whose identity this is, when it is the empty one.
+    pub fn require_claim(&self, request: &Request<'_>) -> Result<(), Error> {
+        if *self == Identity::default() {
+            return Err(without_claim(request));
+        }
+        Ok(())
+    }
+
     /// Refuses a verified signature that was made for another service than `expected`.
     pub fn require_service(&self, expected: &str) -> Result<(), Error> {
         if !self.verified || self.service.as_deref() == Some(expected) {
@@ -55,7 +63,7 @@ pub fn authenticate(
 ) -> Result<Identity, Error> {
     let Some(claim) = Claim::read(request)? else {
         let anonymous = credentials.is_empty().then(Identity::default);
-        return anonymous.ok_or(Error::MissingToken);
+        return anonymous.ok_or_else(|| without_claim(request));
     };
     let account = if credentials.is_empty() {
         claim.access_key.parse().ok()

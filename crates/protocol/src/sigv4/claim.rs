@@ -35,15 +35,32 @@ pub(super) fn is_presigned(request: &Request<'_>) -> bool {
     request.query_value("X-Amz-Algorithm").is_some()
 }
 
+fn authorization<'a>(request: &Request<'a>) -> Option<&'a str> {
+    let header = request.header("authorization").map(str::trim_start);
+    header.filter(|value| !value.is_empty())
+}
+
+/// Why `request`, which has no claim, is refused where one is needed: AWS reads whatever stands in the header.
+pub(super) fn without_claim(request: &Request<'_>) -> Error {
+    let refused = authorization(request).map(|header| Claim::from_header(request, header));
+    match refused {
+        Some(Err(error)) => error,
+        _ => Error::MissingToken,
+    }
+}
+
 impl Claim {
     /// Reads the claim of `request`; `None` when it is not signed with version 4 at all.
     pub fn read(request: &Request<'_>) -> Result<Option<Claim>, Error> {
-        let header = request.header("authorization");
-        let header = header.filter(|value| !is_of_another_scheme(value));
+        let header = authorization(request);
         let in_query = is_presigned(request);
         match header {
             Some(_) if in_query => Err(Error::SignedTwice),
-            Some(header) => Claim::from_header(request, header).map(Some),
+            Some(header) if header.starts_with("AWS4-") => {
+                Claim::from_header(request, header).map(Some)
+            }
+            // Some other scheme may be meant for a proxy in front of us.
+            Some(_) => Ok(None),
             None if in_query => Claim::from_query(request).map(Some),
             None => Ok(None),
         }
@@ -159,15 +176,6 @@ impl Claim {
             .iter()
             .any(|signed| signed.eq_ignore_ascii_case(name))
     }
-}
-
-/// Whether an `Authorization` header is meant for somebody else, a proxy in front of us: such a request is as good
-/// as unsigned.
-fn is_of_another_scheme(header: &str) -> bool {
-    let scheme = header.split_ascii_whitespace().next().unwrap_or_default();
-    ["Basic", "Bearer", "Digest"]
-        .iter()
-        .any(|other| scheme.eq_ignore_ascii_case(other))
 }
 
 fn check_algorithm(algorithm: &str) -> Result<(), Error> {

@@ -259,9 +259,12 @@ async fn a_number_for_ordering_must_have_been_given_out_by_the_stream() {
     let created = given.created_secs();
     let next = SequenceNumber::of_record(given.shard(), created, 2, created);
     let later = SequenceNumber::of_record(given.shard(), created + 9, 0, created);
-    for number in [next.to_string(), later.to_string(), "0".into(), "17".into()] {
+    // Of the layout before that of today, and created a thousand years from now.
+    let layout_1 = "73559785961205853278024167332950269321337104080717217793";
+    let numbers = [&next.to_string(), &later.to_string(), "0", "17", layout_1];
+    for number in numbers {
         assert_refused!(
-            call!(f, put_record, after(&number)),
+            call!(f, put_record, after(number)),
             "InvalidArgumentException",
             format!(
                 "ExclusiveMinimumSequenceNumber {number} used in PutRecord on stream s under \
@@ -277,17 +280,22 @@ async fn a_number_from_before_the_stream_is_exceeded_by_every_record_of_it() {
     f.create("s", 1).await;
     let first = f.put_at("s", "0", "x").await;
     let given: SequenceNumber = first.sequence_number.parse().expect("ours");
-    let earlier = SequenceNumber::of_record(ShardId(3), given.created_secs() - 9, 7, 0);
+    let created = given.created_secs();
+    let earlier = SequenceNumber::of_record(ShardId(3), created - 9, 1 << 60, 0);
     // The smallest of the layout of today and of the one before, which were tried on the service.
     let smallest = SequenceNumber::start_of(ShardId(0), 0);
     let layout_1 = "49039857307708443467467104868809893875799651909875269633";
-    for number in [earlier.to_string(), smallest.to_string(), layout_1.into()] {
-        let after = PutRecordInput {
-            sequence_number_for_ordering: Some(number),
-            ..record("s", "a", b"y")
-        };
-        call!(f, put_record, after).expect("put");
+    let after = |number: &str| PutRecordInput {
+        sequence_number_for_ordering: Some(number.into()),
+        ..record("s", "a", b"y")
+    };
+    for number in [&earlier.to_string(), &smallest.to_string(), layout_1] {
+        let put = call!(f, put_record, after(number)).expect("put");
+        assert!(put.sequence_number.as_str() > number);
     }
+    let future = SequenceNumber::of_record(ShardId(3), created - 9, 7, created + 100).to_string();
+    let refused = call!(f, put_record, after(&future)).expect_err("nobody can have it");
+    assert_eq!(answer(&refused).0, "InvalidArgumentException");
 }
 
 #[tokio::test]
