@@ -18,7 +18,7 @@ use tidemill_protocol::event_stream;
 use tidemill_protocol::response::Response;
 use tidemill_shapes::kinesis::{SubscribeToShardEventStream, SubscribeToShardOutput};
 
-use super::taking::{Taking, Untaken};
+use super::sending::{Sending, Unsent};
 
 /// An answer, and what follows its body.
 pub struct Answer {
@@ -57,11 +57,11 @@ impl Answer {
         }
     }
 
-    /// As hyper sends it on the connection of `taking`; events end when `stop` says so.
+    /// As hyper sends it on the connection of `sending`; events end when `stop` says so.
     pub fn into_http(
         self,
         stop: &watch::Receiver<bool>,
-        taking: &Arc<Taking>,
+        sending: &Arc<Sending>,
     ) -> hyper::Response<Outgoing> {
         let mut builder = hyper::Response::builder().status(self.response.status);
         for (name, value) in self.response.headers {
@@ -69,12 +69,12 @@ impl Answer {
         }
         let first = self.response.body;
         let body = match self.events {
-            None => Outgoing::Whole(taking.answer(first)),
+            None => Outgoing::Whole(sending.answer(first)),
             Some(events) => Outgoing::Events {
                 first: Some(first),
                 events,
                 stopped: Box::pin(stopped(stop.clone())),
-                taking: taking.clone(),
+                sending: sending.clone(),
             },
         };
         builder
@@ -91,7 +91,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 /// The body of an answer.
 pub enum Outgoing {
     /// All of it is there.
-    Whole(Untaken),
+    Whole(Unsent),
     /// Frames of an event stream.
     Events {
         /// The frame that comes before all events.
@@ -100,8 +100,8 @@ pub enum Outgoing {
         events: Events,
         /// Completes when the server stops.
         stopped: BoxFuture<'static, ()>,
-        /// Is told when a frame is taken.
-        taking: Arc<Taking>,
+        /// Is told when a frame is sent.
+        sending: Arc<Sending>,
     },
 }
 
@@ -121,7 +121,7 @@ impl Body for Outgoing {
                 first,
                 events,
                 stopped,
-                taking,
+                sending,
             } => {
                 if let Some(first) = first.take() {
                     return Poll::Ready(Some(Ok(Frame::data(first))));
@@ -131,7 +131,7 @@ impl Body for Outgoing {
                 }
                 events.poll_recv(context).map(|event| {
                     let frame = event_stream::frame(&event?);
-                    taking.took();
+                    sending.sent();
                     Some(Ok(Frame::data(frame)))
                 })
             }

@@ -32,7 +32,7 @@ use super::answer::Answer;
 use super::body::{Bodies, Unread};
 use super::detach_on_drop::DetachOnDrop;
 use super::route::{Gateway, Incoming as WholeRequest, Scheme};
-use super::taking::Taking;
+use super::sending::Sending;
 use super::tls::{HANDSHAKE, Tls};
 
 /// How long a connection may take to send the head of a request; and how often one of HTTP/2 is asked
@@ -59,7 +59,7 @@ struct Shared {
 #[derive(Clone, Default)]
 struct Client {
     spoke: Arc<AtomicBool>,
-    taking: Arc<Taking>,
+    sending: Arc<Sending>,
 }
 
 impl Client {
@@ -70,7 +70,7 @@ impl Client {
         if !self.spoke.load(Ordering::Relaxed) {
             return "a connection asked for nothing";
         }
-        self.taking.stalled(clock).await;
+        self.sending.stalled(clock).await;
         "a connection did not take its answers"
     }
 }
@@ -172,10 +172,10 @@ async fn serve_requests(
     let client = client.clone();
     let service = service_fn(move |request| {
         client.spoke.store(true, Ordering::Relaxed);
-        let (shared, taking) = (shared.clone(), client.taking.clone());
+        let (shared, sending) = (shared.clone(), client.sending.clone());
         async move {
             let answer = answer(&shared, scheme, request).await;
-            Ok::<_, Infallible>(answer.into_http(&shared.stop, &taking))
+            Ok::<_, Infallible>(answer.into_http(&shared.stop, &sending))
         }
     });
     let connection = builder()

@@ -19,7 +19,7 @@ use crate::config::{Config, ConfigFile, LimitsMode, Storage};
 use crate::entropy::SystemEntropy;
 use crate::gateway::hand::Hand;
 use crate::gateway::identify::Identities;
-use crate::gateway::taking;
+use crate::gateway::sending;
 use crate::gateway::tls::Origin;
 use crate::wiring::services::{Ground, Services, assemble};
 
@@ -237,13 +237,13 @@ async fn read_of(world: &World, count: usize) -> String {
 }
 
 /// Lets time pass until the server has no connection any more. What the system holds for both sides is filled in its
-/// own time, so a few more parts may be taken meanwhile.
+/// own time, so a few more parts may be sent meanwhile.
 async fn assert_all_closed(world: &World) {
     for _ in 0..1_000_000 {
         if world.hand.sleepers() == 0 {
             return;
         }
-        world.hand.advance(taking::TAKING_TIME_MAX);
+        world.hand.advance(sending::SEND_TIME_MAX);
         settle().await;
     }
     panic!("the connection is still there");
