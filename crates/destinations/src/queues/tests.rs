@@ -168,9 +168,13 @@ impl World {
 
     /// Lets other tasks run until `count` of them sleep.
     async fn until_asleep(&self, count: usize) {
-        while self.clock.sleepers() != count {
+        for _ in 0..1_000_000 {
+            if self.clock.sleepers() == count {
+                return;
+            }
             tokio::task::yield_now().await;
         }
+        panic!("{} sleep, not {count}", self.clock.sleepers());
     }
 }
 
