@@ -39,13 +39,14 @@ pub(crate) fn check_characters<'a>(
     }
 }
 
-/// Whether there is a percent sign in none of the keys or values that `stream` is to get or to lose: the service says
-/// that it is a valid character, and refuses it in other words.
-pub(crate) fn check_percent<'a>(
-    texts: impl IntoIterator<Item = &'a String>,
+/// Whether keys or values that `stream` is to get or to lose may be those of its tags. The service says that a percent
+/// sign is a valid character, and refuses it in other words.
+pub(crate) fn check_stream_tags<'a>(
+    texts: impl IntoIterator<Item = &'a String> + Clone,
     stream: &StreamArn,
     failed: &'static str,
 ) -> Result<(), Refused> {
+    check_characters(texts.clone())?;
     if texts.into_iter().any(|text| text.contains('%')) {
         let stream = stream.clone();
         return Err(Refused::TagPercent { stream, failed });

@@ -6,7 +6,7 @@ use tidemill_shapes::kinesis::{AddTagsToStreamError, AddTagsToStreamInput, AddTa
 use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
-use crate::tags::{check_characters, check_percent};
+use crate::tags::check_stream_tags;
 
 /// Sets tags, in place of those of the same key.
 pub async fn add_tags_to_stream(
@@ -18,9 +18,8 @@ pub async fn add_tags_to_stream(
     let stream = named_stream(caller, "AddTagsToStream", name, arn)?;
     streams.admit(ControlOperation::AddTagsToStream, &stream)?;
     streams.stream(&stream, |_, _| Ok(()))?;
-    let texts = || input.tags.iter().flat_map(|(key, value)| [key, value]);
-    check_characters(texts())?;
-    check_percent(texts(), &stream, "add tags to")?;
+    let texts = input.tags.iter().flat_map(|(key, value)| [key, value]);
+    check_stream_tags(texts, &stream, "add tags to")?;
     streams
         .submit(Command::AddTags {
             stream,

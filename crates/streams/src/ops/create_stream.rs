@@ -13,7 +13,7 @@ use crate::limits::{ControlOperation, ON_DEMAND_SHARDS, RECORD_KIB_DEFAULT, WARM
 use crate::refused::Refused;
 use crate::stream::Mode;
 use crate::streams::{Streams, own_stream};
-use crate::tags::{check_characters, check_percent};
+use crate::tags::check_stream_tags;
 
 /// Creates a stream.
 pub async fn create_stream(
@@ -34,9 +34,8 @@ pub async fn create_stream(
         .max_record_size_in_kib
         .and_then(|kib| u32::try_from(kib).ok());
     let tags = input.tags.unwrap_or_default();
-    let texts = || tags.iter().flat_map(|(key, value)| [key, value]);
-    check_characters(texts())?;
-    check_percent(texts(), &arn, "add tags to")?;
+    let texts = tags.iter().flat_map(|(key, value)| [key, value]);
+    check_stream_tags(texts, &arn, "add tags to")?;
     let quotas = streams.quotas(&arn);
     let new = NewStream {
         arn,

@@ -9,7 +9,7 @@ use tidemill_shapes::kinesis::{
 use crate::command::Command;
 use crate::limits::ControlOperation;
 use crate::streams::{Streams, named_stream};
-use crate::tags::{check_characters, check_percent};
+use crate::tags::check_stream_tags;
 
 /// Removes tags; unknown keys are no matter.
 pub async fn remove_tags_from_stream(
@@ -21,8 +21,7 @@ pub async fn remove_tags_from_stream(
     let stream = named_stream(caller, "RemoveTagsFromStream", name, arn)?;
     streams.admit(ControlOperation::RemoveTagsFromStream, &stream)?;
     streams.stream(&stream, |_, _| Ok(()))?;
-    check_characters(&input.tag_keys)?;
-    check_percent(&input.tag_keys, &stream, "remove tags from")?;
+    check_stream_tags(&input.tag_keys, &stream, "remove tags from")?;
     streams
         .submit(Command::RemoveTags {
             stream,
