@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 
 use tidemill_model::HashKey;
 
-use crate::md5_lanes::{SHORT_BYTES_MAX, digests};
+use crate::md5_lanes::{LANES, SHORT_BYTES_MAX, digests};
 
 /// The hash key that `partition_key` is placed by.
 pub fn hash_of(partition_key: &str) -> HashKey {
@@ -18,16 +18,18 @@ pub fn hash_of(partition_key: &str) -> HashKey {
 /// As [`hash_of`], of each of `partition_keys`.
 pub fn hashes_of(partition_keys: &[&str]) -> Vec<HashKey> {
     let mut hashes = Vec::with_capacity(partition_keys.len());
-    let (groups, rest) = partition_keys.as_chunks();
-    for group in groups {
-        if group.iter().all(|key| key.len() <= SHORT_BYTES_MAX) {
-            let digests = digests(&group.map(str::as_bytes));
+    for group in partition_keys.chunks(LANES) {
+        if group.len() > 1 && group.iter().all(|key| key.len() <= SHORT_BYTES_MAX) {
+            let mut texts = [&b""[..]; LANES];
+            for (text, key) in texts.iter_mut().zip(group) {
+                *text = key.as_bytes();
+            }
+            let digests = digests(&texts).into_iter().take(group.len());
             hashes.extend(digests.map(|digest| HashKey(u128::from_be_bytes(digest))));
         } else {
             hashes.extend(group.iter().map(|key| hash_of(key)));
         }
     }
-    hashes.extend(rest.iter().map(|key| hash_of(key)));
     hashes
 }
 
@@ -66,7 +68,7 @@ mod tests {
         let lengths = (0..50).map(|index| if index == 20 { 200 } else { index });
         let keys: Vec<String> = lengths.map(|length| "é".repeat(length)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        for count in [0, 1, 7, 8, 9, 16, 50] {
+        for count in [0, 1, 2, 15, 16, 17, 32, 50] {
             let alone: Vec<HashKey> = keys[..count].iter().map(|key| hash_of(key)).collect();
             assert_eq!(hashes_of(&keys[..count]), alone);
         }
