@@ -62,7 +62,7 @@ fn module(service: &str, facts: &Facts) -> String {
              use std::convert::Infallible;\n\n\
              use bytes::Bytes;\n\
              use serde::Serialize;\n\
-             use serde::de::MapAccess;\n\n\
+             use serde::de::{{MapAccess, SeqAccess}};\n\n\
              use tidemill_model::Timestamp;\n\n\
              use crate::constraint::{{Checker, Pattern, Rules}};\n\
              use crate::event_stream::{{Streamed, StreamedEvent}};\n\

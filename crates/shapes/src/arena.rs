@@ -7,6 +7,8 @@
 
 use std::cell::RefCell;
 
+use crate::fast_json::plain_text;
+
 /// Less memory than this is left to the allocator.
 const SPARE_BYTES_MIN: usize = 64 * 1024;
 
@@ -22,6 +24,8 @@ thread_local! {
 pub struct Arena {
     blobs: Vec<u8>,
     texts: String,
+    /// Texts that nobody has looked at.
+    unread: Vec<u8>,
 }
 
 /// Where a blob stands in its [`Arena`].
@@ -44,6 +48,7 @@ fn offset(offset: usize) -> u32 {
 
 impl Arena {
     /// Makes room for blobs of `bytes` together, where none is yet.
+    #[inline]
     pub fn reserve_blobs(&mut self, bytes: usize) {
         if self.blobs.capacity() > 0 {
             return;
@@ -68,6 +73,7 @@ impl Arena {
     ///
     /// # Panics
     /// When 4 GiB stand there.
+    #[inline]
     pub fn put_blob<E>(
         &mut self,
         append: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -94,6 +100,35 @@ impl Arena {
             start,
             end: offset(self.texts.len()),
         }
+    }
+
+    /// Puts the bytes of a text in that nobody has looked at; none when they are no text. All texts of an arena are put
+    /// in like this, or none, and [`Arena::read`] is behind the last.
+    ///
+    /// # Panics
+    /// When 4 GiB stand there.
+    #[inline]
+    pub fn put_unread(&mut self, text: &[u8]) -> Option<TextSlot> {
+        // Where no text begins within a character, all texts are such if they are one together.
+        if text.first().is_some_and(|byte| byte & 0xc0 == 0x80) {
+            return None;
+        }
+        let start = offset(self.unread.len());
+        self.unread.extend_from_slice(text);
+        Some(TextSlot {
+            start,
+            end: offset(self.unread.len()),
+        })
+    }
+
+    /// The same, with all texts looked at; none when one is no text of JSON.
+    pub fn read(mut self) -> Option<Arena> {
+        let unread = std::mem::take(&mut self.unread);
+        if !unread.is_empty() {
+            plain_text(&unread)?;
+            self.texts = String::from_utf8(unread).ok()?;
+        }
+        Some(self)
     }
 
     /// The blob at `slot`, which this arena gave.

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use regex::Regex;
 
 use crate::arena::Arena;
+use crate::fast_json::plain_text;
 
 /// Most violations that one answer reports.
 pub const REPORTED_MAX: usize = 10;
@@ -67,6 +68,24 @@ impl Rules {
         element: None,
         value: None,
     };
+
+    /// Whether any text of so many bytes is long enough and not too long.
+    fn allow_bytes(&self, bytes: usize) -> bool {
+        // A text's bytes bound its characters from above and, by four, from below: most texts need
+        // no counting.
+        let bytes = bytes as i64;
+        self.max.is_none_or(|max| bytes <= max)
+            && self
+                .min
+                .is_none_or(|min| bytes >= min.saturating_mul(4) || bytes >= 1 && min <= 1)
+    }
+
+    /// Whether a text of these bytes, which nobody has looked at, is known to be as it should be.
+    pub(crate) fn allow_unread(&self, text: &[u8]) -> bool {
+        let matches =
+            |pattern: &Pattern| plain_text(text).is_some_and(|text| pattern.matches(text));
+        self.allow_bytes(text.len()) && self.pattern.as_ref().is_none_or(matches)
+    }
 
     /// Each demand in AWS's words that a length of `length` and a text of `text` violate.
     fn violated_by_length(&self, length: usize, text: Option<&str>) -> Vec<String> {
@@ -134,7 +153,7 @@ pub struct Checker {
     arena: Arena,
     /// What all blobs of the input can have together.
     blob_bytes_max: usize,
-    blobs_as_they_stand: bool,
+    is_plain: bool,
 }
 
 /// Arena is made for so many blobs of one size at once. What is kept of one blob keeps the arena of all.
@@ -149,14 +168,17 @@ impl Checker {
         }
     }
 
-    /// Has the text of a blob handed over as bytes that nobody has looked at.
-    pub fn read_blobs_as_they_stand(&mut self) {
-        self.blobs_as_they_stand = true;
+    /// For a reader of plain JSON, who hands out bytes that nobody has looked at.
+    pub fn over_plain_text(text_bytes: usize) -> Checker {
+        Checker {
+            is_plain: true,
+            ..Checker::over_text(text_bytes)
+        }
     }
 
-    /// Whether that is so.
-    pub fn reads_blobs_as_they_stand(&self) -> bool {
-        self.blobs_as_they_stand
+    /// Whether it is for such a reader.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// A blob of at most `bytes`, which `fill` puts at the beginning of zeros and gives the length of.
@@ -177,6 +199,7 @@ impl Checker {
     }
 
     /// Arena for what a list has that is packed.
+    #[inline]
     pub(crate) fn arena(&mut self) -> &mut Arena {
         self.arena.reserve_blobs(self.blob_bytes_max);
         &mut self.arena
@@ -212,6 +235,7 @@ impl Checker {
     }
 
     /// Goes down to the element `index`, from 0.
+    #[inline]
     pub fn enter_index(&mut self, index: usize) {
         self.path.push(Step::Index(index));
     }
@@ -222,6 +246,7 @@ impl Checker {
     }
 
     /// Goes up.
+    #[inline]
     pub fn leave(&mut self) {
         self.path.pop();
     }
@@ -238,13 +263,7 @@ impl Checker {
 
     /// Checks a text.
     pub fn text(&mut self, rules: &Rules, value: &str) {
-        // A text's bytes bound its characters from above and, by four, from below: most texts need
-        // no counting.
-        let bytes = value.len() as i64;
-        let fits = rules.max.is_none_or(|max| bytes <= max)
-            && rules
-                .min
-                .is_none_or(|min| bytes >= min.saturating_mul(4) || bytes >= 1 && min <= 1);
+        let fits = rules.allow_bytes(value.len());
         if fits && rules.pattern.is_none() {
             return;
         }
@@ -261,6 +280,7 @@ impl Checker {
     }
 
     /// Checks the length of a blob, a list or a map; such values are shown only when empty.
+    #[inline]
     pub fn length(&mut self, rules: &Rules, length: usize, empty: Option<&str>) {
         let bound = length as i64;
         if rules.max.is_none_or(|max| bound <= max) && rules.min.is_none_or(|min| bound >= min) {
@@ -397,6 +417,7 @@ impl Checker {
     }
 
     /// The message of all violations, if there are any.
+    #[inline]
     pub fn message(&self) -> Option<String> {
         let count = self.violations.len();
         let noun = if count == 1 { "error" } else { "errors" };

@@ -3,9 +3,11 @@
 //! What must hold: what it reads, serde_json reads as the same; whatever is unusual (an escape, a
 //! fraction, a number of many digits, deep nesting, anything malformed) it gives up with [`Unusual`],
 //! and the caller begins anew with serde_json, which has the last word. A text is found by its closing
-//! quote, many bytes at a time. The bytes of a blob, and those of a member's name, are handed out as they stand in the
-//! body: decoding a blob finds what does not belong there, and who compares a name has to ask [`plain_text`] whether
-//! one that nobody knows is a text at all.
+//! quote, many bytes at a time. The bytes of a blob, those of a member's name, and those of texts that were asked for as
+//! bytes are handed out as they stand in the
+//! body: decoding a blob finds what does not belong there, and who gets others has to ask [`is_plain_text`] whether
+//! one that nobody knows is a text at all. A structure of nothing but texts is read at once: its members are few, and
+//! each is found where it stands.
 
 use std::fmt;
 
@@ -14,6 +16,9 @@ use serde::forward_to_deserialize_any;
 
 /// Deeper than any input of ours.
 const DEPTH_MAX: u8 = 32;
+
+/// No structure of nothing but texts has more of them.
+const TEXTS_MAX: usize = 4;
 
 /// So many digits fit into 64 bits, whatever they are.
 const DIGITS_MAX: usize = 18;
@@ -36,11 +41,32 @@ impl Error for Unusual {
     }
 }
 
-/// What stood between two quotes, if it is a text of JSON.
+/// The text that stood between two quotes, if it is one.
 pub(crate) fn plain_text(bytes: &[u8]) -> Option<&str> {
     // Without an early end, so that it is done in wide steps.
     let is_plain = bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20));
     is_plain.then(|| std::str::from_utf8(bytes).ok()).flatten()
+}
+
+/// Where the first quote or backslash of `bytes` stands, if it is one of their first sixteen.
+#[inline(always)]
+fn short_end(bytes: &[u8]) -> Option<usize> {
+    let eights = bytes.first_chunk::<16>()?.as_chunks().0;
+    eights.iter().enumerate().find_map(|(number, eight)| {
+        let eight = u64::from_le_bytes(*eight);
+        let ends = zeros(eight ^ QUOTES) | zeros(eight ^ BACKSLASHES);
+        (ends != 0).then(|| 8 * number + ends.trailing_zeros() as usize / 8)
+    })
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const QUOTES: u64 = ONES * b'"' as u64;
+const BACKSLASHES: u64 = ONES * b'\\' as u64;
+
+/// The highest bit of the lowest byte that is zero; of higher bytes some that are not zero may have theirs set too.
+#[inline(always)]
+fn zeros(eight: u64) -> u64 {
+    eight.wrapping_sub(ONES) & !eight & (ONES << 7)
 }
 
 /// Reads one value from a body.
@@ -70,6 +96,7 @@ impl<'de> Reader<'de> {
         }
     }
 
+    #[inline(always)]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.body.get(self.at) {
             self.at += 1;
@@ -77,11 +104,13 @@ impl<'de> Reader<'de> {
     }
 
     /// The first byte that is no space, which is left where it is.
+    #[inline(always)]
     fn peek(&mut self) -> Result<u8, Unusual> {
         self.skip_space();
         self.body.get(self.at).copied().ok_or(Unusual)
     }
 
+    #[inline(always)]
     fn take(&mut self, wanted: u8) -> Result<(), Unusual> {
         if self.peek()? == wanted {
             self.at += 1;
@@ -101,10 +130,12 @@ impl<'de> Reader<'de> {
     }
 
     /// What stands between the quotes, which has no escape.
+    #[inline(always)]
     fn quoted(&mut self) -> Result<&'de [u8], Unusual> {
         self.take(b'"')?;
         let rest = &self.body[self.at..];
-        let length = memchr::memchr2(b'"', b'\\', rest).ok_or(Unusual)?;
+        let length = short_end(rest).or_else(|| memchr::memchr2(b'"', b'\\', rest));
+        let length = length.ok_or(Unusual)?;
         if rest[length] == b'\\' {
             return Err(Unusual);
         }
@@ -136,6 +167,27 @@ impl<'de> Reader<'de> {
         } else {
             visitor.visit_u64(number)
         }
+    }
+
+    /// The members of a structure that are called `names`, each a text.
+    #[inline(always)]
+    fn texts(&mut self, names: &[&str]) -> Result<[Option<&'de [u8]>; TEXTS_MAX], Unusual> {
+        let mut texts = [None; TEXTS_MAX];
+        self.take(b'{')?;
+        loop {
+            let name = self.quoted()?;
+            let place = names.iter().position(|known| known.as_bytes() == name);
+            let text = place.and_then(|place| texts.get_mut(place));
+            let text = text.filter(|text| text.is_none()).ok_or(Unusual)?;
+            self.take(b':')?;
+            *text = Some(self.quoted()?);
+            match self.peek()? {
+                b',' => self.at += 1,
+                _ => break,
+            }
+        }
+        self.take(b'}')?;
+        Ok(texts)
     }
 
     /// Reads the items up to `end` with what `read` makes of them.
@@ -190,6 +242,21 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_borrowed_bytes(self.quoted()?)
     }
 
+    /// A structure whose members are all texts, in the order of their `names`. Whatever else there is is left to a
+    /// full reader.
+    #[inline(always)]
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unusual> {
+        let texts = self.texts(names)?;
+        visitor.visit_seq(Texts {
+            texts: texts[..names.len()].iter(),
+        })
+    }
+
     /// The name of a member, whose bytes are not looked at.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
         visitor.visit_borrowed_bytes(self.quoted()?)
@@ -197,7 +264,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum ignored_any
+        newtype_struct seq tuple tuple_struct map enum ignored_any
     }
 }
 
@@ -210,6 +277,7 @@ struct Items<'r, 'de> {
 
 impl Items<'_, '_> {
     /// Whether there is another item, which is next then.
+    #[inline(always)]
     fn goes_on(&mut self) -> Result<bool, Unusual> {
         if self.reader.peek()? == self.end {
             return Ok(false);
@@ -228,6 +296,7 @@ impl Items<'_, '_> {
 impl<'de> SeqAccess<'de> for Items<'_, 'de> {
     type Error = Unusual;
 
+    #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -258,6 +327,44 @@ impl<'de> MapAccess<'de> for Items<'_, 'de> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Unusual> {
         self.reader.take(b':')?;
         seed.deserialize(&mut *self.reader)
+    }
+}
+
+/// The members of a structure, each a text or nothing.
+struct Texts<'t, 'de> {
+    texts: std::slice::Iter<'t, Option<&'de [u8]>>,
+}
+
+impl<'de> SeqAccess<'de> for Texts<'_, 'de> {
+    type Error = Unusual;
+
+    #[inline(always)]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Unusual> {
+        let text = self.texts.next();
+        text.map(|text| seed.deserialize(Text(*text))).transpose()
+    }
+}
+
+/// The bytes of a text, or nothing.
+struct Text<'de>(Option<&'de [u8]>);
+
+impl<'de> Deserializer<'de> for Text<'de> {
+    type Error = Unusual;
+
+    #[inline(always)]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
+        match self.0 {
+            Some(bytes) => visitor.visit_borrowed_bytes(bytes),
+            None => visitor.visit_unit(),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 

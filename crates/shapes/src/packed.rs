@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::SeqAccess;
+use serde::de::{Error, SeqAccess};
 use serde::{Serialize, Serializer};
 
 use crate::arena::{Arena, BlobSlot, TextSlot};
@@ -112,6 +112,7 @@ impl<T: Pack> Serialize for Packed<T> {
 }
 
 impl<T: Pack + FromWire> FromWire for Packed<T> {
+    #[inline(always)]
     fn from_token(
         token: Token<'_>,
         rules: &Rules,
@@ -126,7 +127,8 @@ impl<T: Pack + FromWire> FromWire for Packed<T> {
         check: &mut Checker,
     ) -> Result<Field<Packed<T>>, A::Error> {
         let elements = Vec::<T>::from_list(list, rules, check)?;
-        let arena = check.take_arena();
+        let arena = check.take_arena().read();
+        let arena = arena.ok_or_else(|| A::Error::custom("no text"))?;
         Ok(match elements {
             Field::Absent => Field::Absent,
             Field::Broken => Field::Broken,
@@ -148,8 +150,9 @@ fn put_base64(
 }
 
 impl FromWire for BlobSlot {
-    const IS_BLOB: bool = true;
+    const IS_READ_AS_BYTES: bool = true;
 
+    #[inline(always)]
     fn from_token(
         token: Token<'_>,
         rules: &Rules,
@@ -160,7 +163,7 @@ impl FromWire for BlobSlot {
                 put_base64(check.arena(), text).map_err(|_| base64_failure(text))?
             }
             // Why it is none is found out where all of the body is read as text.
-            Token::Base64(text) => put_base64(check.arena(), text).map_err(|_| String::new())?,
+            Token::Unread(text) => put_base64(check.arena(), text).map_err(|_| String::new())?,
             Token::Bytes(bytes) => {
                 let put = check.arena().put_blob(|blobs| {
                     blobs.extend_from_slice(bytes);
@@ -178,6 +181,9 @@ impl FromWire for BlobSlot {
 }
 
 impl FromWire for TextSlot {
+    const IS_READ_AS_BYTES: bool = true;
+
+    #[inline(always)]
     fn from_token(
         token: Token<'_>,
         rules: &Rules,
@@ -188,6 +194,11 @@ impl FromWire for TextSlot {
                 check.text(rules, text);
                 Ok(Field::Given(check.arena().put_text(text)))
             }
+            Token::Unread(text) if rules.allow_unread(text) => {
+                let slot = check.arena().put_unread(text);
+                slot.map(Field::Given).ok_or_else(String::new)
+            }
+            Token::Unread(_) => Err(String::new()),
             other => Err(text_expected(&other)),
         }
     }

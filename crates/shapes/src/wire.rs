@@ -47,8 +47,8 @@ pub enum Token<'a> {
     Text(&'a str),
     /// A byte string (CBOR).
     Bytes(&'a [u8]),
-    /// The bytes of a text that stands for a blob.
-    Base64(&'a [u8]),
+    /// The bytes of a text that nobody has looked at (plain JSON).
+    Unread(&'a [u8]),
     /// A number with its whole part.
     Number(f64, i64),
     /// A boolean.
@@ -61,7 +61,7 @@ impl Token<'_> {
     /// The Java class that AWS names in its type errors.
     fn class(&self) -> &'static str {
         match self {
-            Token::Text(_) | Token::Base64(_) => "class java.lang.String",
+            Token::Text(_) | Token::Unread(_) => "class java.lang.String",
             Token::Bytes(_) => "class java.nio.HeapByteBuffer",
             Token::Number(..) => "class com.amazon.coral.value.json.numbers.TruncatingBigNumber",
             Token::Boolean(_) => "class java.lang.Boolean",
@@ -72,8 +72,8 @@ impl Token<'_> {
 
 /// A type that can be read as a member of an input.
 pub trait FromWire: Sized {
-    /// Whether it is a blob, which is base64 in a text format.
-    const IS_BLOB: bool = false;
+    /// Whether a reader of plain JSON hands over the bytes of a text for it, as they stand ([`Token::Unread`]).
+    const IS_READ_AS_BYTES: bool = false;
 
     /// Whether a list or a map reports the violations of its elements itself, as AWS does for texts.
     const REPORTED_BY_LIST: bool = false;
@@ -92,6 +92,18 @@ pub trait FromWire: Sized {
         check: &mut Checker,
     ) -> Result<Field<Self>, A::Error> {
         Err(refuse(check, "Start of list found where not expected"))
+    }
+
+    /// Its members, where it is a structure of nothing but blobs and texts that a reader of plain JSON hands over at
+    /// once ([`FromWire::from_texts`]); else none.
+    const TEXTS: &'static [&'static str] = &[];
+
+    /// From its members in the order of [`FromWire::TEXTS`], as [`next_text`] reads them.
+    fn from_texts<'de, A: SeqAccess<'de>>(
+        _texts: A,
+        _check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        Err(A::Error::custom("is no structure of texts"))
     }
 
     /// From a structure or a map.
@@ -120,20 +132,16 @@ pub fn refuse<E: Error>(check: &mut Checker, text: impl Into<String>) -> E {
 
 /// Reads an input from a JSON body.
 pub fn from_json<T: FromWire>(body: &[u8]) -> Result<T, Refusal> {
-    let check = Checker::over_text(body.len());
-    match fast_from_json(body, check) {
+    match plainly_from_json(body) {
         Ok(read) => read,
         Err(Unusual) => fully_from_json(body),
     }
 }
 
 /// The input, or what it violates, when the body is plain.
-fn fast_from_json<T: FromWire>(
-    body: &[u8],
-    mut check: Checker,
-) -> Result<Result<T, Refusal>, Unusual> {
+fn plainly_from_json<T: FromWire>(body: &[u8]) -> Result<Result<T, Refusal>, Unusual> {
     let mut reader = Reader::new(body);
-    check.read_blobs_as_they_stand();
+    let mut check = Checker::over_plain_text(body.len());
     let seed = Seed::<T>::new(&Rules::NONE, &mut check);
     let field = seed.deserialize(&mut reader)?;
     reader.end()?;
@@ -212,16 +220,20 @@ impl<'c, T> Seed<'c, T> {
 impl<'de, T: FromWire> DeserializeSeed<'de> for Seed<'_, T> {
     type Value = Field<T>;
 
+    #[inline(always)]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
-        if T::IS_BLOB && self.check.reads_blobs_as_they_stand() {
-            deserializer.deserialize_bytes(self)
-        } else {
-            deserializer.deserialize_any(self)
+        match self.check.is_plain() {
+            true if T::IS_READ_AS_BYTES => deserializer.deserialize_bytes(self),
+            true if !T::TEXTS.is_empty() => {
+                deserializer.deserialize_struct("", T::TEXTS, Texts(self))
+            }
+            _ => deserializer.deserialize_any(self),
         }
     }
 }
 
 impl<T: FromWire> Seed<'_, T> {
+    #[inline(always)]
     fn token<E: Error>(self, token: Token<'_>) -> Result<Field<T>, E> {
         T::from_token(token, self.rules, self.check).map_err(|text| refuse(self.check, text))
     }
@@ -265,9 +277,15 @@ impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
         self.token(Token::Text(value))
     }
 
+    #[inline(always)]
+    fn visit_borrowed_bytes<E: Error>(self, value: &'de [u8]) -> Result<Field<T>, E> {
+        self.visit_bytes(value)
+    }
+
+    #[inline(always)]
     fn visit_bytes<E: Error>(self, value: &[u8]) -> Result<Field<T>, E> {
-        if self.check.reads_blobs_as_they_stand() {
-            self.token(Token::Base64(value))
+        if self.check.is_plain() {
+            self.token(Token::Unread(value))
         } else {
             self.token(Token::Bytes(value))
         }
@@ -285,6 +303,27 @@ impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
         T::from_map(map, self.rules, self.check)
+    }
+}
+
+/// Reads a structure of texts.
+struct Texts<'c, T>(Seed<'c, T>);
+
+impl<'de, T: FromWire> Visitor<'de> for Texts<'_, T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a structure of texts")
+    }
+
+    #[inline(always)]
+    fn visit_seq<A: SeqAccess<'de>>(self, texts: A) -> Result<Field<T>, A::Error> {
+        let field = T::from_texts(texts, self.0.check)?;
+        // Where the path to a member is known, its violation is told.
+        match self.0.check.message() {
+            Some(message) => Err(A::Error::custom(message)),
+            None => Ok(field),
+        }
     }
 }
 
@@ -359,12 +398,24 @@ pub fn member<'de, T: FromWire, A: MapAccess<'de>>(
     Ok(field)
 }
 
+/// Reads the next member of a structure of texts.
+#[inline(always)]
+pub fn next_text<'de, T: FromWire, A: SeqAccess<'de>>(
+    texts: &mut A,
+    rules: &Rules,
+    check: &mut Checker,
+) -> Result<Field<T>, A::Error> {
+    let next = texts.next_element_seed(Seed::new(rules, check))?;
+    next.ok_or_else(|| A::Error::custom("too few texts"))
+}
+
 /// Skips the value of an unknown member.
 pub fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value::<IgnoredAny>().map(|_| ())
 }
 
 /// The value of a required member; a missing one is reported.
+#[inline]
 pub fn required<T>(field: Field<T>, name: &'static str, check: &mut Checker) -> Option<T> {
     match field {
         Field::Given(value) => Some(value),
@@ -379,6 +430,7 @@ pub fn required<T>(field: Field<T>, name: &'static str, check: &mut Checker) -> 
 }
 
 /// The value of an optional member; the outer none says that it is broken.
+#[inline]
 pub fn optional<T>(field: Field<T>) -> Option<Option<T>> {
     match field {
         Field::Given(value) => Some(Some(value)),
@@ -500,7 +552,7 @@ impl FromWire for Timestamp {
 }
 
 impl FromWire for Bytes {
-    const IS_BLOB: bool = true;
+    const IS_READ_AS_BYTES: bool = true;
 
     fn from_token(
         token: Token<'_>,
@@ -510,7 +562,7 @@ impl FromWire for Bytes {
         let bytes = match token {
             Token::Text(text) => decode_base64(text, check)?,
             // Why it is none is found out where all of the body is read as text.
-            Token::Base64(text) => decoded(text, check).ok_or_else(String::new)?,
+            Token::Unread(text) => decoded(text, check).ok_or_else(String::new)?,
             Token::Bytes(bytes) => check.shared(bytes),
             other => return Err(format!("{} can not be converted to a Blob", other.class())),
         };
@@ -738,3 +790,6 @@ pub fn blobs_if_given<S: serde::Serializer>(
     }
     serializer.collect_seq(list.iter().flatten().map(Named))
 }
+
+#[cfg(test)]
+mod tests;

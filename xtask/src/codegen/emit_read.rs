@@ -114,14 +114,32 @@ fn structure(facts: &Facts, shape: Shape<'_>) -> String {
         format!("let Some({field}) = {field} else {{ return Ok(Field::Broken) }};\n")
     });
     let fields = list(&|_, member| format!("{},", names::field(member.name)));
+    let built = format!("{settled}{unwrapped}Ok(Field::Given({name} {{ {fields} }}))\n");
     let body = format!(
         "{holders}while let Some(member) = wire::next_member(&mut map, &[{known}])? {{\n\
-         match member {{\n{arms}_ => wire::skip(&mut map)?,\n}}\n}}\n\
-         {settled}{unwrapped}Ok(Field::Given({name} {{ {fields} }}))\n"
+         match member {{\n{arms}_ => wire::skip(&mut map)?,\n}}\n}}\n{built}"
     );
+    let texts = list(&|_, member| {
+        let (field, rules) = (names::field(member.name), rules_of(facts, member.shape));
+        format!("let {field} = wire::next_text(&mut texts, &{rules}, check)?;\n")
+    });
+    let from_texts = match shape.is_packed() {
+        true => from_texts(&known, &format!("{texts}{built}")),
+        false => String::new(),
+    };
     let bounds = open(facts, shape, ["B: FromWire", "T: FromWire"]);
     let name = format!("{name}{}", open(facts, shape, ["B", "T"]));
-    from_wire(&bounds, &name, "mut map", "check", &body)
+    from_wire(&bounds, &name, "mut map", "check", &body, &from_texts)
+}
+
+/// How a structure of nothing but blobs and texts is read at once.
+fn from_texts(known: &str, body: &str) -> String {
+    format!(
+        "const TEXTS: &'static [&'static str] = &[{known}];\n\
+         #[inline(always)]\n\
+         fn from_texts<'de, A: SeqAccess<'de>>(mut texts: A, check: &mut Checker) \
+         -> Result<Field<Self>, A::Error> {{\n{body}}}\n"
+    )
 }
 
 /// The name of a shape's rules; structures and enums have none of their own.
@@ -138,16 +156,23 @@ fn empty_structure(name: &str) -> String {
         "while wire::next_member(&mut map, &[])?.is_some() {{\nwire::skip(&mut map)?;\n}}\n\
          Ok(Field::Given({name} {{}}))\n"
     );
-    from_wire("", name, "mut map", "_", &body)
+    from_wire("", name, "mut map", "_", &body, "")
 }
 
-fn from_wire(open: &str, name: &str, map: &str, check: &str, body: &str) -> String {
+fn from_wire(
+    open: &str,
+    name: &str,
+    map: &str,
+    check: &str,
+    body: &str,
+    from_texts: &str,
+) -> String {
     format!(
         "impl{open} FromWire for {name} {{\n\
          fn from_token(_: Token<'_>, _: &Rules, _: &mut Checker) -> Result<Field<Self>, String> {{\n\
          Err(\"Expected null\".to_owned())\n}}\n\
          fn from_map<'de, A: MapAccess<'de>>({map}: A, _: &Rules, {check}: &mut Checker) \
-         -> Result<Field<Self>, A::Error> {{\n{body}}}\n}}\n"
+         -> Result<Field<Self>, A::Error> {{\n{body}}}\n{from_texts}}}\n"
     )
 }
 

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::MapAccess;
+use serde::de::{MapAccess, SeqAccess};
 
 use tidemill_model::Timestamp;
 
@@ -3476,6 +3476,33 @@ impl<B: FromWire, T: FromWire> FromWire for PutRecordsRequestEntry<B, T> {
                 _ => wire::skip(&mut map)?,
             }
         }
+        let data = wire::required(data, "data", check);
+        let explicit_hash_key = wire::optional(explicit_hash_key);
+        let partition_key = wire::optional(partition_key);
+        let Some(data) = data else {
+            return Ok(Field::Broken);
+        };
+        let Some(explicit_hash_key) = explicit_hash_key else {
+            return Ok(Field::Broken);
+        };
+        let Some(partition_key) = partition_key else {
+            return Ok(Field::Broken);
+        };
+        Ok(Field::Given(PutRecordsRequestEntry {
+            data,
+            explicit_hash_key,
+            partition_key,
+        }))
+    }
+    const TEXTS: &'static [&'static str] = &["Data", "ExplicitHashKey", "PartitionKey"];
+    #[inline(always)]
+    fn from_texts<'de, A: SeqAccess<'de>>(
+        mut texts: A,
+        check: &mut Checker,
+    ) -> Result<Field<Self>, A::Error> {
+        let data = wire::next_text(&mut texts, &RULES_DATA, check)?;
+        let explicit_hash_key = wire::next_text(&mut texts, &RULES_HASH_KEY, check)?;
+        let partition_key = wire::next_text(&mut texts, &RULES_PARTITION_KEY, check)?;
         let data = wire::required(data, "data", check);
         let explicit_hash_key = wire::optional(explicit_hash_key);
         let partition_key = wire::optional(partition_key);

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde::de::MapAccess;
+use serde::de::{MapAccess, SeqAccess};
 
 use tidemill_model::Timestamp;
 
