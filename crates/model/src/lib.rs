@@ -14,6 +14,7 @@ pub mod ident;
 pub mod hash_key;
 pub mod metric;
 pub mod sequence;
+pub mod spelling;
 pub mod record;
 pub mod caller;
 pub mod source;
@@ -27,6 +28,7 @@ pub use ident::{AccountId, ConsumerArn, FunctionArn, QueueArn, Region, ShardId, 
 pub use record::Record;
 pub use sequence::{OlderNumber, SequenceNumber};
 pub use source::Source;
+pub use spelling::Spelling;
 pub use time::{Clock, Timestamp};
 
 /// A future on the heap, as the ports return it so that they can be used as trait objects.

@@ -124,6 +124,15 @@ impl SequenceNumber {
         self.index
     }
 
+    /// Whether `other` is that of the next record, which arrived in the same second.
+    pub(crate) fn is_followed_by(&self, other: &SequenceNumber) -> bool {
+        *other
+            == SequenceNumber {
+                index: self.index + 1,
+                ..*self
+            }
+    }
+
     /// The 47 hexadecimal digits as a 192-bit number, high part first.
     fn bits(&self) -> (u64, u128) {
         // 188 bits: 4 | 36 | 4 | 64 | 8 | 36 | 32 | 4. The low 128 bits start inside `index`.

@@ -64,9 +64,9 @@ impl Arena {
         self.blobs.reserve_exact(bytes);
     }
 
-    /// Makes room for texts of `bytes` more together.
-    pub fn reserve_texts(&mut self, bytes: usize) {
-        self.texts.reserve_exact(bytes);
+    /// Makes room for texts of `bytes` more together that nobody has looked at.
+    pub fn reserve_unread(&mut self, bytes: usize) {
+        self.unread.reserve_exact(bytes);
     }
 
     /// Puts a blob in, which `append` puts behind what it is given; what a failure leaves there is cut off.
@@ -103,7 +103,7 @@ impl Arena {
     }
 
     /// Puts the bytes of a text in that nobody has looked at; none when they are no text. All texts of an arena are put
-    /// in like this, or none, and [`Arena::read`] is behind the last.
+    /// in like this, or none is, and [`Arena::read`] is behind the last.
     ///
     /// # Panics
     /// When 4 GiB stand there.

@@ -54,23 +54,10 @@ impl<T: Pack> Packed<T> {
         self.elements.is_empty()
     }
 
-    /// None yet; with room for so many `elements`, but not for what they consist of.
-    pub fn with_capacity(elements: usize) -> Packed<T> {
-        Packed {
-            elements: Vec::with_capacity(elements),
-            arena: Arena::default(),
-        }
-    }
-
-    /// Makes room for texts of `bytes` more together.
-    pub fn reserve_texts(&mut self, bytes: usize) {
-        self.arena.reserve_texts(bytes);
-    }
-
-    /// Adds one at the end.
-    pub fn push(&mut self, element: T::Unpacked<'_>) {
-        let element = T::pack(element, &mut self.arena);
-        self.elements.push(element);
+    /// Of `elements`, whose slots are of `arena`; none when what was put in there unread is no text.
+    pub fn of(elements: Vec<T>, arena: Arena) -> Option<Packed<T>> {
+        let arena = arena.read()?;
+        Some(Packed { elements, arena })
     }
 
     /// The elements.
@@ -81,10 +68,13 @@ impl<T: Pack> Packed<T> {
 
 impl<'a, T: Pack> FromIterator<T::Unpacked<'a>> for Packed<T> {
     fn from_iter<I: IntoIterator<Item = T::Unpacked<'a>>>(elements: I) -> Packed<T> {
+        let mut arena = Arena::default();
         let elements = elements.into_iter();
-        let mut packed = Packed::with_capacity(elements.size_hint().0);
-        elements.for_each(|element| packed.push(element));
-        packed
+        let elements = elements.map(|element| T::pack(element, &mut arena));
+        Packed {
+            elements: elements.collect(),
+            arena,
+        }
     }
 }
 

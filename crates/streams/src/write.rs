@@ -162,13 +162,15 @@ impl Routed<'_> {
 /// A record that is durable.
 #[derive(Clone, Copy)]
 pub(crate) struct Put {
+    /// Which of the records that were routed.
+    pub record: usize,
     pub shard: ShardId,
     pub sequence_number: SequenceNumber,
 }
 
 /// The records of a request, which are durable.
 pub(crate) struct Stored {
-    /// What became of each, in their order.
+    /// What became of each, shard by shard.
     pub puts: Vec<Put>,
     /// What each shard got, by the numbers of their partitions.
     amounts: BTreeMap<u64, Amount>,
@@ -349,7 +351,7 @@ impl Streams {
         admitted.collect()
     }
 
-    /// Appends the records that are `routed`, all or none; gives what became of each, in their order.
+    /// Appends the records that are `routed`, all or none; gives what became of each.
     pub(crate) async fn put(
         &self,
         stream: &StreamArn,
@@ -415,24 +417,19 @@ fn puts(places: &[Place], order: &[usize], appended: &[Appended]) -> Vec<Put> {
         appended.len(),
         "the log answers for each entry"
     );
-    let mut puts = vec![None; places.len()];
-    let mut appended = appended.iter();
-    for run in runs(places, order) {
-        let place = places[run[0]];
-        for (index, appended) in run.iter().zip(&mut appended) {
-            puts[*index] = Some(Put {
-                shard: place.shard,
-                sequence_number: SequenceNumber::of_record(
-                    place.shard,
-                    place.created_secs,
-                    appended.position,
-                    appended.at.as_secs(),
-                ),
-            });
+    let puts = order.iter().zip(appended).map(|(record, appended)| {
+        let place = places[*record];
+        Put {
+            record: *record,
+            shard: place.shard,
+            sequence_number: SequenceNumber::of_record(
+                place.shard,
+                place.created_secs,
+                appended.position,
+                appended.at.as_secs(),
+            ),
         }
-    }
-    let puts = puts.into_iter();
-    let puts = puts.map(|put| put.expect("the order has each of them"));
+    });
     puts.collect()
 }
 

@@ -73,6 +73,9 @@ fn texts_that_are_such_only_together_are_not_read() {
     ] {
         assert!(read(keys).is_none(), "{keys:?}");
     }
+    let many = |key| self::read(&body_of(&vec![&record(key)[..]; 501]));
+    assert!(many(b"a").expect("is plain").is_err());
+    assert!(many(b"\xa9").is_none());
 }
 
 #[test]

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_model::{Caller, SequenceNumber, ShardId, StreamArn};
-use tidemill_shapes::arena::TextSlot;
+use tidemill_model::{Caller, SequenceNumber, ShardId, Spelling, StreamArn};
+use tidemill_shapes::arena::{Arena, TextSlot};
 use tidemill_shapes::kinesis::{
     PutRecordsError, PutRecordsInput, PutRecordsOutput, PutRecordsResultEntry,
 };
@@ -22,7 +22,7 @@ use crate::write::{Place, Put, outcome};
 /// What became of each entry.
 type Results = Packed<PutRecordsResultEntry<TextSlot>>;
 
-/// The texts of a record that was put: a sequence number and a shard.
+/// The texts of a record that was put, at most: a sequence number and a shard.
 const RESULT_BYTES: usize = SequenceNumber::DIGITS + ShardId::NAME_BYTES;
 
 /// Puts up to 500 records.
@@ -70,36 +70,36 @@ fn by_shard(refused: &[Place]) -> BTreeMap<u64, u64> {
     counts
 }
 
-/// One result for each entry: those that were `admitted` have the next of `puts`, the others of `refused`.
+/// One result for each entry: those that were `admitted` have one of `puts`, the others the next of `refused`.
 fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place]) -> Results {
-    let mut results = Packed::with_capacity(admitted.len());
-    results.reserve_texts(admitted.len() * RESULT_BYTES);
-    let (mut puts, mut refused) = (puts.iter(), refused.iter());
-    for is_admitted in admitted {
-        if *is_admitted {
-            let put = puts
-                .next()
-                .expect("there is one for each that was admitted");
-            results.push(PutRecordsResultEntry {
-                sequence_number: Some(
-                    put.sequence_number
-                        .put_into(&mut [0; SequenceNumber::DIGITS]),
-                ),
-                shard_id: Some(put.shard.put_into(&mut [0; ShardId::NAME_BYTES])),
+    let mut results = vec![PutRecordsResultEntry::default(); admitted.len()];
+    let mut texts = Arena::default();
+    texts.reserve_unread(puts.len() * RESULT_BYTES);
+    let places_of = |wanted: bool| {
+        let places = admitted.iter().enumerate();
+        places.filter(move |(_, is_admitted)| **is_admitted == wanted)
+    };
+    let kept: Vec<usize> = places_of(true).map(|(place, _)| place).collect();
+    for run in puts.chunk_by(|left, right| left.shard == right.shard) {
+        let mut name = [0; ShardId::NAME_BYTES];
+        let shard_id = texts.put_unread(run[0].shard.put_into(&mut name).as_bytes());
+        let mut spelling = Spelling::default();
+        for put in run {
+            results[kept[put.record]] = PutRecordsResultEntry {
+                sequence_number: texts.put_unread(&spelling.of(put.sequence_number)),
+                shard_id,
                 ..PutRecordsResultEntry::default()
-            });
-        } else {
-            let place = refused.next().expect("there is one for each other");
-            let refusal = Refused::ShardRate {
-                stream: stream.clone(),
-                shard: place.shard,
             };
-            results.push(PutRecordsResultEntry {
-                error_code: Some("ProvisionedThroughputExceededException"),
-                error_message: Some(&refusal.to_string()),
-                ..PutRecordsResultEntry::default()
-            });
         }
     }
-    results
+    for ((index, _), place) in places_of(false).zip(refused) {
+        let (stream, shard) = (stream.clone(), place.shard);
+        let refusal = Refused::ShardRate { stream, shard };
+        results[index] = PutRecordsResultEntry {
+            error_code: texts.put_unread(b"ProvisionedThroughputExceededException"),
+            error_message: texts.put_unread(refusal.to_string().as_bytes()),
+            ..PutRecordsResultEntry::default()
+        };
+    }
+    Packed::of(results, texts).expect("names and digits are texts")
 }
