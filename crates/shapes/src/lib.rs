@@ -5,9 +5,9 @@
 //! input checks types first and the model's constraints second, in one pass; an input that exists
 //! satisfies its model. No prose of AWS is copied.
 
+mod fast_json;
 pub mod arena;
 pub mod constraint;
-mod fast_json;
 pub mod wire;
 pub mod packed;
 pub mod failure;

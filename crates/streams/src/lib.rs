@@ -36,6 +36,7 @@ mod subscription;
 mod subscribers;
 mod archive;
 mod stream;
+mod places;
 mod iterator;
 mod shard_filter;
 mod resource;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_log::{AppendError, Appended, Batch, Log, PartitionId};
+use tidemill_log::{AppendError, Appended, Batch, Log};
 use tidemill_model::{HashKey, SequenceNumber, ShardId, StreamArn};
 use tidemill_shapes::kinesis::{EncryptionType, PutRecordsRequestEntry};
 
@@ -15,10 +15,10 @@ use crate::distribution::Distribution;
 use crate::failure::{Failure, nothing_happened};
 use crate::limits::{PUT_RECORDS_BYTES_MAX, REROUTES_MAX};
 use crate::measured::{Amount, PutOutcome, Subject};
+use crate::places::{Place, Places};
 use crate::refused::Refused;
 use crate::routing::{explicit_hash_key, hashes_of};
 use crate::stored_record::{RECORD_OVERHEAD_BYTES_MAX, RecordToStore};
-use crate::stream::{Shard, Stream};
 use crate::streams::Streams;
 
 /// One entry of a request.
@@ -68,53 +68,19 @@ fn routable<'a>(entries: &[Entry<'a>]) -> Result<Vec<Routable<'a>>, Refused> {
     Ok(records)
 }
 
-/// The shard that a record goes to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub shard: ShardId,
-    pub partition: PartitionId,
-    created_secs: u64,
-}
-
-impl Place {
-    fn of(id: ShardId, shard: &Shard) -> Place {
-        Place {
-            shard: id,
-            partition: shard.partition_id(),
-            created_secs: shard.created_secs,
-        }
-    }
-}
-
-/// Where each of `hashes` goes in `stream` now. Many are looked up in a list that is made for them.
-fn places_in(stream: &Stream, hashes: impl ExactSizeIterator<Item = HashKey>) -> Vec<Place> {
-    if hashes.len() < stream.open_shards() as usize {
-        let routed = hashes.map(|hash| stream.route(hash));
-        return routed
-            .map(|id| Place::of(id, &stream.shards[&id]))
-            .collect();
-    }
-    let open = stream.in_order();
-    let places: Vec<(HashKey, Place)> = open
-        .map(|(id, shard)| (shard.range.end, Place::of(id, shard)))
-        .collect();
-    let place = |hash| places[places.partition_point(|(end, _)| *end < hash)].1;
-    hashes.map(place).collect()
-}
-
 /// The records of a request, each with where it goes.
 #[derive(Default)]
 pub(crate) struct Routed<'a> {
     /// As many as there are records.
-    places: Vec<Place>,
+    places: Places,
     records: Vec<Routable<'a>>,
     encrypted: bool,
 }
 
 impl Routed<'_> {
     /// Where each goes.
-    pub fn places(&self) -> &[Place] {
-        &self.places
+    pub fn places(&self) -> impl ExactSizeIterator<Item = Place> {
+        self.places.iter()
     }
 
     /// How many there are.
@@ -127,8 +93,7 @@ impl Routed<'_> {
         if are_kept.iter().all(|is_kept| *is_kept) {
             return;
         }
-        let mut kept = are_kept.iter();
-        self.places.retain(|_| kept.next() == Some(&true));
+        self.places.keep(are_kept);
         let mut kept = are_kept.iter();
         self.records.retain(|_| kept.next() == Some(&true));
     }
@@ -141,19 +106,21 @@ impl Routed<'_> {
             .map(|record| counted_bytes(&record.entry));
         let bytes = bytes.sum::<u64>() as usize + RECORD_OVERHEAD_BYTES_MAX * self.records.len();
         let mut batch = log.batch(self.records.len(), bytes);
-        for index in order {
-            let Routable {
-                entry,
-                explicit_hash_key,
-                ..
-            } = self.records[*index];
-            let record = RecordToStore {
-                partition_key: entry.partition_key,
-                explicit_hash_key,
-                encrypted: self.encrypted,
-                data: entry.data,
-            };
-            record.put_into(&mut batch, self.places[*index].partition);
+        for (place, run) in self.places.runs(order) {
+            for record in run {
+                let Routable {
+                    entry,
+                    explicit_hash_key,
+                    ..
+                } = self.records[*record];
+                let record = RecordToStore {
+                    partition_key: entry.partition_key,
+                    explicit_hash_key,
+                    encrypted: self.encrypted,
+                    data: entry.data,
+                };
+                record.put_into(&mut batch, place.partition);
+            }
         }
         batch
     }
@@ -324,14 +291,14 @@ impl Streams {
         stream: &StreamArn,
         incarnation: u64,
         hashes: impl ExactSizeIterator<Item = HashKey>,
-    ) -> Result<Vec<Place>, Refused> {
+    ) -> Result<Places, Refused> {
         self.serving_stream(stream, |stream, _| {
             if stream.incarnation != incarnation {
                 return Err(Refused::StreamNotFound {
                     stream: stream.arn.clone(),
                 });
             }
-            Ok(places_in(stream, hashes))
+            Ok(Places::in_stream(stream, hashes))
         })
     }
 
@@ -342,7 +309,7 @@ impl Streams {
         };
         // Read under the lock: a time older than the last refill's counts as a clock stepping back.
         let now = self.clock().now();
-        let records = routed.places.iter().zip(&routed.records);
+        let records = routed.places().zip(&routed.records);
         let admitted = records.map(|(place, record)| {
             let partition = place.partition.number();
             let bytes = counted_bytes(&record.entry);
@@ -360,7 +327,7 @@ impl Streams {
     ) -> Result<Stored, Failure> {
         let mut reroutes = 0;
         loop {
-            let order = by_partition(&routed.places);
+            let order = routed.places.order();
             let batch = routed.to_batch(self.log(), &order);
             // Now, for the records are no longer near at hand behind the append.
             let amounts = amounts(&routed, &order);
@@ -389,51 +356,41 @@ fn nothing_put(failure: Failure) -> Failure {
     }
 }
 
-/// The numbers of the records with these `places`, in the order in which they are appended: shard by shard,
-/// so that the log looks each of these up once, and within a shard as they came.
-fn by_partition(places: &[Place]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..places.len()).collect();
-    order.sort_by_key(|index| places[*index].partition);
-    order
-}
-
 /// What each shard gets of the records that are `routed`, by the numbers of their partitions.
 fn amounts(routed: &Routed<'_>, order: &[usize]) -> BTreeMap<u64, Amount> {
     let mut amounts = BTreeMap::new();
-    for run in runs(&routed.places, order) {
+    for (place, run) in routed.places.runs(order) {
         let mut amount = Amount::default();
-        for index in run {
-            amount.add_record(counted_bytes(&routed.records[*index].entry));
+        for record in run {
+            amount.add_record(counted_bytes(&routed.records[*record].entry));
         }
-        amounts.insert(routed.places[run[0]].partition.number(), amount);
+        amounts.insert(place.partition.number(), amount);
     }
     amounts
 }
 
 /// What became of the records that were `appended` in `order` to these `places`.
-fn puts(places: &[Place], order: &[usize], appended: &[Appended]) -> Vec<Put> {
+fn puts(places: &Places, order: &[usize], appended: &[Appended]) -> Vec<Put> {
     assert_eq!(
         order.len(),
         appended.len(),
         "the log answers for each entry"
     );
-    let puts = order.iter().zip(appended).map(|(record, appended)| {
-        let place = places[*record];
-        Put {
-            record: *record,
-            shard: place.shard,
-            sequence_number: SequenceNumber::of_record(
-                place.shard,
-                place.created_secs,
-                appended.position,
-                appended.at.as_secs(),
-            ),
+    let mut puts = Vec::with_capacity(order.len());
+    let mut appended = appended.iter();
+    for (place, run) in places.runs(order) {
+        for (record, appended) in run.iter().zip(&mut appended) {
+            puts.push(Put {
+                record: *record,
+                shard: place.shard,
+                sequence_number: SequenceNumber::of_record(
+                    place.shard,
+                    place.created_secs,
+                    appended.position,
+                    appended.at.as_secs(),
+                ),
+            });
         }
-    });
-    puts.collect()
-}
-
-/// The parts of `order` that go to one shard each.
-fn runs<'o>(places: &[Place], order: &'o [usize]) -> impl Iterator<Item = &'o [usize]> {
-    order.chunk_by(|left, right| places[*left].partition == places[*right].partition)
+    }
+    puts
 }

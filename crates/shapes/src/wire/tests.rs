@@ -1,3 +1,5 @@
+//! That plain JSON is read as a full reader does, or left to it.
+
 use super::*;
 use crate::kinesis::PutRecordsInput;
 

@@ -41,7 +41,11 @@ pub async fn put_record(
         let put = streams.put(&arn, incarnation, routed).await;
         (put, BTreeMap::new())
     } else {
-        let place = admissible.routed.places()[0];
+        let place = admissible
+            .routed
+            .places()
+            .next()
+            .expect("there is one record");
         let (stream, shard) = (arn, place.shard);
         let refused = Refused::ShardRate { stream, shard };
         (

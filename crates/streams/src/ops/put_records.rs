@@ -15,9 +15,10 @@ use tidemill_shapes::packed::Packed;
 
 use crate::describe::count;
 use crate::measured::PutOperation;
+use crate::places::Place;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Place, Put, outcome};
+use crate::write::{Put, outcome};
 
 /// What became of each entry.
 type Results = Packed<PutRecordsResultEntry<TextSlot>>;
@@ -42,9 +43,9 @@ pub async fn put_records(
         return Err(Refused::DryRun.into());
     }
     let admitted = streams.admit_writes(&admissible.routed, admissible.record_bytes_max);
-    let places = admissible.routed.places().iter().zip(&admitted);
+    let places = admissible.routed.places().zip(&admitted);
     let refused = places.filter(|(_, admitted)| !**admitted);
-    let refused: Vec<Place> = refused.map(|(place, _)| *place).collect();
+    let refused: Vec<Place> = refused.map(|(place, _)| place).collect();
     admissible.routed.keep(&admitted);
     let (subject, attempted) = (admissible.subject(), admissible.routed.len());
     let put = streams.put(&arn, admissible.incarnation, admissible.routed);
