@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use tidemill_log::PartitionId;
-use tidemill_model::{HashKey, HashKeyRange, ShardId};
+use tidemill_log::{Appended, PartitionId};
+use tidemill_model::{HashKey, HashKeyRange, SequenceNumber, ShardId};
 
 use crate::stream::{Shard, Stream};
 
@@ -27,6 +27,17 @@ impl Place {
             created_secs: shard.created_secs,
         }
     }
+
+    /// The number of a record that was `appended` there.
+    pub fn number(&self, appended: &Appended) -> SequenceNumber {
+        let arrival_secs = appended.at.as_secs();
+        SequenceNumber::of_record(
+            self.shard,
+            self.created_secs,
+            appended.position,
+            arrival_secs,
+        )
+    }
 }
 
 /// The places of records, by their numbers.
@@ -40,7 +51,7 @@ pub struct Places {
 
 impl Places {
     /// Those of records with these `hashes` in `stream` now. Many are looked up in a list that is made for them.
-    pub fn in_stream(stream: &Stream, hashes: impl ExactSizeIterator<Item = HashKey>) -> Places {
+    pub fn in_stream(stream: &Stream, hashes: &[HashKey]) -> Places {
         if hashes.len() < stream.open_shards() as usize {
             return Places::of_few(stream, hashes);
         }
@@ -48,18 +59,18 @@ impl Places {
             .in_order()
             .map(|(id, shard)| (shard.range, Place::of(id, shard)))
             .unzip();
-        let of_records = hashes.map(|hash| range_with(&ranges, hash) as u32);
+        let of_records = hashes.iter().map(|hash| range_with(&ranges, *hash) as u32);
         Places {
             of_records: of_records.collect(),
             shards,
         }
     }
 
-    fn of_few(stream: &Stream, hashes: impl Iterator<Item = HashKey>) -> Places {
+    fn of_few(stream: &Stream, hashes: &[HashKey]) -> Places {
         let mut places = Places::default();
         let mut known = BTreeMap::new();
         for hash in hashes {
-            let id = stream.route(hash);
+            let id = stream.route(*hash);
             let number = *known.entry(id).or_insert_with(|| {
                 places.shards.push(Place::of(id, &stream.shards[&id]));
                 places.shards.len() as u32 - 1

@@ -30,50 +30,28 @@ fn counted_bytes(entry: &Entry<'_>) -> u64 {
     (entry.data.len() + key_bytes) as u64
 }
 
-/// A record that is ready to be put.
-struct Routable<'a> {
-    /// What it is placed by.
-    hash: HashKey,
-    explicit_hash_key: Option<HashKey>,
-    entry: Entry<'a>,
-}
-
-impl<'a> Routable<'a> {
-    /// `entry`, whose partition key has this `hash`.
-    fn new(entry: Entry<'a>, hash: HashKey) -> Result<Routable<'a>, Refused> {
-        let explicit = entry.explicit_hash_key.map(|text| {
-            let key = explicit_hash_key(text);
-            key.ok_or_else(|| Refused::ExplicitHashKey {
-                key: text.to_owned(),
-            })
-        });
-        let explicit_hash_key = explicit.transpose()?;
-        Ok(Routable {
-            hash: explicit_hash_key.unwrap_or(hash),
-            explicit_hash_key,
-            entry,
-        })
-    }
-}
-
-/// Makes `entries`, which are not too large, ready to be put.
-fn routable<'a>(entries: &[Entry<'a>]) -> Result<Vec<Routable<'a>>, Refused> {
+/// What each of `entries`, which are not too large, is placed by.
+fn hashes(entries: &[Entry<'_>]) -> Result<Vec<HashKey>, Refused> {
     let keys = entries.iter().map(|entry| entry.partition_key);
     let keys: Vec<&str> = keys.map(Option::unwrap_or_default).collect();
-    let hashes = hashes_of(&keys).into_iter();
-    let mut records = Vec::with_capacity(entries.len());
-    for (entry, hash) in entries.iter().zip(hashes) {
-        records.push(Routable::new(*entry, hash)?);
+    let mut hashes = hashes_of(&keys);
+    for (hash, entry) in hashes.iter_mut().zip(entries) {
+        if let Some(text) = entry.explicit_hash_key {
+            let key = text.to_owned();
+            *hash = explicit_hash_key(text).ok_or(Refused::ExplicitHashKey { key })?;
+        }
     }
-    Ok(records)
+    Ok(hashes)
 }
 
 /// The records of a request, each with where it goes.
 #[derive(Default)]
 pub(crate) struct Routed<'a> {
-    /// As many as there are records.
+    entries: Vec<Entry<'a>>,
+    /// As many as there are entries.
+    hashes: Vec<HashKey>,
+    /// As many as there are entries.
     places: Places,
-    records: Vec<Routable<'a>>,
     encrypted: bool,
 }
 
@@ -85,7 +63,7 @@ impl Routed<'_> {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.entries.len()
     }
 
     /// Keeps those that `are_kept`.
@@ -95,27 +73,22 @@ impl Routed<'_> {
         }
         self.places.keep(are_kept);
         let mut kept = are_kept.iter();
-        self.records.retain(|_| kept.next() == Some(&true));
+        self.hashes.retain(|_| kept.next() == Some(&true));
+        let mut kept = are_kept.iter();
+        self.entries.retain(|_| kept.next() == Some(&true));
     }
 
     /// The records as they go to `log`, in `order`.
     fn to_batch(&self, log: &dyn Log, order: &[usize]) -> Batch {
-        let bytes = self
-            .records
-            .iter()
-            .map(|record| counted_bytes(&record.entry));
-        let bytes = bytes.sum::<u64>() as usize + RECORD_OVERHEAD_BYTES_MAX * self.records.len();
-        let mut batch = log.batch(self.records.len(), bytes);
+        let bytes = self.entries.iter().map(counted_bytes).sum::<u64>() as usize;
+        let overhead = RECORD_OVERHEAD_BYTES_MAX * self.len();
+        let mut batch = log.batch(self.len(), bytes + overhead);
         for (place, run) in self.places.runs(order) {
             for record in run {
-                let Routable {
-                    entry,
-                    explicit_hash_key,
-                    ..
-                } = self.records[*record];
+                let entry = self.entries[*record];
                 let record = RecordToStore {
                     partition_key: entry.partition_key,
-                    explicit_hash_key,
+                    explicit_hash_key: entry.explicit_hash_key.and_then(explicit_hash_key),
                     encrypted: self.encrypted,
                     data: entry.data,
                 };
@@ -126,21 +99,30 @@ impl Routed<'_> {
     }
 }
 
-/// A record that is durable.
-#[derive(Clone, Copy)]
-pub(crate) struct Put {
-    /// Which of the records that were routed.
-    pub record: usize,
-    pub shard: ShardId,
-    pub sequence_number: SequenceNumber,
-}
-
 /// The records of a request, which are durable.
 pub(crate) struct Stored {
-    /// What became of each, shard by shard.
-    pub puts: Vec<Put>,
+    places: Places,
+    /// In which they were appended.
+    order: Vec<usize>,
+    /// As many, in that order.
+    appended: Vec<Appended>,
     /// What each shard got, by the numbers of their partitions.
     amounts: BTreeMap<u64, Amount>,
+}
+
+impl Stored {
+    /// Each shard that got some, with the numbers of these in the request and their sequence numbers.
+    pub fn shards(
+        &self,
+    ) -> impl Iterator<Item = (ShardId, impl Iterator<Item = (usize, SequenceNumber)>)> {
+        let mut appended = &self.appended[..];
+        self.places.runs(&self.order).map(move |(place, run)| {
+            let (own, rest) = appended.split_at(run.len());
+            appended = rest;
+            let numbers = own.iter().map(move |own| place.number(own));
+            (place.shard, run.iter().copied().zip(numbers))
+        })
+    }
 }
 
 /// The text for a member that is larger than the stream's records may be.
@@ -262,24 +244,23 @@ impl Streams {
         }
         let data = |index| member(index, "data");
         check_sizes(&entries, admissible.record_bytes_max, data)?;
-        let mut records = routable(&entries)?;
+        let mut hashes = hashes(&entries)?;
         if distribution == Distribution::Auto {
-            self.take_turns(stream, &mut records)?;
+            self.take_turns(stream, &mut hashes)?;
         }
-        let hashes = records.iter().map(|record| record.hash);
-        let places = self.places(stream, admissible.incarnation, hashes)?;
         let routed = &mut admissible.routed;
-        (routed.places, routed.records) = (places, records);
+        routed.places = self.places(stream, admissible.incarnation, &hashes)?;
+        (routed.entries, routed.hashes) = (entries, hashes);
         Ok(admissible)
     }
 
-    /// Sends each of `records` to the shard whose turn it is, whatever its keys say.
-    fn take_turns(&self, stream: &StreamArn, records: &mut [Routable<'_>]) -> Result<(), Refused> {
+    /// Sends each record to the shard whose turn it is, whatever its keys say.
+    fn take_turns(&self, stream: &StreamArn, hashes: &mut [HashKey]) -> Result<(), Refused> {
         self.serving_stream(stream, |stream, _| {
             let mut rotation = self.rotation();
             let range_of = |key| stream.shards[&stream.route(key)].range;
-            for record in records {
-                record.hash = rotation.next(stream.incarnation, range_of);
+            for hash in hashes {
+                *hash = rotation.next(stream.incarnation, range_of);
             }
             Ok(())
         })
@@ -290,7 +271,7 @@ impl Streams {
         &self,
         stream: &StreamArn,
         incarnation: u64,
-        hashes: impl ExactSizeIterator<Item = HashKey>,
+        hashes: &[HashKey],
     ) -> Result<Places, Refused> {
         self.serving_stream(stream, |stream, _| {
             if stream.incarnation != incarnation {
@@ -309,10 +290,10 @@ impl Streams {
         };
         // Read under the lock: a time older than the last refill's counts as a clock stepping back.
         let now = self.clock().now();
-        let records = routed.places().zip(&routed.records);
-        let admitted = records.map(|(place, record)| {
+        let entries = routed.places().zip(&routed.entries);
+        let admitted = entries.map(|(place, entry)| {
             let partition = place.partition.number();
-            let bytes = counted_bytes(&record.entry);
+            let bytes = counted_bytes(entry);
             throttle.admit_write(partition, bytes, record_bytes_max, now)
         });
         admitted.collect()
@@ -333,14 +314,20 @@ impl Streams {
             let amounts = amounts(&routed, &order);
             match self.log().append(batch).await {
                 Ok(appended) => {
-                    let puts = puts(&routed.places, &order, &appended);
-                    return Ok(Stored { puts, amounts });
+                    let answers = appended.len();
+                    assert_eq!(order.len(), answers, "the log answers for each entry");
+                    let places = routed.places;
+                    return Ok(Stored {
+                        places,
+                        order,
+                        appended,
+                        amounts,
+                    });
                 }
                 Err(AppendError::Sealed(_)) if reroutes < REROUTES_MAX => {
                     reroutes += 1;
                     self.finish_reshard(stream).await.map_err(nothing_put)?;
-                    let hashes = routed.records.iter().map(|record| record.hash);
-                    routed.places = self.places(stream, incarnation, hashes)?;
+                    routed.places = self.places(stream, incarnation, &routed.hashes)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -362,35 +349,9 @@ fn amounts(routed: &Routed<'_>, order: &[usize]) -> BTreeMap<u64, Amount> {
     for (place, run) in routed.places.runs(order) {
         let mut amount = Amount::default();
         for record in run {
-            amount.add_record(counted_bytes(&routed.records[*record].entry));
+            amount.add_record(counted_bytes(&routed.entries[*record]));
         }
         amounts.insert(place.partition.number(), amount);
     }
     amounts
-}
-
-/// What became of the records that were `appended` in `order` to these `places`.
-fn puts(places: &Places, order: &[usize], appended: &[Appended]) -> Vec<Put> {
-    assert_eq!(
-        order.len(),
-        appended.len(),
-        "the log answers for each entry"
-    );
-    let mut puts = Vec::with_capacity(order.len());
-    let mut appended = appended.iter();
-    for (place, run) in places.runs(order) {
-        for (record, appended) in run.iter().zip(&mut appended) {
-            puts.push(Put {
-                record: *record,
-                shard: place.shard,
-                sequence_number: SequenceNumber::of_record(
-                    place.shard,
-                    place.created_secs,
-                    appended.position,
-                    appended.at.as_secs(),
-                ),
-            });
-        }
-    }
-    puts
 }

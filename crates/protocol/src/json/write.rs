@@ -16,6 +16,9 @@ use tidemill_shapes::wire;
 /// Most answers are smaller.
 const FIRST_BYTES: usize = 512;
 
+/// Most elements of the longest lists, results of puts, are a little smaller.
+const ELEMENT_BYTES: usize = 128;
+
 /// A shape as JSON.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     let mut writer = Writer {
@@ -217,7 +220,8 @@ impl<'w> Serializer for &'w mut Writer {
         unwritable(name)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Items<'w>, Unwritable> {
+    fn serialize_seq(self, length: Option<usize>) -> Result<Items<'w>, Unwritable> {
+        self.bytes.reserve(length.unwrap_or(0) * ELEMENT_BYTES);
         self.bytes.push(b'[');
         Ok(Items::of(self, b']'))
     }

@@ -58,10 +58,12 @@ pub async fn put_record(
         let operation = PutOperation::PutRecord;
         measured.put(subject, operation, &outcome, now.since(began), now);
     });
-    let put = put?.puts.remove(0);
+    let stored = put?;
+    let (shard, mut numbers) = stored.shards().next().expect("one got the record");
+    let (_, number) = numbers.next().expect("it got one record");
     Ok(PutRecordOutput {
-        shard_id: put.shard.to_string(),
-        sequence_number: put.sequence_number.to_string(),
+        shard_id: shard.to_string(),
+        sequence_number: number.to_string(),
         encryption_type,
     })
 }

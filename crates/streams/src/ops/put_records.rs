@@ -18,7 +18,7 @@ use crate::measured::PutOperation;
 use crate::places::Place;
 use crate::refused::Refused;
 use crate::streams::{Streams, named_stream};
-use crate::write::{Put, outcome};
+use crate::write::{Stored, outcome};
 
 /// What became of each entry.
 type Results = Packed<PutRecordsResultEntry<TextSlot>>;
@@ -56,7 +56,7 @@ pub async fn put_records(
         measured.put(subject, operation, &outcome, now.since(began), now);
     });
     Ok(PutRecordsOutput {
-        records: results(&arn, &admitted, &put?.puts, &refused),
+        records: results(&arn, &admitted, &put?, &refused),
         failed_record_count: Some(count(u32::try_from(refused.len()).expect("at most 500"))),
         encryption_type,
     })
@@ -71,23 +71,23 @@ fn by_shard(refused: &[Place]) -> BTreeMap<u64, u64> {
     counts
 }
 
-/// One result for each entry: those that were `admitted` have one of `puts`, the others the next of `refused`.
-fn results(stream: &StreamArn, admitted: &[bool], puts: &[Put], refused: &[Place]) -> Results {
+/// One result for each entry: those that were `admitted` are `stored`, the others have the next of `refused`.
+fn results(stream: &StreamArn, admitted: &[bool], stored: &Stored, refused: &[Place]) -> Results {
     let mut results = vec![PutRecordsResultEntry::default(); admitted.len()];
     let mut texts = Arena::default();
-    texts.reserve_unread(puts.len() * RESULT_BYTES);
+    texts.reserve_unread(admitted.len() * RESULT_BYTES);
     let places_of = |wanted: bool| {
         let places = admitted.iter().enumerate();
         places.filter(move |(_, is_admitted)| **is_admitted == wanted)
     };
     let kept: Vec<usize> = places_of(true).map(|(place, _)| place).collect();
-    for run in puts.chunk_by(|left, right| left.shard == right.shard) {
+    for (shard, numbers) in stored.shards() {
         let mut name = [0; ShardId::NAME_BYTES];
-        let shard_id = texts.put_unread(run[0].shard.put_into(&mut name).as_bytes());
+        let shard_id = texts.put_unread(shard.put_into(&mut name).as_bytes());
         let mut spelling = Spelling::default();
-        for put in run {
-            results[kept[put.record]] = PutRecordsResultEntry {
-                sequence_number: texts.put_unread(&spelling.of(put.sequence_number)),
+        for (record, number) in numbers {
+            results[kept[record]] = PutRecordsResultEntry {
+                sequence_number: texts.put_unread(&spelling.of(number)),
                 shard_id,
                 ..PutRecordsResultEntry::default()
             };
