@@ -697,7 +697,8 @@ impl State {
         // Who closes the log may keep from its turn who would ring.
         let can_be_held = self.is_bell_due && self.status != Status::Closing;
         let is_held = can_be_held && !self.is_much(0, 0);
-        looks_for_room || (!is_held && self.turns.is_worth_taking(self.waiting.len()))
+        let (changes, is_much) = (self.waiting.len(), self.line_bytes > HELD_BYTES_MAX);
+        looks_for_room || (!is_held && self.turns.is_worth_taking(changes, is_much))
     }
 
     /// Whether what waits is worth a write whoever may be about to come, with `changes` of `bytes` more.

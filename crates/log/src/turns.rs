@@ -42,9 +42,9 @@ impl Turns {
     }
 
     /// Whether `waiting` changes should be taken now. Beside a group that is on its way, one of as many
-    /// changes is worth its write; fewer wait until that one is settled, and for more to come.
-    pub fn is_worth_taking(&self, waiting: usize) -> bool {
-        let enough = match self.are_settled() {
+    /// changes is worth its write, or one that `is_much`; others wait until that one is settled, and for more to come.
+    pub fn is_worth_taking(&self, waiting: usize, is_much: bool) -> bool {
+        let enough = match self.are_settled() || is_much {
             true => 1,
             false => self.newest_changes.max(1),
         };
@@ -104,17 +104,21 @@ mod tests {
     #[test]
     fn beside_a_group_as_many_changes_are_worth_a_write() {
         let mut turns = Turns::default();
-        assert!(!turns.is_worth_taking(0) && turns.is_worth_taking(1));
+        assert!(!turns.is_worth_taking(0, false) && turns.is_worth_taking(1, false));
         let first = turns.take(3);
-        assert!(!turns.is_worth_taking(2) && turns.is_worth_taking(3));
+        assert!(!turns.is_worth_taking(2, false) && turns.is_worth_taking(3, false));
+        assert!(!turns.is_worth_taking(0, true) && turns.is_worth_taking(1, true));
         let second = turns.take(4);
         turns.settle(first);
-        assert!(!turns.is_worth_taking(3) && turns.is_worth_taking(4));
+        assert!(!turns.is_worth_taking(3, false) && turns.is_worth_taking(4, false));
         turns.settle(second);
-        assert!(turns.is_worth_taking(1), "nothing is on its way any more");
+        assert!(
+            turns.is_worth_taking(1, false),
+            "nothing is on its way any more"
+        );
         let third = turns.take(1);
         turns.fall(third);
-        assert!(!turns.is_worth_taking(100));
+        assert!(!turns.is_worth_taking(100, true));
     }
 
     #[test]
