@@ -1,10 +1,13 @@
 //! MD5 of sixteen short texts at once: [`digests`].
 //!
 //! Pure. Each step of MD5 waits for the one before, so a processor that hashes one key after the other
-//! is mostly idle; sixteen keys side by side fill it, in one plain loop that the compiler makes wide. A text
-//! must fit into one block with its padding ([`SHORT_BYTES_MAX`]), as nearly every partition key does.
+//! is mostly idle; sixteen keys side by side fill it, in one plain loop that the compiler makes as wide as
+//! the processor's registers are. A text must fit into one block with its padding ([`SHORT_BYTES_MAX`]), as
+//! nearly every partition key does.
 //!
 //! The algorithm and its constants: RFC 1321.
+
+use fearless_simd::{Level, Simd, dispatch};
 
 /// How many texts are hashed at once.
 pub const LANES: usize = 16;
@@ -92,20 +95,10 @@ const START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// The digests of `texts`, each at most [`SHORT_BYTES_MAX`] long.
 pub fn digests(texts: &[&[u8]; LANES]) -> [[u8; 16]; LANES] {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        #[expect(unsafe_code, reason = "the processor was just asked")]
-        // SAFETY: it has what `wider` is compiled for.
-        return unsafe { wider(texts) };
-    }
-    side_by_side(texts)
-}
-
-/// As [`side_by_side`], in registers of twice the width that every processor has.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn wider(texts: &[&[u8]; LANES]) -> [[u8; 16]; LANES] {
-    side_by_side(texts)
+    dispatch!(Level::new(), simd => simd.vectorize(
+        #[inline(always)]
+        || side_by_side(texts),
+    ))
 }
 
 #[inline(always)]
