@@ -7,7 +7,7 @@
 //! | bytes waiting to be written | [`PENDING_BYTES_MAX`] | beyond this the disk does not keep up: refuse early |
 //! | soft size of a frame | [`FRAME_BYTES_SOFT`] | a longer group makes everyone wait for the last of it |
 //! | changes held for others | [`HELD_CHANGES_MAX`] | so many are worth a write |
-//! | bytes held for others | [`HELD_BYTES_MAX`] | the same |
+//! | bytes held for others | [`HELD_BYTES_MAX`] | the same, beside another frame too |
 //! | how long a bell may take | [`BELL_TIME_MAX`] | sixty small requests take less; behind longer turns it costs more than it saves |
 //! | changes that go without one then | [`BELL_BACKOFF_CHANGES`] | one in so many waits for too long |
 //! | runs of one file | [`FILE_RUNS_MAX`] | where each run stands is held in memory until it is sorted |
