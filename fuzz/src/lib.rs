@@ -1,7 +1,8 @@
-//! What the targets for bodies share: [`read_body`], one body through the order of checks and into an input.
+//! What the targets for bodies share: [`read_body`], one body through the order of checks and into an input, and
+//! [`read_as_in_full`].
 //!
-//! What must hold: no body brings a reader down; and what was read can be written, and reads as the same
-//! again. The first byte of what the fuzzer gives picks the operation, the others are the body.
+//! What must hold: no body brings a reader down; what was read can be written, and reads as the same
+//! again; and the reader of plain JSON has read nothing otherwise than a full one. The first byte of what the fuzzer gives picks the operation, the others are the body.
 
 use std::fmt::Debug;
 
@@ -12,7 +13,7 @@ use tidemill_protocol::aws_json::{self, Dialect};
 use tidemill_protocol::request::Request;
 use tidemill_protocol::sigv4::Identity;
 use tidemill_shapes::kinesis;
-use tidemill_shapes::wire::FromWire;
+use tidemill_shapes::wire::{FromWire, Refusal, from_deserializer, from_json};
 
 /// Reads `data` as a request to Kinesis in `dialect`.
 pub fn read_body(dialect: Dialect, data: &[u8]) {
@@ -44,6 +45,32 @@ where
         Ok((_, again)) => assert_eq!(again, input, "written as {written:?}"),
         Err(refusal) => panic!("{input:?}, written as {written:?}, is refused: {refusal:?}"),
     }
+}
+
+/// The same bytes in JSON, plain or not, are the same as serde_json has them.
+pub fn read_as_in_full(data: &[u8]) {
+    let Some((choice, body)) = data.split_first() else {
+        return;
+    };
+    match choice % 6 {
+        0 => same::<kinesis::PutRecordsInput>(body),
+        1 => same::<kinesis::PutRecordInput>(body),
+        2 => same::<kinesis::GetRecordsInput>(body),
+        3 => same::<kinesis::ListShardsInput>(body),
+        _ => same::<kinesis::CreateStreamInput>(body),
+    }
+}
+
+fn same<T: FromWire + PartialEq + Debug>(body: &[u8]) {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let full = match from_deserializer::<T, _>(&mut deserializer) {
+        Err(refusal @ Refusal::Serialization(_)) => Err(refusal),
+        read => match deserializer.end() {
+            Ok(()) => read,
+            Err(_) => Err(Refusal::Serialization(None)),
+        },
+    };
+    assert_eq!(from_json::<T>(body), full);
 }
 
 /// An operation that nobody knows: only here does the order of checks look into the body itself.

@@ -100,6 +100,28 @@ fn the_second_is_seen_and_answered_behind_the_first() {
 }
 
 #[test]
+fn beside_a_frame_of_many_changes_one_is_begun_for_a_single_one_that_is_much() {
+    let disk = SimDisk::written_through();
+    let log = open(&disk, 1);
+    let mut appends = Vec::from(two_on_their_way(&disk, &log, &[]));
+    appends.extend([4, 5, 6].map(|byte| append(&log, &[1], byte)));
+    // The first comes to its end; the three go together, and are on their way from now on.
+    let io = disk.io_count();
+    disk.hold_at(io + 1);
+    disk.wait_until_held();
+    appends.push(append(&log, &[1], 7));
+    appends.push(log.append(Batch::of([(shard(1), vec![8; 128 * 1024])])));
+    disk.wait_for_ios(io + 2);
+    assert_eq!(ends(&log), [2, 3, 1], "neither frame is seen");
+    disk.release();
+    for append in appends {
+        block_on(append).unwrap();
+    }
+    assert_eq!(content(&log)[0], [1, 2, 4, 5, 6, 7, 8]);
+    assert_eq!(disk.io_count(), io + 2);
+}
+
+#[test]
 fn what_ready_tasks_append_goes_with_one_write_unless_it_is_much() {
     let disk = SimDisk::written_through();
     let log = Arc::new(open(&disk, 1));
@@ -125,7 +147,7 @@ fn what_ready_tasks_append_goes_with_one_write_unless_it_is_much() {
     let blocked = disk.clone();
     let written = runtime.spawn(async move {
         let before = blocked.io_count();
-        let large = (shard(1), vec![2; 2 << 20]);
+        let large = (shard(1), vec![2; 100 * 1024]);
         let appended = log.append(Batch::of([large]));
         blocked.wait_for_ios(before + 1);
         appended.await

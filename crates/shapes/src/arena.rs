@@ -125,6 +125,7 @@ impl Arena {
     pub fn read(mut self) -> Option<Arena> {
         let unread = std::mem::take(&mut self.unread);
         if !unread.is_empty() {
+            assert!(self.texts.is_empty(), "all texts are unread, or none is");
             plain_text(&unread)?;
             self.texts = String::from_utf8(unread).ok()?;
         }

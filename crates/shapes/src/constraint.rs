@@ -82,9 +82,11 @@ impl Rules {
 
     /// Whether a text of these bytes, which nobody has looked at, is known to be as it should be.
     pub(crate) fn allow_unread(&self, text: &[u8]) -> bool {
-        let matches =
-            |pattern: &Pattern| plain_text(text).is_some_and(|text| pattern.matches(text));
-        self.allow_bytes(text.len()) && self.pattern.as_ref().is_none_or(matches)
+        if self.allow_bytes(text.len()) && self.pattern.is_none() {
+            return true;
+        }
+        let violated = |text: &str| self.violated_by_length(text.chars().count(), Some(text));
+        plain_text(text).is_some_and(|text| violated(text).is_empty())
     }
 
     /// Each demand in AWS's words that a length of `length` and a text of `text` violate.

@@ -3,11 +3,12 @@
 //! What must hold: what it reads, serde_json reads as the same; whatever is unusual (an escape, a
 //! fraction, a number of many digits, deep nesting, anything malformed) it gives up with [`Unusual`],
 //! and the caller begins anew with serde_json, which has the last word. A text is found by its closing
-//! quote, many bytes at a time. The bytes of a blob, those of a member's name, and those of texts that were asked for as
-//! bytes are handed out as they stand in the
-//! body: decoding a blob finds what does not belong there, and who gets others has to ask [`is_plain_text`] whether
-//! one that nobody knows is a text at all. A structure of nothing but texts is read at once: its members are few, and
-//! each is found where it stands.
+//! quote, many bytes at a time. The bytes of a blob, those of a member's name, and those of texts that are asked for as
+//! bytes are handed out as they stand in the body: decoding a blob finds what does not belong there, and who gets
+//! others has to ask [`plain_text`] whether one that nobody knows is a text at all.
+//!
+//! A structure of nothing but texts is read at once, since a request has up to 500 of them. What does so is always
+//! inlined: what is passed on through memory takes longer than finding it.
 
 use std::fmt;
 
@@ -251,10 +252,9 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unusual> {
-        let texts = self.texts(names)?;
-        visitor.visit_seq(Texts {
-            texts: texts[..names.len()].iter(),
-        })
+        let found = self.texts(names)?;
+        let texts = found.get(..names.len()).ok_or(Unusual)?.iter();
+        visitor.visit_seq(Texts { texts })
     }
 
     /// The name of a member, whose bytes are not looked at.
@@ -393,6 +393,18 @@ mod tests {
         ] {
             let full: Value = serde_json::from_str(text).expect("is JSON");
             assert_eq!(read(text.as_bytes()), Some(full), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_ends_at_its_first_quote_wherever_that_is() {
+        for before in 0..40 {
+            for behind in 0..20 {
+                let text = format!("\"{}\"{}", "é".repeat(before), " ".repeat(behind));
+                assert_eq!(read(text.as_bytes()), Some("é".repeat(before).into()));
+                let text = format!("\"{}\\\"{}", "x".repeat(before), "x".repeat(behind));
+                assert_eq!(read(text.as_bytes()), None, "{text}");
+            }
         }
     }
 

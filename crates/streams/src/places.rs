@@ -135,7 +135,10 @@ fn range_with(ranges: &[HashKeyRange], key: HashKey) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use tidemill_model::Timestamp;
+
     use super::*;
+    use crate::stream::Mode;
 
     #[test]
     fn a_key_is_in_its_range_however_wide_the_ranges_are() {
@@ -155,6 +158,31 @@ mod tests {
             ranges.insert(split + 1, HashKeyRange { start, ..lower });
         }
         assert_eq!(range_with(&HashKeyRange::divide(1), HashKey::MAX), 0);
+    }
+
+    #[test]
+    fn few_records_and_many_go_where_the_stream_routes_them() {
+        let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/s";
+        let arn = arn.parse().expect("an ARN");
+        let start = Timestamp::EPOCH;
+        let mut stream = Stream::new(arn, 1, Mode::Provisioned, start, start);
+        let mut ranges = HashKeyRange::divide(5);
+        let half = HashKey(ranges[0].end.0 / 2);
+        let upper = HashKeyRange {
+            start: HashKey(half.0 + 1),
+            end: ranges[1].end,
+        };
+        (ranges[0].end, ranges[1]) = (half, upper);
+        for (partition, range) in (0..).zip(ranges) {
+            stream.add_shard(range, vec![], 7, start, partition);
+        }
+        let hashes: Vec<HashKey> = (0..40).map(|part| HashKey(u128::MAX / 40 * part)).collect();
+        for count in [0, 1, 4, 5, 6, 40] {
+            let places = Places::in_stream(&stream, &hashes[..count]);
+            let shards: Vec<ShardId> = places.iter().map(|place| place.shard).collect();
+            let routed = hashes[..count].iter().map(|hash| stream.route(*hash));
+            assert_eq!(shards, routed.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -37,8 +37,10 @@ fn hashes(entries: &[Entry<'_>]) -> Result<Vec<HashKey>, Refused> {
     let mut hashes = hashes_of(&keys);
     for (hash, entry) in hashes.iter_mut().zip(entries) {
         if let Some(text) = entry.explicit_hash_key {
-            let key = text.to_owned();
-            *hash = explicit_hash_key(text).ok_or(Refused::ExplicitHashKey { key })?;
+            let key = explicit_hash_key(text);
+            *hash = key.ok_or_else(|| Refused::ExplicitHashKey {
+                key: text.to_owned(),
+            })?;
         }
     }
     Ok(hashes)

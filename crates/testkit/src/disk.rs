@@ -144,9 +144,10 @@ impl SimDisk {
     }
 
     /// Keeps I/O `io`, a write that is written through, on its way until [`SimDisk::release`]: a power cut
-    /// before that tears it, whatever was written behind it.
+    /// before that tears it, whatever was written behind it. What is held already comes to its end.
     pub fn hold_at(&self, io: u64) {
         self.lock().held = Some((io, false));
+        self.changed.notify_all();
     }
 
     /// Lets what is held come to its end.

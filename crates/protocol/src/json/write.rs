@@ -382,6 +382,21 @@ mod tests {
     }
 
     #[test]
+    fn a_special_byte_is_found_wherever_it_stands() {
+        for bytes in 0..50 {
+            let plain = vec![b'x'; bytes];
+            assert!(is_plain(&plain));
+            for at in 0..bytes {
+                for special in [b'"', b'\\', 0x1f, 0] {
+                    let mut text = plain.clone();
+                    text[at] = special;
+                    assert!(!is_plain(&text), "{special} at {at} of {bytes}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_character_is_escaped_as_serde_json_does() {
         let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
         same(&all);

@@ -20,7 +20,7 @@ fn body_of(records: &[&[u8]]) -> Vec<u8> {
 fn records_that_are_plain_are_read_plainly() {
     let long = format!(
         r#"{{"PartitionKey":"{}","Data":"{}"}}"#,
-        "k".repeat(256),
+        "長".repeat(256),
         "QUJD".repeat(50)
     );
     let records = [
@@ -37,7 +37,7 @@ fn records_that_are_plain_are_read_plainly() {
         .iter()
         .map(|entry| entry.partition_key)
         .collect();
-    let long = "k".repeat(256);
+    let long = "長".repeat(256);
     assert_eq!(keys, [Some("a"), Some("é"), None, Some("🦀"), Some(&long)]);
 }
 
@@ -75,9 +75,35 @@ fn texts_that_are_such_only_together_are_not_read() {
     ] {
         assert!(read(keys).is_none(), "{keys:?}");
     }
+    assert!(
+        read(["a".as_bytes(), b""]).is_none(),
+        "a key has a character"
+    );
     let many = |key| self::read(&body_of(&vec![&record(key)[..]; 501]));
     assert!(many(b"a").expect("is plain").is_err());
     assert!(many(b"\xa9").is_none());
+}
+
+#[test]
+fn of_a_list_that_comes_twice_the_last_counts() {
+    let list = |key: &str| format!(r#"[{{"Data":"YQ==","PartitionKey":"{key}"}}]"#);
+    let body = |first: &str, second: &str| {
+        format!(r#"{{"Records":{first},"StreamName":"s","Records":{second}}}"#)
+    };
+    let last = read(body(&list("a"), &list("b")).as_bytes());
+    let last = last.expect("is plain").expect("is valid");
+    assert_eq!(last.records.iter().next().unwrap().partition_key, Some("b"));
+    assert!(
+        read(body(&list("a"), "null").as_bytes())
+            .expect("is plain")
+            .is_err()
+    );
+    assert!(
+        read(body("null", &list("a")).as_bytes())
+            .expect("is plain")
+            .is_ok()
+    );
+    assert!(read(body(&list("\u{1f}"), &list("b")).as_bytes()).is_none());
 }
 
 #[test]

@@ -76,11 +76,12 @@ fn results(stream: &StreamArn, admitted: &[bool], stored: &Stored, refused: &[Pl
     let mut results = vec![PutRecordsResultEntry::default(); admitted.len()];
     let mut texts = Arena::default();
     texts.reserve_unread(admitted.len() * RESULT_BYTES);
-    let places_of = |wanted: bool| {
-        let places = admitted.iter().enumerate();
-        places.filter(move |(_, is_admitted)| **is_admitted == wanted)
+    let entries = |wanted: bool| {
+        let entries = admitted.iter().enumerate();
+        let wanted = entries.filter(move |(_, is_admitted)| **is_admitted == wanted);
+        wanted.map(|(entry, _)| entry)
     };
-    let kept: Vec<usize> = places_of(true).map(|(place, _)| place).collect();
+    let kept: Vec<usize> = entries(true).collect();
     for (shard, numbers) in stored.shards() {
         let mut name = [0; ShardId::NAME_BYTES];
         let shard_id = texts.put_unread(shard.put_into(&mut name).as_bytes());
@@ -93,10 +94,10 @@ fn results(stream: &StreamArn, admitted: &[bool], stored: &Stored, refused: &[Pl
             };
         }
     }
-    for ((index, _), place) in places_of(false).zip(refused) {
+    for (entry, place) in entries(false).zip(refused) {
         let (stream, shard) = (stream.clone(), place.shard);
         let refusal = Refused::ShardRate { stream, shard };
-        results[index] = PutRecordsResultEntry {
+        results[entry] = PutRecordsResultEntry {
             error_code: texts.put_unread(b"ProvisionedThroughputExceededException"),
             error_message: texts.put_unread(refusal.to_string().as_bytes()),
             ..PutRecordsResultEntry::default()
