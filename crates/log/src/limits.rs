@@ -48,8 +48,8 @@ pub const FRAME_BYTES_SOFT: usize = 2 * 1024 * 1024;
 /// More changes than these are written whoever may be about to come.
 pub const HELD_CHANGES_MAX: usize = 64;
 
-/// And so are more bytes than these, beside another frame too: what a write costs is little beside what it took
-/// to make them.
+/// And so are more bytes than these, beside another frame too: what a write costs is little beside what it
+/// took to make them.
 pub const HELD_BYTES_MAX: usize = 96 * 1024;
 
 /// A bell that took longer is not worth it for a while.

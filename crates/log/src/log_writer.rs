@@ -2,10 +2,10 @@
 //!
 //! What must hold: a writer has the committer from taking a group until its frame has its place, and until
 //! everything is done where that cannot be done beside another frame. While one writer waits for the disk,
-//! the other takes what has come meanwhile, if that is as many changes or worth a write by itself: so two writes
-//! are on their way at most, and they pace themselves by the disk and by what comes, without a timer. Frames are published in their
-//! order. When one falls, so does the one behind it, whose write may have succeeded, and the log goes on
-//! from before both, if at all.
+//! the other takes what has come meanwhile, if that is as many changes or large: so two writes are on their
+//! way at most, and they pace themselves by the disk and by what comes, without a timer. Frames are
+//! published in their order. When one falls, so does the one behind it, whose write may have succeeded, and
+//! the log goes on from before both, if at all.
 //! They are threads of their own because the disk blocks.
 
 use std::io;

@@ -697,13 +697,20 @@ impl State {
         // Who closes the log may keep from its turn who would ring.
         let can_be_held = self.is_bell_due && self.status != Status::Closing;
         let is_held = can_be_held && !self.is_much(0, 0);
-        let (changes, is_much) = (self.waiting.len(), self.line_bytes > HELD_BYTES_MAX);
-        looks_for_room || (!is_held && self.turns.is_worth_taking(changes, is_much))
+        let is_worth_taking = self
+            .turns
+            .is_worth_taking(self.waiting.len(), self.is_large(0));
+        looks_for_room || (!is_held && is_worth_taking)
     }
 
     /// Whether what waits is worth a write whoever may be about to come, with `changes` of `bytes` more.
     fn is_much(&self, changes: usize, bytes: usize) -> bool {
-        self.waiting.len() + changes > HELD_CHANGES_MAX || self.line_bytes + bytes > HELD_BYTES_MAX
+        self.waiting.len() + changes > HELD_CHANGES_MAX || self.is_large(bytes)
+    }
+
+    /// Whether what waits is worth a write for its size alone, with `bytes` more.
+    fn is_large(&self, bytes: usize) -> bool {
+        self.line_bytes + bytes > HELD_BYTES_MAX
     }
 
     /// Whether a writer is to be woken: there is something for it, it sleeps, and none has been woken that

@@ -42,9 +42,10 @@ impl Turns {
     }
 
     /// Whether `waiting` changes should be taken now. Beside a group that is on its way, one of as many
-    /// changes is worth its write, or one that `is_much`; others wait until that one is settled, and for more to come.
-    pub fn is_worth_taking(&self, waiting: usize, is_much: bool) -> bool {
-        let enough = match self.are_settled() || is_much {
+    /// changes is worth its write, or one that `is_large`; others wait until that one is settled, and for
+    /// more to come.
+    pub fn is_worth_taking(&self, waiting: usize, is_large: bool) -> bool {
+        let enough = match self.are_settled() || is_large {
             true => 1,
             false => self.newest_changes.max(1),
         };

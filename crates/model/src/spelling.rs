@@ -2,7 +2,7 @@
 //!
 //! What must hold: a number is spelt as it prints. Why: to divide 192 bits takes 50 ns, and a request has 500
 //! numbers; but those of one shard that stand beside each other differ by 2^80, and adding that to decimal digits,
-//! eight at a time, takes a tenth of it.
+//! eight at a time, takes a fifth of it.
 
 use crate::sequence::SequenceNumber;
 

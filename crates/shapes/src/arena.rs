@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use crate::fast_json::plain_text;
+use crate::fast_json::is_plain;
 
 /// Less memory than this is left to the allocator.
 const SPARE_BYTES_MIN: usize = 64 * 1024;
@@ -126,8 +126,9 @@ impl Arena {
         let unread = std::mem::take(&mut self.unread);
         if !unread.is_empty() {
             assert!(self.texts.is_empty(), "all texts are unread, or none is");
-            plain_text(&unread)?;
-            self.texts = String::from_utf8(unread).ok()?;
+            self.texts = is_plain(&unread)
+                .then(|| String::from_utf8(unread).ok())
+                .flatten()?;
         }
         Some(self)
     }

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use serde::de::value::{BorrowedBytesDeserializer, UnitDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -44,9 +45,14 @@ impl Error for Unusual {
 
 /// The text that stood between two quotes, if it is one.
 pub(crate) fn plain_text(bytes: &[u8]) -> Option<&str> {
-    // Without an early end, so that it is done in wide steps.
-    let is_plain = bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20));
-    is_plain.then(|| std::str::from_utf8(bytes).ok()).flatten()
+    is_plain(bytes)
+        .then(|| std::str::from_utf8(bytes).ok())
+        .flatten()
+}
+
+/// Whether no byte of a text is one that JSON has escaped. Without an early end, so that it is done in wide steps.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, byte| all & (*byte >= 0x20))
 }
 
 /// Where the first quote or backslash of `bytes` stands, if it is one of their first sixteen.
@@ -343,28 +349,12 @@ impl<'de> SeqAccess<'de> for Texts<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Unusual> {
-        let text = self.texts.next();
-        text.map(|text| seed.deserialize(Text(*text))).transpose()
-    }
-}
-
-/// The bytes of a text, or nothing.
-struct Text<'de>(Option<&'de [u8]>);
-
-impl<'de> Deserializer<'de> for Text<'de> {
-    type Error = Unusual;
-
-    #[inline(always)]
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unusual> {
-        match self.0 {
-            Some(bytes) => visitor.visit_borrowed_bytes(bytes),
-            None => visitor.visit_unit(),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        let value = match self.texts.next() {
+            Some(Some(text)) => seed.deserialize(BorrowedBytesDeserializer::new(text))?,
+            Some(None) => seed.deserialize(UnitDeserializer::new())?,
+            None => return Ok(None),
+        };
+        Ok(Some(value))
     }
 }
 

@@ -225,7 +225,7 @@ impl<'de, T: FromWire> DeserializeSeed<'de> for Seed<'_, T> {
         match self.check.is_plain() {
             true if T::IS_READ_AS_BYTES => deserializer.deserialize_bytes(self),
             true if !T::TEXTS.is_empty() => {
-                deserializer.deserialize_struct("", T::TEXTS, Texts(self))
+                deserializer.deserialize_struct("", T::TEXTS, AtOnce(self))
             }
             _ => deserializer.deserialize_any(self),
         }
@@ -306,10 +306,10 @@ impl<'de, T: FromWire> Visitor<'de> for Seed<'_, T> {
     }
 }
 
-/// Reads a structure of texts.
-struct Texts<'c, T>(Seed<'c, T>);
+/// Reads a structure whose members are handed over at once.
+struct AtOnce<'c, T>(Seed<'c, T>);
 
-impl<'de, T: FromWire> Visitor<'de> for Texts<'_, T> {
+impl<'de, T: FromWire> Visitor<'de> for AtOnce<'_, T> {
     type Value = Field<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -88,9 +88,11 @@ impl Routed<'_> {
         for (place, run) in self.places.runs(order) {
             for record in run {
                 let entry = self.entries[*record];
+                let explicit = entry.explicit_hash_key;
                 let record = RecordToStore {
                     partition_key: entry.partition_key,
-                    explicit_hash_key: entry.explicit_hash_key.and_then(explicit_hash_key),
+                    explicit_hash_key: explicit
+                        .map(|text| explicit_hash_key(text).expect("it was placed by it")),
                     encrypted: self.encrypted,
                     data: entry.data,
                 };
